@@ -1,0 +1,162 @@
+// Package policy holds what a terminal is allowed: limits, opening hours,
+// sites, printing and isolation. It is pure, and both sides use it: the
+// controller to check and preview, the terminal to obey.
+package policy
+
+import "time"
+
+// Policy is everything that one space's terminals obey. The controller signs
+// its JSON; a terminal keeps the last one that it could apply.
+type Policy struct {
+	Version   uint64    `json:"version"`
+	Profile   string    `json:"profile"` // parents, open, …
+	Languages []string  `json:"languages"`
+	Session   Session   `json:"session"`
+	Hours     Hours     `json:"hours"`
+	Access    Access    `json:"access"`
+	Web       Web       `json:"web"`
+	Portal    Portal    `json:"portal"`
+	Printing  Printing  `json:"printing"`
+	Permits   Permits   `json:"permits"`
+	Isolation Isolation `json:"isolation"`
+	Keyboard  Keyboard  `json:"keyboard"`
+	Network   Network   `json:"network"`
+}
+
+// Session limits one person's use.
+type Session struct {
+	Minutes       int   `json:"minutes"`       // given at admission
+	ExtendMinutes int   `json:"extendMinutes"` // added when time ends and another terminal of the space is free
+	MaxMinutes    int   `json:"maxMinutes"`    // never more, extensions included
+	MinMinutes    int   `json:"minMinutes"`    // nobody is admitted for less, before closing
+	WarnMinutes   []int `json:"warnMinutes"`   // remaining time at which the person is told
+	IdleSeconds   int   `json:"idleSeconds"`   // without input until the idle warning
+	GraceSeconds  int   `json:"graceSeconds"`  // idle warning's length; 60 by default
+	UploadSeconds int   `json:"uploadSeconds"` // how long an end waits for an upload; 0 for none
+	ThanksSeconds int   `json:"thanksSeconds"` // how long the end screen stays
+}
+
+// Access says who may begin.
+type Access struct {
+	BadgeRequired bool     `json:"badgeRequired"`
+	AnyBadge      bool     `json:"anyBadge"` // badges need not be known
+	Known         [][]byte `json:"known"`    // h1 of the badges that may begin offline; kept in RAM only
+}
+
+// Web says where a session may go.
+type Web struct {
+	Allowed    []string `json:"allowed"` // URL patterns of Chromium's URLAllowlist; empty: the whole web but Blocked
+	Blocked    []string `json:"blocked"`
+	Downloads  bool     `json:"downloads"` // to the session's own memory
+	Uploads    bool     `json:"uploads"`
+	Popups     bool     `json:"popups"`
+	Camera     bool     `json:"camera"`
+	ThirdParty bool     `json:"thirdPartyCookies"` // some démarches sign in through frames
+}
+
+// Portal is the page a session opens on.
+type Portal struct {
+	Title string `json:"title"`
+	Tiles []Tile `json:"tiles"`
+}
+
+// Tile is one useful service.
+type Tile struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+	Hint string `json:"hint"` // one short sentence in French
+	Icon string `json:"icon"` // name of an icon in ui/shared
+}
+
+// Printing limits pages.
+type Printing struct {
+	Enabled         bool `json:"enabled"`
+	PagesPerSession int  `json:"pagesPerSession"`
+	PagesPerDay     int  `json:"pagesPerDay"`
+	Colour          bool `json:"colour"`
+}
+
+// Permits bound what a terminal may do without the controller.
+type Permits struct {
+	Prefetch      int `json:"prefetch"`      // held at most
+	ValidHours    int `json:"validHours"`    // while the clock is trusted
+	ReceiptWithin int `json:"receiptWithin"` // minutes after a session began, while connected, until its receipt is missing; covers MaxMinutes
+}
+
+// Isolation says what the site insists on.
+type Isolation struct {
+	RequireFull bool `json:"requireFull"`
+	MemoryMB    int  `json:"memoryMb"`
+	TmpfsMB     int  `json:"tmpfsMb"`
+	MaxProcs    int  `json:"maxProcs"`
+}
+
+// Keyboard is set for each session anew.
+type Keyboard struct {
+	Layout  string `json:"layout"` // XKB, "fr" for AZERTY
+	Variant string `json:"variant"`
+	NumLock bool   `json:"numLock"`
+}
+
+// Network says what a session's own network may reach. Egress is ports 80 and
+// 443 and the resolver; private addresses only when named here.
+type Network struct {
+	Resolver string   `json:"resolver"` // address of the DNS server; empty: the terminal's own
+	Private  []string `json:"private"`  // CIDRs on private ranges that a school network needs
+	Proxy    string   `json:"proxy"`    // http://host:port; empty for none
+	PAC      string   `json:"pac"`
+	CA       []string `json:"ca"` // extra roots, PEM: a school's filtering proxy
+}
+
+// Default is a policy that works in a place open on weekdays.
+func Default() Policy {
+	day := []Span{{From: 8 * 60, To: 18 * 60}}
+	return Policy{
+		Profile:   "open",
+		Languages: []string{"fr", "en"},
+		Session: Session{Minutes: 45, ExtendMinutes: 15, MaxMinutes: 120, MinMinutes: 5, WarnMinutes: []int{10, 5, 1},
+			IdleSeconds: 180, GraceSeconds: 60, UploadSeconds: 10, ThanksSeconds: 20},
+		Hours: Hours{Weekly: [7][]Span{{}, day, day, day, day, day, {}}},
+		Web:   Web{Downloads: true, Uploads: true, Popups: true, ThirdParty: true},
+		Portal: Portal{Title: "Vos démarches en ligne", Tiles: []Tile{
+			{Name: "CAF", URL: "https://www.caf.fr/", Hint: "Allocations, logement, garde d’enfants", Icon: "family"},
+			{Name: "France Travail", URL: "https://www.francetravail.fr/", Hint: "Emploi, inscription, indemnisation", Icon: "work"},
+			{Name: "ameli", URL: "https://www.ameli.fr/", Hint: "Santé, remboursements, attestation de droits", Icon: "health"},
+			{Name: "Impôts", URL: "https://www.impots.gouv.fr/", Hint: "Déclarer, payer, avis d’impôt", Icon: "tax"},
+			{Name: "Service-Public", URL: "https://www.service-public.fr/", Hint: "Papiers, famille, droits", Icon: "paper"},
+			{Name: "Haute-Savoie", URL: "https://www.hautesavoie.fr/", Hint: "Aides et services du Département", Icon: "place"},
+		}},
+		Printing:  Printing{PagesPerSession: 10, PagesPerDay: 20},
+		Permits:   Permits{Prefetch: 4, ValidHours: 72, ReceiptWithin: 150},
+		Isolation: Isolation{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400},
+		Keyboard:  Keyboard{Layout: "fr", NumLock: true},
+	}
+}
+
+// Hours are a space's opening hours in Europe/Paris.
+type Hours struct {
+	Always     bool        `json:"always"` // open day and night
+	Weekly     [7][]Span   `json:"weekly"` // by time.Weekday: Sunday first
+	Exceptions []Exception `json:"exceptions"`
+}
+
+// Span is a stretch of a day, in minutes after local midnight. To may pass
+// 1440: the span then ends on the next day.
+type Span struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Exception replaces a day's spans; no span means closed.
+type Exception struct {
+	Day   string `json:"day"` // 2006-01-02
+	Spans []Span `json:"spans"`
+	Why   string `json:"why"` // shown on the closed screen, in French
+}
+
+// Opening is the answer for one instant.
+type Opening struct {
+	Open  bool
+	Until time.Time // when Open ends, or when it opens next; zero for never
+	Why   string    // an exception's reason, when one decides
+}

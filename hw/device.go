@@ -1,0 +1,132 @@
+package hw
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Limits of a device name, so that a damaged configuration cannot flood logs.
+const (
+	maxDeviceName = 256
+	maxDeviceOpts = 16
+)
+
+// Device is a parsed device name:
+//
+//	mfrc522:/dev/spidev0.0?rst=GPIO25&gain=48&clock=4MHz
+//	sim:mfrc522?poll=100ms
+//
+// Options hold only names that the driver knows; their values are checked by
+// the driver that is opened.
+type Device struct {
+	Driver  string            // "mfrc522", "case", "call", "screen", "output"
+	Sim     bool              // served by the simulator's bench
+	Path    string            // device node; empty when Sim
+	Options map[string]string // never nil
+	raw     string
+}
+
+// String returns the name as it was configured.
+func (d Device) String() string { return d.raw }
+
+// driver says what a driver's name takes.
+type driver struct {
+	real    bool // has a driver for real hardware
+	sim     bool // the bench offers it
+	options []string
+}
+
+// drivers is a function, not a variable, so that nothing can change it.
+func drivers() map[string]driver {
+	return map[string]driver{
+		"mfrc522": {real: true, sim: true, options: []string{"clock", "gain", "poll", "rst"}},
+		"case":    {sim: true},
+		"call":    {sim: true},
+		"screen":  {sim: true},
+		"output":  {sim: true, options: []string{"name"}},
+	}
+}
+
+// ParseDevice parses a device name. Its errors name the device, what is wrong
+// and what is allowed.
+func ParseDevice(s string) (Device, error) {
+	if len(s) > maxDeviceName {
+		return Device{}, fmt.Errorf("cannot read a device name of %d bytes: the limit is %d", len(s), maxDeviceName)
+	}
+	fail := func(format string, a ...any) (Device, error) {
+		return Device{}, fmt.Errorf("cannot use device %q: "+format, append([]any{s}, a...)...)
+	}
+	for _, r := range s {
+		if r < 0x21 || r > 0x7E {
+			return fail("it has a space or an unprintable character; remove it")
+		}
+	}
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || scheme == "" || rest == "" {
+		return fail("write driver:path or sim:driver, for example mfrc522:/dev/spidev0.0 or sim:mfrc522")
+	}
+	if strings.Contains(rest, "#") {
+		return fail("# is not allowed in it")
+	}
+	place, query, _ := strings.Cut(rest, "?")
+	d := Device{Driver: scheme, Path: place, Options: map[string]string{}, raw: s}
+	if scheme == "sim" {
+		d.Driver, d.Path, d.Sim = place, "", true
+	}
+	spec, known := drivers()[d.Driver]
+	switch {
+	case !known:
+		return fail("unknown driver %q; known drivers are %s", d.Driver, strings.Join(driverNames(d.Sim), ", "))
+	case d.Sim && !spec.sim, !d.Sim && !spec.real:
+		return fail("driver %q is not available here; use one of %s", d.Driver, strings.Join(driverNames(d.Sim), ", "))
+	case !d.Sim && !strings.HasPrefix(d.Path, "/dev/"):
+		return fail("path %q must begin with /dev/", d.Path)
+	case strings.Contains(d.Path, ".."), strings.Contains(d.Path, "//"):
+		return fail("path %q must be a plain path without .. or //", d.Path)
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return fail("its options are not of the form name=value&name=value: %w", err)
+	}
+	if len(q) > maxDeviceOpts {
+		return fail("it has %d options; the limit is %d", len(q), maxDeviceOpts)
+	}
+	names := make([]string, 0, len(q))
+	for k := range q {
+		names = append(names, k)
+	}
+	slices.Sort(names) // the same error for the same name, whatever the map's order
+	for _, k := range names {
+		switch v := q[k]; {
+		case !slices.Contains(spec.options, k):
+			return fail("unknown option %q; %s", k, allowed(spec.options))
+		case len(v) != 1:
+			return fail("option %q is given %d times; give it once", k, len(v))
+		case v[0] == "":
+			return fail("option %q has no value; write %s=value or remove it", k, k)
+		default:
+			d.Options[k] = v[0]
+		}
+	}
+	return d, nil
+}
+
+func allowed(opts []string) string {
+	if len(opts) == 0 {
+		return "this driver takes no option"
+	}
+	return "allowed options are " + strings.Join(opts, ", ")
+}
+
+func driverNames(sim bool) []string {
+	var out []string
+	for n, d := range drivers() {
+		if sim && d.sim || !sim && d.real {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,188 @@
+// Package mfrc522 drives NXP's MFRC522 contactless reader over SPI and turns the
+// ISO/IEC 14443-3 type A cards in its field into hw.Badges.
+//
+// It starts no goroutine: Next polls on its caller's. Raw UIDs live in a few
+// fixed buffers, only while one card is being read, and are zeroed after.
+package mfrc522
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"borne/hw"
+
+	"periph.io/x/conn/v3/spi"
+)
+
+const (
+	// maxIncomplete is how many looks in a row may leave a card unread before
+	// what could be read counts as all there is.
+	maxIncomplete = 3
+	// maxFaults is how many looks in a row may need a reset before the reader
+	// gives up and asks to be opened again.
+	maxFaults = 3
+)
+
+// Reader is an open MFRC522. Next is for one goroutine at a time; Close and
+// Beat are for any.
+type Reader struct {
+	bus        bus
+	opts       Options
+	key        hw.BadgeKey
+	version    byte
+	present    map[[32]byte]int // looks since each badge was last seen
+	randomMiss int              // looks with fewer random UIDs than randomSeen
+	randomSeen int              // random UIDs change at each power-up: only their number counts
+	incomplete int
+	faults     int
+	next       time.Duration // when the next look is due
+	beat       atomic.Int64
+}
+
+// Open resets and identifies the chip behind port, and owns port from then on:
+// it is closed when Open fails. key must not keep the UID.
+func Open(ctx context.Context, port spi.PortCloser, opts Options, key hw.BadgeKey) (*Reader, error) {
+	opts, err := opts.withDefaults(port.String())
+	if err == nil && key == nil {
+		err = fmt.Errorf("cannot open reader %s: no badge key; enrol the terminal first", opts.Name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, port.Close())
+	}
+	r := &Reader{opts: opts, key: key, present: map[[32]byte]int{}}
+	r.bus.port = port
+	if r.bus.conn, err = port.Connect(opts.Frequency, spi.Mode0, 8); err == nil {
+		err = r.reset(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot open reader %s: %w", opts.Name, err), port.Close())
+	}
+	r.next = opts.Clock.Now()
+	r.beat.Store(int64(r.next))
+	opts.Log.Debug("reader open", "reader", opts.Name, "version", fmt.Sprintf("0x%02X", r.version), "clock", opts.Frequency.String(), "gain_db", opts.GainDB)
+	return r, nil
+}
+
+// Beat is when the reader last looked at its field successfully, on its clock.
+func (r *Reader) Beat() time.Duration { return time.Duration(r.beat.Load()) }
+
+// Close switches the field off if it can and closes the port. A blocked Next
+// returns hw.ErrClosed.
+func (r *Reader) Close() error {
+	// The chip may be gone: only the port's own error matters to the caller.
+	_ = r.bus.write(regTxControl, antennaOff)
+	return r.bus.close()
+}
+
+// Next blocks until a card newly enters the field and returns every card then
+// in it, those that have just entered first. A card has left after LeaveAfter
+// looks without it. Errors other than ctx's mean: open the reader again.
+func (r *Reader) Next(ctx context.Context) (hw.Tap, error) {
+	for {
+		if err := r.opts.Clock.Sleep(ctx, max(0, r.next-r.opts.Clock.Now())); err != nil {
+			return hw.Tap{}, err
+		}
+		r.next = r.opts.Clock.Now() + r.opts.Poll
+		tap, err := r.look(ctx)
+		if err = r.recover(ctx, err); err != nil {
+			return hw.Tap{}, err
+		}
+		if len(tap.Badges) > 0 {
+			r.opts.Log.Debug("badges entered the field", "reader", r.opts.Name, "badges", len(tap.Badges))
+			return tap, nil
+		}
+	}
+}
+
+// recover resets a chip that failed; it returns the errors that only opening
+// again can mend.
+func (r *Reader) recover(ctx context.Context, err error) error {
+	if err == nil {
+		r.faults = 0
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, errChip) {
+		if r.faults++; r.faults < maxFaults {
+			r.opts.Log.Debug("resetting the reader chip", "reader", r.opts.Name, "why", err)
+			if err = r.reset(ctx); err == nil {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	return fmt.Errorf("cannot read badges on %s: %w", r.opts.Name, err)
+}
+
+// look takes one inventory and returns a tap when somebody entered.
+func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
+	var seen []hw.Badge
+	complete, err := r.inventory(ctx, func(u *uid) {
+		seen = append(seen, hw.Badge{
+			Key:       r.key(u.b[:u.n:u.n]),
+			Bytes:     u.n,
+			Random:    u.random(),
+			Assurance: hw.AssuranceUID,
+		})
+	})
+	if err != nil {
+		return hw.Tap{}, err
+	}
+	now := r.opts.Clock.Now()
+	r.beat.Store(int64(now))
+	if complete {
+		r.incomplete = 0
+	} else if r.incomplete++; r.incomplete < maxIncomplete {
+		return hw.Tap{}, nil // wait for a clean look rather than report half a purse
+	}
+	return hw.Tap{At: now, Badges: r.track(seen)}, nil
+}
+
+// track updates who is present; it returns nil unless somebody entered.
+func (r *Reader) track(seen []hw.Badge) []hw.Badge {
+	var entered, stayed []hw.Badge
+	randoms := 0
+	for k := range r.present {
+		r.present[k]++
+	}
+	for _, b := range seen {
+		if b.Random {
+			// Its UID changed with the last power-up: only their number says
+			// whether one more has entered.
+			if randoms++; randoms > r.randomSeen {
+				entered = append(entered, b)
+			} else {
+				stayed = append(stayed, b)
+			}
+			continue
+		}
+		if _, ok := r.present[b.Key]; ok {
+			stayed = append(stayed, b)
+		} else {
+			entered = append(entered, b)
+		}
+		r.present[b.Key] = 0
+	}
+	for k, misses := range r.present {
+		if misses >= r.opts.LeaveAfter {
+			delete(r.present, k)
+		}
+	}
+	if randoms < r.randomSeen {
+		r.randomMiss++
+	}
+	if randoms >= r.randomSeen || r.randomMiss >= r.opts.LeaveAfter {
+		r.randomSeen, r.randomMiss = randoms, 0
+	}
+	if entered == nil {
+		return nil
+	}
+	return append(entered, stayed...)
+}

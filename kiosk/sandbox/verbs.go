@@ -1,0 +1,163 @@
+// Package sandbox is what the agent and the warden say to each other: a few
+// typed verbs over one socket, and the evidence that comes back. The warden
+// trusts nothing in them: ids are checked, sizes are capped, and only
+// constants of its own reach a command line, a path or a uid.
+package sandbox
+
+import (
+	"time"
+
+	"borne/controller/wire"
+)
+
+// MaxFrame bounds one request or answer, in bytes.
+const MaxFrame = 256 << 10
+
+// Request asks the warden for one thing: exactly one verb is set.
+type Request struct {
+	ID      uint64   `json:"id"` // repeated in the answer
+	Prepare *Prepare `json:"prepare,omitempty"`
+	Admit   *Admit   `json:"admit,omitempty"`
+	Wipe    *Wipe    `json:"wipe,omitempty"`
+	Sign    *Sign    `json:"sign,omitempty"`
+	Forget  *Forget  `json:"forget,omitempty"`
+	Shell   *Shell   `json:"shell,omitempty"`
+	Survey  *Survey  `json:"survey,omitempty"`
+	CSR     *CSR     `json:"csr,omitempty"`
+}
+
+// Answer answers the request of the same id. File descriptors that a verb
+// hands over travel beside it (SCM_RIGHTS).
+type Answer struct {
+	ID      uint64          `json:"id"`
+	Error   string          `json:"error,omitempty"` // begins "cannot …"
+	Sandbox *Info           `json:"sandbox,omitempty"`
+	Wiped   *Evidence       `json:"wiped,omitempty"`
+	Receipt *wire.Envelope  `json:"receipt,omitempty"`
+	Head    *wire.ChainHead `json:"head,omitempty"`
+	Survey  *Surveyed       `json:"survey,omitempty"`
+	CSR     []byte          `json:"csr,omitempty"`
+	Event   *Event          `json:"event,omitempty"` // unasked (id 0)
+}
+
+// Prepare makes a standby: namespaces, display, browser on its portal, no
+// network link, no input. At most one is prepared beside one admitted.
+// Answer: Info, and two descriptors: the browser's debugging pipe (read, write).
+type Prepare struct {
+	Profile  string   `json:"profile"`
+	Lang     string   `json:"lang"`    // BCP 47, for the browser's language
+	Browser  []byte   `json:"browser"` // Chromium's managed policy, JSON; the warden checks that it parses and that its keys are known to it
+	Home     string   `json:"home"`    // first URL: http(s) or data:, never file: nor chrome:
+	Portal   []byte   `json:"portal"`  // HTML of the portal; the warden writes it read-only into the sandbox at PortalPath
+	Limits   Limits   `json:"limits"`
+	Network  Network  `json:"network"`
+	Keyboard Keyboard `json:"keyboard"`
+	Width    int      `json:"width"` // pixels of the session's display
+	Height   int      `json:"height"`
+	Window   uint32   `json:"window"` // X window of the agent's that the display is drawn into
+}
+
+// PortalPath is where the portal's page lies inside a sandbox.
+const PortalPath = "/run/borne/portal/index.html"
+
+// Limits cap a sandbox.
+type Limits struct {
+	MemoryMB int `json:"memoryMb"`
+	TmpfsMB  int `json:"tmpfsMb"`
+	MaxProcs int `json:"maxProcs"`
+}
+
+// Network is what a sandbox may reach once admitted.
+type Network struct {
+	Resolver string   `json:"resolver"` // IP address; empty: the terminal's own
+	Private  []string `json:"private"`  // CIDRs allowed though private
+	Proxy    string   `json:"proxy"`    // host:port allowed beside 80 and 443
+}
+
+// Keyboard is applied to the session's display.
+type Keyboard struct {
+	Layout  string `json:"layout"`
+	Variant string `json:"variant"`
+	NumLock bool   `json:"numLock"`
+}
+
+// Admit turns the standby into a person's session: link up, canaries planted.
+type Admit struct {
+	Sandbox string `json:"sandbox"`
+	Session string `json:"session"`
+}
+
+// Wipe destroys every sandbox there is, whoever made it, and examines what is
+// left. It is idempotent, and what a start after a power cut calls first.
+type Wipe struct {
+	Session string `json:"session"` // whose evidence this is; empty for a challenge
+	Attempt int    `json:"attempt"`
+}
+
+// Sign makes the receipt of the last Wipe of Session. Asking again with the
+// same permit gives the same bytes; another claim on that permit is refused.
+type Sign struct {
+	Kind     wire.ReceiptKind `json:"kind"`
+	Terminal string           `json:"terminal"`
+	Session  string           `json:"session"`
+	Permit   string           `json:"permit"` // the command's id for a challenge
+	Nonce    []byte           `json:"nonce"`
+	At       time.Time        `json:"at"`
+	Unsure   bool             `json:"unsure"`
+	NewChain bool             `json:"newChain"` // start a segment: a challenge after a break
+}
+
+// Forget tells the warden that the agent has committed the receipt of Permit.
+type Forget struct {
+	Permit string `json:"permit"`
+}
+
+// Shell starts the shell's browser, as its own uid, in its own mount
+// namespace, with the shell's policy. Answer: its debugging pipe (two
+// descriptors). An earlier one is killed first.
+type Shell struct {
+	Origin string `json:"origin"` // http://127.0.0.1:port, the only address it may open
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	Lang   string `json:"lang"`
+}
+
+// Survey asks which properties of full isolation hold here, and what is
+// missing. It builds and destroys a probe sandbox; it is run at start.
+type Survey struct{}
+
+// CSR asks for a certificate request signed by the receipt key (PKCS #10, DER).
+type CSR struct{}
+
+// Info describes a sandbox.
+type Info struct {
+	Sandbox string          `json:"sandbox"` // id given by the warden
+	UID     int             `json:"uid"`
+	Level   wire.Level      `json:"level"`
+	Props   []wire.Property `json:"props"`
+	Display string          `json:"display"`
+}
+
+// Evidence is what a wipe found.
+type Evidence struct {
+	Session string          `json:"session"`
+	Checks  []wire.Check    `json:"checks"`
+	Level   wire.Level      `json:"level"`
+	Props   []wire.Property `json:"props"`
+	Millis  int             `json:"millis"`
+	Failure string          `json:"failure,omitempty"` // why it proves nothing; empty when clean
+}
+
+// Surveyed is what this machine can do.
+type Surveyed struct {
+	Level    wire.Level      `json:"level"`
+	Props    []wire.Property `json:"props"`
+	Chromium string          `json:"chromium"` // version; empty when missing
+}
+
+// Event is something the warden saw unasked.
+type Event struct {
+	Sandbox string `json:"sandbox,omitempty"`
+	Kind    string `json:"kind"` // sandbox-lost, shell-lost
+	Detail  string `json:"detail,omitempty"`
+}

@@ -1,0 +1,125 @@
+// Package shell serves the terminal's own pages on loopback and keeps them in
+// step with the agent over one WebSocket: the page shows a View and sends
+// Actions, and decides nothing.
+package shell
+
+// View is all that the shell's page shows. It holds no text but names and
+// policy sentences: words come from the catalogues, by Screen and Reason.
+type View struct {
+	Screen    Screen   `json:"screen"`
+	Lang      string   `json:"lang"`      // BCP 47; the page falls back to French
+	Languages []string `json:"languages"` // offered on the welcome screen
+	Place     Place    `json:"place"`
+	Reason    string   `json:"reason,omitempty"` // wire.Reason: why it ended, was refused or is out
+	Bar       *Bar     `json:"bar,omitempty"`    // while a session runs
+	Warning   *Warning `json:"warning,omitempty"`
+	Charter   *Charter `json:"charter,omitempty"`
+	Opening   *Opening `json:"opening,omitempty"`
+	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
+	Message   string   `json:"message,omitempty"` // from staff
+	Notice    string   `json:"notice,omitempty"`  // passing refusal: a wire.Reason, shown for some seconds
+	Identify  string   `json:"identify,omitempty"`
+	Badge     string   `json:"badge"` // "none": the button begins; "offered": either; "required": badge only
+	Sim       bool     `json:"sim,omitempty"`
+	Offline   bool     `json:"offline,omitempty"` // the controller cannot be reached: nothing for the person to do
+}
+
+// Screen is one screen of the terminal.
+type Screen string
+
+// Screens. In Session only the bar is uncovered: it is the top BarHeight
+// pixels of the page, and the session's browser lies below it.
+const (
+	Starting    Screen = "starting"
+	Welcome     Screen = "welcome"
+	CharterPage Screen = "charter"
+	OpeningPage Screen = "opening" // the session is being opened
+	SessionPage Screen = "session"
+	WarningPage Screen = "warning" // covers the session: idle, time, closing, message
+	Wiping      Screen = "wiping"
+	Thanks      Screen = "thanks" // « Il ne reste rien de vous… »
+	Closed      Screen = "closed"
+	Quarantined Screen = "quarantined" // « bloqué par sécurité »
+	Broken      Screen = "broken"      // « en panne »
+	Updating    Screen = "updating"
+	Maintenance Screen = "maintenance"
+)
+
+// BarHeight is the height of the session's bar, in pixels of the display.
+const BarHeight = 72
+
+// Place says where the terminal stands.
+type Place struct {
+	Site     string `json:"site"`
+	Space    string `json:"space"`
+	Terminal string `json:"terminal"`
+	Help     string `json:"help,omitempty"` // whom to ask, in French
+}
+
+// Bar is what the session's bar shows.
+type Bar struct {
+	LeftSeconds  int  `json:"leftSeconds"`
+	TotalSeconds int  `json:"totalSeconds"`
+	PagesLeft    int  `json:"pagesLeft"` // -1 without printing
+	Ending       bool `json:"ending"`    // waits for an upload
+}
+
+// Warning covers the session until answered.
+type Warning struct {
+	Kind        string `json:"kind"` // idle, time, closing, message, extended
+	LeftSeconds int    `json:"leftSeconds"`
+	OfSeconds   int    `json:"ofSeconds"`
+	Minutes     int    `json:"minutes,omitempty"` // of session left, or given more
+}
+
+// Charter is what a person accepts in one sentence.
+type Charter struct {
+	Minutes int `json:"minutes"`
+	Pages   int `json:"pages"` // 0 without printing
+}
+
+// Opening tells when the place opens next.
+type Opening struct {
+	At  string `json:"at,omitempty"`  // RFC 3339, Europe/Paris; empty: not known
+	Why string `json:"why,omitempty"` // the exception's reason, in French
+}
+
+// Wipe tells the person what was erased and proven.
+type Wipe struct {
+	Full    bool    `json:"full"`
+	Millis  int     `json:"millis"`
+	Receipt string  `json:"receipt"` // short number of the attestation
+	Checks  []Check `json:"checks"`
+	Reason  string  `json:"reason"` // why the session ended
+}
+
+// Check is one line of « ce qui a été effacé ».
+type Check struct {
+	Name   string `json:"name"`   // wire check name: key "check.<name>" of the catalogues
+	Before int    `json:"before"` // found before
+	Result string `json:"result"`
+}
+
+// Action is what a person did on the shell's page.
+type Action struct {
+	Do   Do     `json:"do"`
+	Lang string `json:"lang,omitempty"` // with SetLang
+}
+
+// Do names an action; unknown ones are refused.
+type Do string
+
+// Actions.
+const (
+	Begin     Do = "begin"      // « Commencer »
+	Accept    Do = "accept"     // the charter
+	Decline   Do = "decline"    // the charter
+	End       Do = "end"        // « Terminer »
+	StillHere Do = "still-here" // « Je suis toujours là »
+	Arrived   Do = "arrived"    // « Je viens d'arriver : tout effacer »
+	Dismiss   Do = "dismiss"    // closes a time warning or a message
+	SetLang   Do = "lang"
+	Home      Do = "home"  // « Accueil »: back to the portal
+	Back      Do = "back"  // « Retour »: the page before
+	Again     Do = "again" // from the thanks screen to the welcome screen
+)
