@@ -1,0 +1,182 @@
+package layering
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "borne/"
+
+// may lists, for each room, the rooms it may import. A room that is not here
+// fails the test: say what it may import before it exists. Direction:
+// main → facade → rooms → {wire, policy, session, hw, ui}. A path that ends in
+// "/…" stands for every package below.
+var may = map[string][]string{
+	// Leaves: nothing of ours.
+	"controller/wire":   nil,
+	"controller/policy": nil,
+	"hw":                nil,
+
+	// Hardware: drivers know the contracts, and nothing of the terminal.
+	"hw/…": {"hw", "hw/…"},
+
+	// The terminal.
+	"kiosk/session": {"controller/wire"},                                                        // reasons and record bodies are its words
+	"kiosk/sandbox": {"controller/wire"},                                                        // evidence is made of receipts' parts
+	"kiosk/notify":  nil,                                                                        // sd_notify
+	"kiosk/config":  {"hw"},                                                                     // device names are checked when the file is read
+	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"},                       // it is the uplink's outbox
+	"kiosk/uplink":  {"controller/wire"},                                                        //
+	"kiosk/shell":   nil,                                                                        // its pages come as an fs.FS
+	"kiosk/press":   nil,                                                                        //
+	"kiosk/stage":   nil,                                                                        //
+	"kiosk/browser": {"controller/policy"},                                                      // makes Chromium's policy from ours
+	"kiosk/warden":  {"controller/wire", "kiosk/sandbox"},                                       // root: as little as can be
+	"kiosk/bench":   {"hw/sim"},                                                                 // the simulator's web page
+	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw"}, // checks what the others need
+	"kiosk/agent":   {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
+	"kiosk/agent/…": {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
+	"kiosk/cli":     {"controller/wire", "hw", "hw/…", "kiosk/…", "ui/…"},                       // wires the roles together
+	"kiosk":         {"kiosk/cli"},
+	"ui/terminal":   nil,
+	"ui/console":    nil,
+	"ui/catalogues": nil,
+
+	// The controller.
+	"controller/store":      {"controller/wire"},
+	"controller/store/…":    {"controller/wire", "controller/store", "controller/store/…"},
+	"controller/pki":        {"controller/wire"},
+	"controller/audit":      {"controller/store"},
+	"controller/accounts":   {"controller/store"},
+	"controller/directory":  {"controller/store"},
+	"controller/compliance": {"controller/wire", "controller/policy", "controller/store"},
+	"controller/report":     {"controller/store"},
+	"controller/retention":  {"controller/store"},
+	"controller/fleet":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"}, // connections carry what these rooms decide
+	"controller/api":        {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance"},
+	"controller/demo":       {"controller/policy", "controller/store", "controller/wire"},
+	"controller/config":     nil,
+	"controller/cli":        {"controller/…", "ui/console"},
+	"controller/server":     {"controller/…", "ui/console"},
+	"controller":            {"controller/cli", "controller/server", "controller/config", "controller/api"},
+
+	// Tests that span both sides.
+	"scripts/…": {"controller/…", "kiosk/…", "hw", "hw/…", "ui/…", "scripts/…"},
+}
+
+// pure rooms may not reach the outside world at all.
+var pure = map[string][]string{
+	"kiosk/session":     {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
+	"controller/policy": {"os", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
+}
+
+// only says which rooms may import a third party, and why nobody else.
+var only = map[string][]string{
+	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"}, // no bbolt type leaks
+	"github.com/zserge/lorca":  {"kiosk/browser"},                          // unsafe unless tamed there
+	"github.com/jezek/xgb":     {"kiosk/stage"},                            // one room talks to the display
+	"periph.io/x":              {"hw/…"},                                   // drivers only
+	"github.com/vishvananda":   {"kiosk/warden"},                           // network links are root's
+	"github.com/OpenPrinting":  {"kiosk/press"},
+	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
+}
+
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Standard                           bool
+}
+
+// under tells whether path is name, or below it when name ends in "/…".
+func under(path, name string) bool {
+	if base, ok := strings.CutSuffix(name, "/…"); ok {
+		return strings.HasPrefix(path, base+"/")
+	}
+	return path == name
+}
+
+// rule returns the entry for path: its own, else the longest "/…" above it.
+func rule(path string) (string, []string, bool) {
+	if r, ok := may[path]; ok {
+		return path, r, true
+	}
+	best := ""
+	for name := range may {
+		if strings.HasSuffix(name, "/…") && under(path, name) && len(name) > len(best) {
+			best = name
+		}
+	}
+	return best, may[best], best != ""
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("cannot list packages: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestLayering(t *testing.T) {
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.ImportPath, module) {
+			continue
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		key, allowed, ok := rule(name)
+		if !ok {
+			t.Errorf("%s is not in the table: say what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if local, ours := strings.CutPrefix(imp, module); ours &&
+				!slices.ContainsFunc(allowed, func(a string) bool { return under(local, a) }) {
+				t.Errorf("%s may not import %s", name, local)
+			}
+			if slices.Contains(pure[key], imp) {
+				t.Errorf("%s is pure and may not import %s", name, imp)
+			}
+		}
+		for _, imp := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			local, ours := strings.CutPrefix(imp, module)
+			if ours && strings.HasPrefix(name, "controller") && (under(local, "kiosk/…") || local == "hw" || under(local, "hw/…")) {
+				t.Errorf("%s may not import %s: the controller never knows a terminal's code, tests included", name, local)
+			}
+			if ours && strings.HasPrefix(name, "kiosk") && under(local, "controller/…") && local != "controller/wire" && local != "controller/policy" {
+				t.Errorf("%s may not import %s: a terminal knows wire and policy only, tests included", name, local)
+			}
+			for third, who := range only {
+				if strings.HasPrefix(imp, third) && !slices.ContainsFunc(who, func(w string) bool { return under(name, w) }) {
+					t.Errorf("%s may not import %s", name, imp)
+				}
+			}
+		}
+	}
+}
+
+// TestTableIsTrue keeps dead entries out of the table.
+func TestTableIsTrue(t *testing.T) {
+	all := packages(t)
+	for name := range may {
+		if !slices.ContainsFunc(all, func(p pkg) bool { return under(strings.TrimPrefix(p.ImportPath, module), name) }) {
+			t.Errorf("%s is in the table but not in the tree", name)
+		}
+	}
+}
