@@ -1,0 +1,53 @@
+# Borne. Two commands matter: `make run` and `make test`. The rest serves them.
+SHELL      := /bin/sh
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+FUZZTIME   ?= 2s
+export CGO_ENABLED := 0
+
+.PHONY: all run test check build ui setup unit fuzz e2e clean cross
+
+all: build
+
+setup:
+	@scripts/setup
+
+# Pages first: the binaries embed them.
+ui: setup
+	@cd ui && npm run --silent build
+
+build: ui
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/borne-kiosk ./kiosk
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/borne-controller ./controller
+	go build -trimpath -o bin/borne-demo ./scripts/demo
+
+# A controller, one terminal with simulated hardware, and three addresses.
+run: build
+	@bin/borne-demo
+
+# The whole suite, as continuous integration runs it.
+test: build check unit fuzz
+
+unit:
+	go test -count=1 -timeout 15m ./...
+
+# Every fuzz target for a moment: parsers of foreign bytes.
+fuzz:
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+# A person from tap to clean, alone.
+e2e: build
+	go test -count=1 -v -timeout 10m ./scripts/e2e
+
+check:
+	@scripts/check '$(STATICCHECK)' '$(GOVULNCHECK)'
+
+# The boards: the agent needs no C compiler for any of them.
+cross:
+	GOOS=linux GOARCH=arm64 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/arm64/ ./kiosk
+	GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/armv7/ ./kiosk
+
+clean:
+	rm -rf bin out ui/terminal/dist/* ui/console/dist/*

@@ -1,0 +1,155 @@
+// Package internet is the web of the tests: a network namespace of its own with
+// web servers on 203.0.113.0/24 (RFC 5737) and a DNS server that knows their
+// names, behind a virtual cable. Nobody opens a loopback hole for a test.
+//
+// It needs root, iproute2 and dnsmasq.
+package internet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Addresses inside 203.0.113.0/24.
+const (
+	Gateway  = "203.0.113.1"  // the machine under test
+	Resolver = "203.0.113.53" // answers every name that Names holds, refuses the rest
+	Web      = "203.0.113.80" // where the servers of Serve listen
+)
+
+// Net is one running test network.
+type Net struct {
+	ns      string
+	dir     string
+	dns     *exec.Cmd
+	servers []*http.Server
+}
+
+// Up makes the namespace, its cable and its DNS server; every name of names,
+// and every name below it, resolves to Web. Call Down when done.
+func Up(ctx context.Context, names ...string) (n *Net, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("cannot make the test network: network namespaces need root")
+	}
+	var id [3]byte
+	rand.Read(id[:])
+	tag := hex.EncodeToString(id[:])
+	dir, err := os.MkdirTemp("", "borne-internet-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the test network: %w", err)
+	}
+	n = &Net{ns: "borneweb" + tag, dir: dir}
+	defer func() {
+		if err != nil {
+			n.Down()
+		}
+	}()
+	host, inside := "bw"+tag+"h", "bw"+tag+"n"
+	for _, line := range []string{
+		"netns add " + n.ns,
+		"link add " + host + " type veth peer name " + inside + " netns " + n.ns,
+		"addr add " + Gateway + "/24 dev " + host,
+		"link set " + host + " up",
+		"-n " + n.ns + " addr add " + Web + "/24 dev " + inside,
+		"-n " + n.ns + " addr add " + Resolver + "/24 dev " + inside,
+		"-n " + n.ns + " link set " + inside + " up",
+		"-n " + n.ns + " link set lo up",
+		"-n " + n.ns + " route add default via " + Gateway,
+	} {
+		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
+			return n, fmt.Errorf("cannot make the test network: ip %s: %w: %s", line, err, out)
+		}
+	}
+	return n, n.startDNS(ctx, names)
+}
+
+func (n *Net) startDNS(ctx context.Context, names []string) error {
+	args := []string{"netns", "exec", n.ns, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
+		"--listen-address=" + Resolver, "--bind-interfaces", "--port=53", "--user=root", "--pid-file=" + filepath.Join(n.dir, "dns.pid")}
+	for _, name := range names {
+		args = append(args, "--address=/"+name+"/"+Web)
+	}
+	n.dns = exec.Command("ip", args...)
+	n.dns.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.dns.Start(); err != nil {
+		return fmt.Errorf("cannot start the test DNS server: %w", err)
+	}
+	// It is ready when it answers: ask it, from this side of the cable.
+	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		d := net.Dialer{Timeout: 200 * time.Millisecond}
+		return d.DialContext(ctx, network, Resolver+":53")
+	}}
+	for ctx.Err() == nil {
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		got, err := r.LookupHost(try, names[0])
+		cancel()
+		if err == nil && len(got) == 1 && got[0] == Web {
+			return nil
+		}
+	}
+	return fmt.Errorf("cannot start the test DNS server: it does not answer: %w", ctx.Err())
+}
+
+// Serve runs h on Web:port inside the namespace.
+func (n *Net) Serve(port int, h http.Handler) error {
+	var ln net.Listener
+	err := n.Do(func() (err error) {
+		ln, err = net.Listen("tcp4", net.JoinHostPort(Web, fmt.Sprint(port)))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot serve in the test network: %w", err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	n.servers = append(n.servers, s)
+	go s.Serve(ln)
+	return nil
+}
+
+// Do runs fn on a thread inside the namespace: sockets made there stay there.
+func (n *Net) Do(fn func() error) error {
+	done := make(chan error)
+	go func() {
+		// The thread is thrown away with the goroutine: it is never unlocked.
+		runtime.LockOSThread()
+		f, err := os.Open("/var/run/netns/" + n.ns)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer f.Close()
+		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- fn()
+	}()
+	return <-done
+}
+
+// Down ends everything that Up and Serve began.
+func (n *Net) Down() {
+	for _, s := range n.servers {
+		s.Close()
+	}
+	if n.dns != nil && n.dns.Process != nil {
+		n.dns.Process.Kill()
+		n.dns.Wait()
+	}
+	exec.Command("ip", "netns", "del", n.ns).Run()
+	os.RemoveAll(n.dir)
+}
