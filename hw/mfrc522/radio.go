@@ -80,6 +80,9 @@ func (r *Reader) awaitEnd(ctx context.Context) (irq byte, err error) {
 			return irq, nil
 		}
 		if r.opts.Clock.Now()-start > exchangeDeadline {
+			if irq&irqErr != 0 { // noise stopped the timer (8.5) and then ceased
+				return 0, fmt.Errorf("%w: it does not end", errFrame)
+			}
 			return 0, fmt.Errorf("%w: no end of exchange after %v (ComIrqReg 0x%02X)", errChip, exchangeDeadline, irq)
 		}
 	}
@@ -233,22 +236,23 @@ func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete boo
 		if err == nil {
 			found++
 			each(&u)
-			bad = 0
+			bad = 0 // the unreadable card may be this one
 			err = r.halt(ctx)
 		}
 		u = uid{}
 		switch {
 		case err == nil:
-		case errors.Is(err, errNoCard):
-			return bad == 0, r.field(ctx, false)
-		case !errors.Is(err, errFrame):
-			return false, err
-		default:
-			// A power cycle would wake the cards already counted; an unselected
-			// card falls back to IDLE by itself and answers the next REQA.
-			if bad++; bad == selectTries {
+		case errors.Is(err, errNoCard) && bad == 0:
+			return true, r.field(ctx, false)
+		case errors.Is(err, errNoCard), errors.Is(err, errFrame):
+			// A power cycle would wake the cards already counted. A card left in
+			// READY takes a first REQA as an error, falls back to IDLE in silence
+			// and answers the second one: so silence is tried again too.
+			if bad++; bad > selectTries {
 				return false, r.field(ctx, false)
 			}
+		default:
+			return false, err
 		}
 	}
 	return true, r.field(ctx, false)

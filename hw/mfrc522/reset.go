@@ -16,19 +16,37 @@ const (
 	resetStep     = time.Millisecond
 )
 
-// reset climbs the ladder: soft reset, then the reset pin where it is wired.
+// reset climbs the ladder: soft reset, then the reset pin where it is wired; a
+// locked-up chip may claim to have done the soft one, so hardFirst skips it.
 // The last rung, opening the port again, belongs to whoever called Open.
-func (r *Reader) reset(ctx context.Context) error {
+func (r *Reader) reset(ctx context.Context, hardFirst bool) error {
+	hard := func() error { return r.resetBy(ctx, func() error { return r.pulse(ctx) }) }
+	if hardFirst && r.opts.Reset != nil {
+		return hard()
+	}
 	soft := r.resetBy(ctx, func() error { return r.bus.write(regCommand, cmdSoftReset) })
 	if soft == nil || ctx.Err() != nil || errors.Is(soft, hw.ErrClosed) || r.opts.Reset == nil {
 		return soft
 	}
-	hard := r.resetBy(ctx, func() error { return r.pulse(ctx) })
-	if hard != nil {
-		return fmt.Errorf("%w (soft reset before it: %w)", hard, soft)
+	if err := hard(); err != nil {
+		return fmt.Errorf("%w (soft reset before it: %w)", err, soft)
 	}
-	r.opts.Log.Warn("reader chip needed its reset pin", "reader", r.opts.Name, "why", soft)
 	return nil
+}
+
+// selfTest has the chip carry out one exchange: a locked-up chip still answers
+// register reads.
+func (r *Reader) selfTest(ctx context.Context) error {
+	var rx [fifoSize]byte
+	defer clear(rx[:])
+	if err := r.field(ctx, true); err != nil {
+		return err
+	}
+	_, err := r.exchange(ctx, []byte{cmdREQA}, 7, &rx)
+	if err != nil && !errors.Is(err, errNoCard) && !errors.Is(err, errFrame) {
+		return err
+	}
+	return r.field(ctx, false)
 }
 
 // pulse holds NRSTPD low: 100 ns are enough (8.8.1).
