@@ -63,8 +63,9 @@ type Tx interface {
 	Delete(k Kind, id string) error
 	// List yields rows with ids in [from, to); "" is open. desc turns the order.
 	List(k Kind, from, to string, desc bool) iter.Seq2[Meta, json.RawMessage]
-	// ByIndex yields rows whose index name has the value, in id order.
-	ByIndex(k Kind, name, value string) iter.Seq2[Meta, json.RawMessage]
+	// ByIndex yields rows whose index name has the value, with ids in [from, to)
+	// as List does.
+	ByIndex(k Kind, name, value, from, to string, desc bool) iter.Seq2[Meta, json.RawMessage]
 	// Cursor returns how far the terminal's records are durable and applied.
 	Cursor(terminal string) (Cursor, error)
 	SetCursor(terminal string, c Cursor) error
