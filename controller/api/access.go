@@ -1,0 +1,114 @@
+package api
+
+import (
+	"net/http"
+
+	"borne/controller/accounts"
+)
+
+// Scope says where a route finds the site that a role must be held on.
+type Scope string
+
+// Scopes.
+const (
+	ScopeNone     Scope = "none"     // public: nobody is asked who they are
+	ScopeSelf     Scope = "self"     // anybody logged in: the answer holds only what is theirs
+	ScopeAny      Scope = "any"      // the role on some site: the answer is filtered by site
+	ScopeAll      Scope = "all"      // the role on every site
+	ScopeSite     Scope = "site"     // {id} is the site
+	ScopeSpace    Scope = "space"    // {id} is a space of the site
+	ScopeTerminal Scope = "terminal" // {id} is a terminal of the site
+	ScopeReceipt  Scope = "receipt"  // {id} is a receipt of one of the site's terminals
+)
+
+// Access is who may use one route.
+type Access struct {
+	Method string
+	Path   string
+	Scope  Scope
+	Roles  []accounts.Role // empty with ScopeNone and ScopeSelf only
+}
+
+// Pattern is the route's pattern on the mux.
+func (a Access) Pattern() string { return a.Method + " " + a.Path }
+
+// Operation ids: each is a row of Table, and nothing is served without one.
+const (
+	opLogin        = "login-link"
+	opLogout       = "logout"
+	opMe           = "me"
+	opFleet        = "fleet"
+	opLive         = "live"
+	opTerminal     = "terminal"
+	opSessions     = "terminal-sessions"
+	opReceipts     = "terminal-receipts"
+	opReceipt      = "receipt"
+	opCommands     = "terminal-commands"
+	opCommand      = "command-terminal"
+	opEnrol        = "create-enrol-code"
+	opSitePolicy   = "site-policy"
+	opPutSite      = "put-site-policy"
+	opSpacePolicy  = "space-policy"
+	opPutSpace     = "put-space-policy"
+	opReport       = "site-report"
+	opCreateSite   = "create-site"
+	opCreateSpace  = "create-space"
+	opAudit        = "audit"
+	opInventory    = "inventory"
+	opOpenAPI      = "openapi"
+	opHealth       = "health"
+	opConsoleFiles = "console"
+)
+
+// Table names the access of every route of the console's listener. Operations
+// are registered from it, so a route that it does not have cannot exist.
+func Table() map[string]Access {
+	const (
+		adm = accounts.Administrator
+		cor = accounts.Correspondant
+		bui = accounts.Building
+		rec = accounts.Reception
+		dpo = accounts.DPO
+		obs = accounts.Observer
+	)
+	all := accounts.Roles()
+	r := func(roles ...accounts.Role) []accounts.Role { return roles }
+	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
+	return map[string]Access{
+		opLogin:       {post, "/api/login/link", ScopeNone, nil},
+		opLogout:      {post, "/api/logout", ScopeSelf, nil},
+		opMe:          {get, "/api/me", ScopeSelf, nil},
+		opFleet:       {get, "/api/fleet", ScopeAny, all},
+		opLive:        {get, "/api/live", ScopeAny, all},
+		opTerminal:    {get, "/api/terminals/{id}", ScopeTerminal, all},
+		opSessions:    {get, "/api/terminals/{id}/sessions", ScopeTerminal, r(adm, cor, dpo)},
+		opReceipts:    {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
+		opReceipt:     {get, "/api/receipts/{id}", ScopeReceipt, r(adm, cor, dpo)},
+		opCommands:    {get, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, dpo)},
+		opCommand:     {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
+		opEnrol:       {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
+		opSitePolicy:  {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, bui, rec, dpo)},
+		opPutSite:     {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, bui)},
+		opSpacePolicy: {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui, rec, dpo)},
+		opPutSpace:    {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui)},
+		opReport:      {get, "/api/sites/{id}/report", ScopeSite, all},
+		opCreateSite:  {post, "/api/sites", ScopeAll, r(adm)},
+		opCreateSpace: {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
+		opAudit:       {get, "/api/audit", ScopeAny, r(adm, dpo)},
+		opInventory:   {get, "/api/inventory", ScopeAny, r(adm, dpo)},
+		opOpenAPI:     {get, "/api/openapi.json", ScopeNone, nil},
+		opHealth:      {get, "/healthz", ScopeNone, nil},
+		// The console's own files: they hold nothing, and must show the login page.
+		opConsoleFiles: {get, "/", ScopeNone, nil},
+	}
+}
+
+// commandRoles says who may send which command, on top of the route's access.
+func commandRoles() map[string][]accounts.Role {
+	technical := []accounts.Role{accounts.Administrator, accounts.Correspondant}
+	front := append([]accounts.Role{accounts.Reception}, technical...)
+	return map[string][]accounts.Role{
+		"message": front, "end": front, "identify": front,
+		"wipe": technical, "quarantine": technical, "lift": technical, "out": technical, "back": technical,
+	}
+}

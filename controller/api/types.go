@@ -1,0 +1,332 @@
+package api
+
+import (
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+)
+
+// State is what staff see of a terminal at a glance.
+type State string
+
+// States of a terminal, as the console shows them.
+const (
+	Free        State = "free"
+	InUse       State = "in-use"
+	Closed      State = "closed"
+	Out         State = "out"         // « en panne », Reason says why
+	Quarantined State = "quarantined" // « bloqué par sécurité », Reason says why
+	Offline     State = "offline"     // enrolled, and not connected now
+	Waiting     State = "waiting"     // « en attente d'installation »: never enrolled
+)
+
+// States lists every State.
+func States() []State { return []State{Free, InUse, Closed, Out, Quarantined, Offline, Waiting} }
+
+// TerminalBrief is one terminal in the fleet at a glance, and in the live feed.
+type TerminalBrief struct {
+	ID          string        `json:"id"`
+	Name        string        `json:"name"`
+	Site        string        `json:"site" doc:"Id of the site"`
+	Space       string        `json:"space" doc:"Id of the space"`
+	State       State         `json:"state" enum:"free,in-use,closed,out,quarantined,offline,waiting"`
+	Reason      string        `json:"reason,omitempty" doc:"Reason code; its sentence is in the catalogues under reason.<code>"`
+	Since       *time.Time    `json:"since,omitempty" doc:"When this state began, where known"`
+	Session     string        `json:"session,omitempty" doc:"Random id of the session going on"`
+	LeftSeconds int           `json:"leftSeconds,omitempty" doc:"Left of the session when this was sent"`
+	Level       string        `json:"level,omitempty" doc:"Isolation last measured: full or reduced"`
+	Missing     []string      `json:"missing" doc:"Isolation properties that do not hold"`
+	Online      bool          `json:"online"`
+	LastSeen    *time.Time    `json:"lastSeen,omitempty"`
+	Devices     []wire.Device `json:"devices"`
+	Sim         bool          `json:"sim" doc:"Simulated hardware"`
+}
+
+// Fleet is every site that the person may see.
+type Fleet struct {
+	Sites []SiteView `json:"sites"`
+}
+
+// SiteView is one site with its spaces.
+type SiteView struct {
+	ID         string      `json:"id"`
+	Name       string      `json:"name"`
+	Kind       string      `json:"kind" doc:"college, pms, mie, library, other"`
+	Commune    string      `json:"commune"`
+	Territoire string      `json:"territoire,omitempty"`
+	Spaces     []SpaceView `json:"spaces"`
+}
+
+// SpaceView is one space with its terminals.
+type SpaceView struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	Open      bool            `json:"open" doc:"By its hours, now"`
+	Until     *time.Time      `json:"until,omitempty" doc:"When that changes next"`
+	Terminals []TerminalBrief `json:"terminals"`
+}
+
+// TerminalDetail is one terminal's page.
+type TerminalDetail struct {
+	Terminal      TerminalBrief   `json:"terminal"`
+	SiteName      string          `json:"siteName"`
+	SpaceName     string          `json:"spaceName"`
+	Build         string          `json:"build,omitempty"`
+	Machine       string          `json:"machine,omitempty"`
+	Enrolled      *time.Time      `json:"enrolled,omitempty"`
+	PolicyWanted  uint64          `json:"policyWanted" doc:"Version last published for its space; 0 for none"`
+	PolicyApplied uint64          `json:"policyApplied"`
+	PolicyRefused string          `json:"policyRefused,omitempty" doc:"Why the terminal refused the policy"`
+	Permits       int             `json:"permits" doc:"Permits it holds"`
+	Epoch         uint64          `json:"epoch"`
+	Cursor        uint64          `json:"cursor" doc:"Last record that is durable here"`
+	Gaps          uint64          `json:"gaps" doc:"Records never received"`
+	Unacked       uint64          `json:"unacked" doc:"Records that it has not had acknowledged"`
+	DiskFree      uint64          `json:"diskFree,omitempty" doc:"Bytes"`
+	ClockSure     bool            `json:"clockSure"`
+	Segment       uint64          `json:"segment" doc:"Of its chain of receipts"`
+	Index         uint64          `json:"index" doc:"Of its last receipt accepted in that segment"`
+	Quarantine    *QuarantineView `json:"quarantine,omitempty"`
+	LastReceipt   *ReceiptBrief   `json:"lastReceipt,omitempty"`
+	Commands      []string        `json:"commands" doc:"Kinds of command that the person may send now"`
+}
+
+// QuarantineView says why no session may open.
+type QuarantineView struct {
+	Reason  string     `json:"reason"`
+	Detail  string     `json:"detail,omitempty" doc:"What the failed check showed"`
+	Since   *time.Time `json:"since,omitempty"`
+	Lifting bool       `json:"lifting" doc:"A challenge wipe was asked for and is awaited"`
+}
+
+// SessionBrief is one session: never who, nor what was visited.
+type SessionBrief struct {
+	ID      string     `json:"id"`
+	Started time.Time  `json:"started"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Reason  string     `json:"reason,omitempty" doc:"Reason code of its end"`
+	Profile string     `json:"profile"`
+	Lang    string     `json:"lang"`
+	Seconds int        `json:"seconds"`
+	Active  int        `json:"active" doc:"Seconds with input within the last minute"`
+	Pages   int        `json:"pages"`
+	Unsure  bool       `json:"unsure" doc:"The terminal's clock was not trusted"`
+	Wipes   int        `json:"wipes" doc:"Attempts until the wipe succeeded"`
+	WipeMS  int        `json:"wipeMs"`
+	Receipt string     `json:"receipt,omitempty" doc:"Id of its receipt, once that is accepted"`
+}
+
+// SessionPage is a page of sessions, newest first.
+type SessionPage struct {
+	Sessions []SessionBrief `json:"sessions"`
+	Next     string         `json:"next,omitempty" doc:"Give it as before to get the next page"`
+}
+
+// ReceiptBrief is one wipe's receipt in a list.
+type ReceiptBrief struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind" doc:"session or challenge"`
+	Session string    `json:"session,omitempty"`
+	At      time.Time `json:"at"`
+	Verdict string    `json:"verdict" enum:"accepted,rejected"`
+	Reason  string    `json:"reason,omitempty" doc:"Reason code of the refusal"`
+	Detail  string    `json:"detail,omitempty" doc:"What was wrong, in English"`
+	Level   string    `json:"level"`
+	Segment uint64    `json:"segment"`
+	Index   uint64    `json:"index"`
+	WipeMS  int       `json:"wipeMs"`
+	Attempt int       `json:"attempt"`
+	Sim     bool      `json:"sim"`
+}
+
+// ReceiptPage is a page of receipts, newest first.
+type ReceiptPage struct {
+	Receipts []ReceiptBrief `json:"receipts"`
+	Next     string         `json:"next,omitempty"`
+}
+
+// ReceiptView is one receipt, check by check, with the bytes that were signed.
+type ReceiptView struct {
+	Brief    ReceiptBrief    `json:"brief"`
+	Terminal string          `json:"terminal"`
+	Name     string          `json:"name" doc:"Of the terminal"`
+	Unsure   bool            `json:"unsure"`
+	Boot     string          `json:"boot"`
+	Build    string          `json:"build"`
+	Props    []wire.Property `json:"props"`
+	Checks   []wire.Check    `json:"checks"`
+	Prev     []byte          `json:"prev" doc:"Digest of the receipt before it"`
+	Digest   []byte          `json:"digest" doc:"SHA-256 of the payload"`
+	Envelope EnvelopeView    `json:"envelope"`
+}
+
+// EnvelopeView is the signed bytes, verbatim, for whoever verifies them anew.
+type EnvelopeView struct {
+	Kid     string `json:"kid"`
+	Domain  string `json:"domain"`
+	Payload []byte `json:"payload"`
+	Sig     []byte `json:"sig"`
+}
+
+// CommandRequest asks something of a terminal.
+type CommandRequest struct {
+	Kind   string `json:"kind" enum:"message,end,wipe,quarantine,lift,identify,out,back"`
+	Text   string `json:"text,omitempty" maxLength:"300" doc:"Shown to the person (message) or as the reason (out)"`
+	Reason string `json:"reason,omitempty" maxLength:"200" doc:"Why, for the audit"`
+}
+
+// CommandView is one command and what became of it.
+type CommandView struct {
+	ID     string     `json:"id"`
+	Kind   string     `json:"kind"`
+	Text   string     `json:"text,omitempty"`
+	By     string     `json:"by" doc:"Name of the person, empty for the controller itself"`
+	Issued time.Time  `json:"issued"`
+	State  string     `json:"state" enum:"pending,delivered,done,refused,expired"`
+	Answer string     `json:"answer,omitempty" doc:"Why the terminal refused"`
+	Done   *time.Time `json:"done,omitempty" doc:"When its state changed last"`
+}
+
+// CommandPage is a terminal's last commands, newest first.
+type CommandPage struct {
+	Commands []CommandView `json:"commands"`
+	Next     string        `json:"next,omitempty"`
+}
+
+// Accepted is the id under which a command is followed.
+type Accepted struct {
+	ID string `json:"id"`
+}
+
+// EnrolRequest asks for a one-time installation code.
+type EnrolRequest struct {
+	Space   string `json:"space" minLength:"1" maxLength:"64" doc:"Id of the space"`
+	Name    string `json:"name,omitempty" maxLength:"60" doc:"The terminal's name; kept when an existing one is named"`
+	Replace string `json:"replace,omitempty" maxLength:"64" doc:"Id of the terminal whose name and history move to the new hardware, or of one that waits for its installation"`
+}
+
+// EnrolCode is shown once.
+type EnrolCode struct {
+	Code     string    `json:"code"`
+	Terminal string    `json:"terminal,omitempty" doc:"Id of the terminal, when it exists already"`
+	Expires  time.Time `json:"expires"`
+}
+
+// PolicyView is a site's or a space's policy.
+type PolicyView struct {
+	Rev     uint64        `json:"rev" doc:"Also the ETag; 0 while nothing was set here"`
+	Level   string        `json:"level" enum:"site,space"`
+	Own     []string      `json:"own" doc:"Sections set here; the others come from the level above"`
+	Policy  policy.Policy `json:"policy" doc:"What holds here, inheritance applied"`
+	Changed *time.Time    `json:"changed,omitempty"`
+	By      string        `json:"by,omitempty" doc:"Who changed it last"`
+	Applied []AppliedView `json:"applied" doc:"How far the terminals below are"`
+}
+
+// AppliedView is how far one terminal is with its policy.
+type AppliedView struct {
+	Terminal string `json:"terminal"`
+	Wanted   uint64 `json:"wanted"`
+	Applied  uint64 `json:"applied"`
+	Refused  string `json:"refused,omitempty"`
+}
+
+// PolicyRequest sets the sections named in Own; a section that is not named is
+// inherited from the level above, whatever Policy holds for it.
+type PolicyRequest struct {
+	Own    []string      `json:"own" maxItems:"12"`
+	Policy policy.Policy `json:"policy"`
+}
+
+// SiteRequest creates a site.
+type SiteRequest struct {
+	Name       string `json:"name" minLength:"2" maxLength:"80"`
+	Kind       string `json:"kind" enum:"college,pms,mie,library,other"`
+	Commune    string `json:"commune" minLength:"1" maxLength:"60"`
+	Territoire string `json:"territoire,omitempty" maxLength:"60"`
+}
+
+// SpaceRequest creates a space of a site.
+type SpaceRequest struct {
+	Name    string `json:"name" minLength:"2" maxLength:"80"`
+	Contact string `json:"contact,omitempty" maxLength:"120" doc:"Role to call on an alarm, not a person's name"`
+}
+
+// AuditView is one entry of the audit.
+type AuditView struct {
+	Seq    uint64    `json:"seq"`
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor" doc:"Name of the person; empty for the controller itself"`
+	Action string    `json:"action" doc:"Key audit.<action> of the catalogues"`
+	Site   string    `json:"site,omitempty"`
+	Target string    `json:"target,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	Hash   []byte    `json:"hash"`
+}
+
+// AuditPage is a page of the audit, newest first.
+type AuditPage struct {
+	Entries []AuditView `json:"entries"`
+	Next    string      `json:"next,omitempty"`
+}
+
+// InventoryEntry is one field that is stored: the register of processing.
+type InventoryEntry struct {
+	Table     string `json:"table"`
+	Field     string `json:"field"`
+	Purpose   string `json:"purpose"`
+	Basis     string `json:"basis"`
+	Retention string `json:"retention"`
+}
+
+// Inventory is every stored field.
+type Inventory struct {
+	Fields []InventoryEntry `json:"fields"`
+}
+
+// Report is a site's home page figures, from the rollups.
+type Report struct {
+	Site  string      `json:"site"`
+	Today ReportSpan  `json:"today"`
+	Week  ReportSpan  `json:"week" doc:"The last 7 days, today included"`
+	Days  []ReportDay `json:"days" doc:"The last 7 days, oldest first"`
+}
+
+// ReportSpan is one stretch of days.
+type ReportSpan struct {
+	Sessions int            `json:"sessions"`
+	Minutes  int            `json:"minutes"`
+	Pages    int            `json:"pages"`
+	Ends     map[string]int `json:"ends" doc:"Ends by reason code"`
+}
+
+// ReportDay is one day.
+type ReportDay struct {
+	Day      string `json:"day" doc:"2006-01-02, Europe/Paris"`
+	Sessions int    `json:"sessions"`
+	Minutes  int    `json:"minutes"`
+}
+
+// Me is the person logged in.
+type Me struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Role    string    `json:"role" enum:"administrator,correspondant,building,reception,dpo,observer"`
+	Sites   []string  `json:"sites" doc:"Ids of the sites that the role is held on; empty for all"`
+	Expires time.Time `json:"expires" doc:"The session ends then, at the latest"`
+	Version string    `json:"version" doc:"Of the controller"`
+	Demo    bool      `json:"demo" doc:"The data is a demonstration"`
+}
+
+// LoginRequest redeems a one-time link.
+type LoginRequest struct {
+	Token string `json:"token" minLength:"16" maxLength:"64"`
+}
+
+// LiveHello opens the live feed: whoever gets it reads GET /api/fleet anew.
+type LiveHello struct {
+	Time       time.Time `json:"time"`
+	Generation uint64    `json:"generation"`
+	Heartbeat  int       `json:"heartbeat" doc:"Seconds between comments; without one for three times as long, connect anew"`
+}
