@@ -1,0 +1,30 @@
+package wire
+
+// MaxIdentity bounds the bodies of enrolment and renewal, requests and answers.
+const MaxIdentity = 64 << 10
+
+// TerminalProof is what the terminal puts into Proof: it binds both certificate
+// requests to the connection whose exporter this is.
+func (r EnrolRequest) TerminalProof(code, exporter []byte) []byte {
+	return Proof(code, "terminal", exporter, r.CSR, r.ReceiptKey)
+}
+
+// ControllerProof is what the controller puts into Proof of the answer to req.
+func (r EnrolResponse) ControllerProof(code, exporter []byte, req EnrolRequest) []byte {
+	return Proof(code, "controller", exporter, req.CSR, req.ReceiptKey, r.Cert, r.Root)
+}
+
+// RenewRequest asks for the next certificate, by POST to PathRenew over a
+// connection that the present certificate authenticates. The key may be new; a
+// retry with the same CSR gets a certificate for the same key.
+type RenewRequest struct {
+	CSR []byte `json:"csr"` // PKCS #10, DER, ECDSA P-256
+}
+
+// RenewResponse gives it, with what may have been rolled over since.
+type RenewResponse struct {
+	Cert     []byte   `json:"cert"`               // DER
+	Chain    [][]byte `json:"chain"`              // DER, up to but without the root
+	Roots    [][]byte `json:"roots,omitempty"`    // DER, to pin from now on; empty: unchanged. The present one stays in it until every leaf has changed
+	SignKeys [][]byte `json:"signKeys,omitempty"` // empty: unchanged
+}
