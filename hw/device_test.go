@@ -1,0 +1,95 @@
+package hw
+
+import (
+	"bytes"
+	"encoding/hex"
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestParseDevice(t *testing.T) {
+	for in, want := range map[string]Device{
+		"mfrc522:/dev/spidev0.0?rst=GPIO25&gain=48&clock=4MHz": {Driver: "mfrc522", Path: "/dev/spidev0.0", Options: map[string]string{"rst": "GPIO25", "gain": "48", "clock": "4MHz"}},
+		"mfrc522:/dev/spidev1.0":                               {Driver: "mfrc522", Path: "/dev/spidev1.0", Options: map[string]string{}},
+		"sim:mfrc522?poll=50ms":                                {Driver: "mfrc522", Sim: true, Options: map[string]string{"poll": "50ms"}},
+		"sim:case":                                             {Driver: "case", Sim: true, Options: map[string]string{}},
+	} {
+		d, err := ParseDevice(in)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if d.Driver != want.Driver || d.Path != want.Path || d.Sim != want.Sim || !maps.Equal(d.Options, want.Options) || d.String() != in {
+			t.Errorf("%s: %+v, want %+v", in, d, want)
+		}
+	}
+}
+
+func badDevices() map[string]string {
+	return map[string]string{
+		"":                              "write driver:path",
+		"mfrc522":                       "write driver:path",
+		"mfrc522:":                      "write driver:path",
+		"mfrc522:spidev0.0":             "must begin with /dev/",
+		"mfrc522:/dev/../etc/shadow":    "without ..",
+		"mfrc522:/dev/spidev0.0?gian=4": `unknown option "gian"; allowed options are clock, gain, poll, rst`,
+		"mfrc522:/dev/spidev0.0?gain=":  `option "gain" has no value`,
+		"sim:mfrc522?gain=1&gain=2":     `option "gain" is given 2 times`,
+		"sim:mfrc522?gain=%zz":          "name=value",
+		"sim:case?open=1":               "takes no option",
+		"pn999:/dev/ttyS0":              "known drivers are mfrc522",
+		"sim:toaster":                   "known drivers are call, case, mfrc522, output, screen",
+		"case:/dev/gpiochip0":           "not available here",
+		"sim:case x":                    "space",
+		"sim:case#x":                    "# is not allowed",
+		strings.Repeat("a", 300):        "limit is 256",
+	}
+}
+
+func TestParseDeviceRefusesBadInput(t *testing.T) {
+	for in, want := range badDevices() {
+		_, err := ParseDevice(in)
+		if err == nil || !strings.Contains(err.Error(), want) || len(in) < 256 && !strings.Contains(err.Error(), `"`+in+`"`) {
+			t.Errorf("%s: error %v, want one that names it and says %q", in, err, want)
+		}
+	}
+}
+
+func FuzzParseDevice(f *testing.F) {
+	f.Add("mfrc522:/dev/spidev0.0?rst=GPIO25&gain=48&clock=4MHz")
+	f.Add("sim:output?name=relay")
+	for in := range badDevices() {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDevice(s)
+		if err != nil {
+			if len(err.Error()) > 8*maxDeviceName {
+				t.Fatalf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		spec, ok := drivers()[d.Driver]
+		if !ok || d.Sim == (d.Path != "") || strings.Contains(d.Path, "..") || d.String() != s || len(d.Options) > len(spec.options) {
+			t.Fatalf("accepted %q as %+v", s, d)
+		}
+	})
+}
+
+func TestBadgeKey(t *testing.T) {
+	if _, err := NewBadgeKey(make([]byte, 31)); err == nil {
+		t.Error("a short key was taken")
+	}
+	key := bytes.Repeat([]byte{0x0b}, 20)
+	// RFC 4231, test case 1, its key padded with zeros as HMAC itself does.
+	k, err := NewBadgeKey(append(key, make([]byte, 12)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(key)
+	for range 2 { // the second time after the wiping of the first
+		if got := k([]byte("Hi There")); hex.EncodeToString(got[:]) != "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" {
+			t.Errorf("key is %x", got)
+		}
+	}
+}
