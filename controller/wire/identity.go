@@ -1,7 +1,22 @@
 package wire
 
+import (
+	"crypto/tls"
+	"fmt"
+)
+
 // MaxIdentity bounds the bodies of enrolment and renewal, requests and answers.
 const MaxIdentity = 64 << 10
+
+// Exporter returns the 32 bytes that tell this TLS connection from any other:
+// label ExporterLabel, no context.
+func Exporter(cs tls.ConnectionState) ([]byte, error) {
+	b, err := cs.ExportKeyingMaterial(ExporterLabel, nil, 32)
+	if err != nil {
+		return nil, fmt.Errorf("cannot bind enrolment to the connection: %w", err)
+	}
+	return b, nil
+}
 
 // TerminalProof is what the terminal puts into Proof: it binds both certificate
 // requests to the connection whose exporter this is.
