@@ -1,0 +1,216 @@
+package catalogues
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// public are the namespaces of keys that the public reads: each language has
+// them. The rest is for staff, in French and English.
+var public = []string{"terminal.", "reason.", "check.", "lang."}
+
+func isPublic(key string) bool {
+	return slices.ContainsFunc(public, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+func catalogues(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	all, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEveryLanguageHasEveryKey(t *testing.T) {
+	all := catalogues(t)
+	for lang, have := range all {
+		for key := range all[French] {
+			if _, ok := have[key]; !ok && (lang != Simple || isPublic(key)) {
+				t.Errorf("%s.json lacks %q", lang, key)
+			}
+		}
+		for key, text := range have {
+			if _, ok := all[French][key]; !ok {
+				t.Errorf("%s.json has %q, which fr.json lacks", lang, key)
+			}
+			if lang == Simple && !isPublic(key) {
+				t.Errorf("%s.json has %q, which only staff read", lang, key)
+			}
+			if strings.TrimSpace(text) == "" {
+				t.Errorf("%s.json: %q is empty", lang, key)
+			}
+		}
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{\s*([a-zA-Z]+)\s*(?:\}|,\s*(plural|select)\s*,)`)
+
+// placeholders lists "name" or "name plural" for each argument of a message.
+func placeholders(msg string) []string {
+	set := map[string]bool{}
+	for _, m := range placeholder.FindAllStringSubmatch(msg, -1) {
+		set[strings.TrimSpace(m[1]+" "+m[2])] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func TestPlaceholdersMatch(t *testing.T) {
+	all := catalogues(t)
+	for lang, have := range all {
+		for key, text := range have {
+			if got, want := placeholders(text), placeholders(all[French][key]); !slices.Equal(got, want) {
+				t.Errorf("%s.json: %q has placeholders %v, fr.json has %v", lang, key, got, want)
+			}
+			if _, err := format(text, lang, Args{}); err != nil {
+				t.Errorf("%s.json: %q: %v", lang, key, err)
+			}
+		}
+	}
+}
+
+// constants reads the values of the string constants of a Go package whose
+// type is typ, or whose name begins with prefix when typ is empty.
+func constants(t *testing.T, dir, typ, prefix string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("cannot find Go files in %s: %v", dir, err)
+	}
+	var out []string
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, s := range g.Specs {
+				v := s.(*ast.ValueSpec)
+				id, _ := v.Type.(*ast.Ident)
+				if (typ != "") != (id != nil && id.Name == typ) {
+					continue
+				}
+				for i, name := range v.Names {
+					if i >= len(v.Values) || !strings.HasPrefix(name.Name, prefix) {
+						continue
+					}
+					if lit, ok := v.Values[i].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+						s, _ := strconv.Unquote(lit.Value)
+						out = append(out, s)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TestCodesHaveSentences reads the codes from the protocol's own source: a new
+// reason, check or property without a sentence fails here.
+func TestCodesHaveSentences(t *testing.T) {
+	const wire = "../../controller/wire"
+	for _, c := range []struct {
+		key, typ, prefix string
+		least            int
+	}{
+		{"reason.", "Reason", "", 40},
+		{"check.", "", "Check", 6},
+		{"prop.", "", "Prop", 16},
+		{"console.command.", "CommandKind", "Cmd", 8},
+		{"result.", "CheckResult", "", 4},
+		{"level.", "Level", "", 2},
+	} {
+		codes := constants(t, wire, c.typ, c.prefix)
+		if len(codes) < c.least {
+			t.Errorf("found only %d codes for %q in %s: %v", len(codes), c.key, wire, codes)
+		}
+		for _, code := range codes {
+			if c.key == "console.command." && code == "release" {
+				continue // sent by the controller itself, never offered to staff
+			}
+			if !Has(c.key + code) {
+				t.Errorf("no sentence for %q: add %q to every catalogue", code, c.key+code)
+			}
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, c := range []struct {
+		lang, key string
+		args      Args
+		want      string
+	}{
+		{"fr", "terminal.begin", nil, "Commencer"},
+		{"en", "terminal.begin", nil, "Begin"},
+		{"fr-x-facile", "terminal.broken.title", nil, "L’ordinateur ne marche pas"},
+		{"fr-x-facile", "prop.own-uid", nil, Text("fr", "prop.own-uid", nil)},
+		{"fr-FR", "terminal.begin", nil, "Commencer"},
+		{"tlh", "terminal.begin", nil, "Commencer"},
+		{"fr", "no.such.key", nil, "no.such.key"},
+		{"fr", "terminal.bar.left", Args{"minutes": 0}, "Moins d’une minute"},
+		{"fr", "terminal.bar.left", Args{"minutes": 1}, "Encore 1 minute"},
+		{"en", "terminal.bar.left", Args{"minutes": 12}, "12 minutes left"},
+		{"fr", "terminal.help.ask", Args{"help": "04 50 00 00 00"}, "Besoin d’aide ? 04 50 00 00 00"},
+	} {
+		if got := Text(c.lang, c.key, c.args); got != c.want {
+			t.Errorf("Text(%q, %q, %v) = %q, want %q", c.lang, c.key, c.args, got, c.want)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, c := range []struct{ msg, lang, want string }{
+		{"{n, plural, one {# page} other {# pages}}", "fr", "0 page"},
+		{"{n, plural, one {# page} other {# pages}}", "en", "0 pages"},
+		{"{n, plural, =0 {none} other {#}} of {who}", "en", "none of Zoé"},
+		{"{s, select, a {A} other {B}}", "fr", "A"},
+		{"l'eau, '{brut}' et ''", "fr", "l'eau, {brut} et '"},
+		{"{absent}", "fr", "{absent}"},
+		{"# outside", "fr", "# outside"},
+	} {
+		got, err := format(c.msg, c.lang, Args{"n": 0, "who": "Zoé", "s": "a"})
+		if err != nil || got != c.want {
+			t.Errorf("format(%q, %s) = %q, %v, want %q", c.msg, c.lang, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{"{", "}", "{n", "{n,", "{n, date}", "{n, plural, one {x}}", "{n, plural, other {x", strings.Repeat("{n, plural, other {", 40)} {
+		if got, err := format(bad, "fr", Args{"n": 3}); err == nil {
+			t.Errorf("format(%q) = %q without an error", bad, got)
+		}
+	}
+}
+
+func FuzzFormat(f *testing.F) {
+	all, err := read()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, m := range all[French] {
+		f.Add(m)
+	}
+	f.Add("{n, plural, other {{n, plural, other {'{#}'}}}}")
+	f.Fuzz(func(t *testing.T, msg string) {
+		if len(msg) > 1<<12 {
+			t.Skip()
+		}
+		if out, err := format(msg, French, Args{"n": 2}); err == nil && len(out) > 64*(len(msg)+1) {
+			t.Errorf("format grew %d bytes to %d", len(msg), len(out))
+		}
+	})
+}

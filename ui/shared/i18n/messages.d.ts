@@ -1,0 +1,13 @@
+// Compiled catalogues, see plugin.ts.
+declare module '*.json?messages=terminal,reason,check,lang' {
+  const messages: import('./format.ts').Messages
+  export default messages
+}
+declare module '*.json?messages=bench' {
+  const messages: import('./format.ts').Messages
+  export default messages
+}
+declare module '*.json?messages=console,reason,check,prop,result,level,alert' {
+  const messages: import('./format.ts').Messages
+  export default messages
+}

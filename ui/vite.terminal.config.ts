@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vite'
+import { config } from './vite.shared.ts'
+
+const at = (p: string) => fileURLToPath(new URL(p, import.meta.url))
+
+export default defineConfig(
+  config(at('./terminal'), './', {
+    index: at('./terminal/index.html'),
+    bench: at('./terminal/bench.html'),
+    view: at('./terminal/view.html'),
+  }),
+)
