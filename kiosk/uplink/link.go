@@ -1,0 +1,215 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"borne/controller/wire"
+)
+
+// Config is what a Link needs. Outbox, Identity and Folder are required.
+type Config struct {
+	Outbox   Outbox
+	Identity Identity
+	Folder   *Folder // keeps renewed certificates
+	Route    Route
+	Build    string
+	Boot     string // random id of this boot
+	Sim      bool
+	// Wall returns the wall time and whether it is trusted; nil: the system's, not trusted.
+	Wall func() (time.Time, bool)
+	// Floor returns the latest time that is certainly past: the build's, or the
+	// last one journaled. Certificates are never verified at an earlier one.
+	Floor func() time.Time
+	// Sleep waits; nil: a timer. Tests replace it to see the backoff.
+	Sleep func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger // nil: discarded
+
+	// Zero values take the defaults below.
+	BackoffMin time.Duration // 1 s
+	BackoffMax time.Duration // 1 min
+	PingEvery  time.Duration // 25 s
+	DeadAfter  time.Duration // 70 s without any byte, and longest wait for an ack
+	Window     int           // records sent and not yet acknowledged, 512
+	HandOver   time.Duration // longest wait for the reader of Events, 30 s
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&c.BackoffMin, time.Second)
+	set(&c.BackoffMax, time.Minute)
+	set(&c.PingEvery, 25*time.Second)
+	set(&c.DeadAfter, 70*time.Second)
+	set(&c.HandOver, 30*time.Second)
+	if c.Window <= 0 {
+		c.Window = 4 * wire.MaxBatch
+	}
+	if c.Wall == nil {
+		c.Wall = func() (time.Time, bool) { return time.Now(), false }
+	}
+	if c.Floor == nil {
+		c.Floor = func() time.Time { return time.Time{} }
+	}
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Link is the connection to the controller, kept up for as long as Run runs.
+type Link struct {
+	cfg    Config
+	events chan Event
+	poke   chan struct{} // a new status is there
+
+	mu     sync.Mutex
+	id     Identity
+	status *wire.Status
+	heard  time.Time // latest time the controller told
+}
+
+// New makes a link; Run starts it.
+func New(c Config) (*Link, error) {
+	if c.Outbox == nil || c.Folder == nil {
+		return nil, errors.New("cannot make the uplink: it needs an outbox and the identity's folder")
+	}
+	if err := c.Identity.check(); err != nil {
+		return nil, fmt.Errorf("cannot make the uplink: %w", err)
+	}
+	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1)}, nil
+}
+
+// Events yields what the controller says. A reader that stops reading for
+// HandOver loses the connection, and gets everything again with the next one.
+func (l *Link) Events() <-chan Event { return l.events }
+
+// Send tells the controller the state now. Only the last one counts; it is sent
+// at once, and again with each new connection.
+func (l *Link) Send(s wire.Status) {
+	l.mu.Lock()
+	l.status = &s
+	l.mu.Unlock()
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Identity returns the identity in use, after renewals.
+func (l *Link) Identity() Identity {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.id
+}
+
+// Run keeps the connection up until ctx ends, and returns ctx's error.
+func (l *Link) Run(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		welcomed, err := l.once(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if welcomed {
+			attempt = 0
+		}
+		wait := l.backoff(attempt)
+		l.cfg.Log.Warn("controller not connected", "err", err, "retry", wait)
+		if e := l.emit(ctx, Event{Offline: &Offline{Err: err, Retry: wait}}); e != nil && ctx.Err() == nil {
+			l.cfg.Log.Error("nobody reads the uplink's events", "err", e)
+		}
+		if err := l.cfg.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// backoff is between half of and the whole of BackoffMin·2^attempt, at most
+// BackoffMax: a restarted controller is not met by all its terminals at once.
+func (l *Link) backoff(attempt int) time.Duration {
+	d := l.cfg.BackoffMax
+	if attempt < 20 {
+		d = min(d, l.cfg.BackoffMin<<attempt)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// verifyAt is the time to verify certificates at.
+func (l *Link) verifyAt() time.Time {
+	now, _ := l.cfg.Wall()
+	if f := l.cfg.Floor(); f.After(now) {
+		now = f
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.heard.After(now) {
+		now = l.heard
+	}
+	return now
+}
+
+// emit hands an event over, without waiting for ever.
+func (l *Link) emit(ctx context.Context, e Event) error {
+	select {
+	case l.events <- e:
+		return nil
+	default:
+	}
+	t := time.NewTimer(l.cfg.HandOver)
+	defer t.Stop()
+	select {
+	case l.events <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return errors.New("cannot hand over what the controller said: the agent does not read")
+	}
+}
+
+// renewals renews the certificate when it is due, for as long as a connection lasts.
+func (l *Link) renewals(ctx context.Context) {
+	for {
+		id, now := l.Identity(), l.verifyAt()
+		wait := min(time.Hour, id.due().Sub(now))
+		if wait <= 0 {
+			wait = 10 * time.Minute // until the next attempt
+			next, err := Renew(ctx, l.cfg.Route, l.cfg.Folder, id, now)
+			if err != nil {
+				l.cfg.Log.Warn("certificate not renewed", "err", err, "retry", wait)
+			}
+			if next.Key != id.Key {
+				l.mu.Lock()
+				l.id = next
+				l.mu.Unlock()
+				_, until := next.Lifetime()
+				l.cfg.Log.Info("certificate renewed", "until", until)
+			}
+		}
+		if l.cfg.Sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
