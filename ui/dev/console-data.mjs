@@ -1,0 +1,1 @@
+export function api(req, res) { res.writeHead(404).end() }

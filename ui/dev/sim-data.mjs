@@ -1,0 +1,1 @@
+export function sim(req, res) { res.writeHead(404).end() }

@@ -1,0 +1,20 @@
+/** Languages by their own name, in their own script, with the direction they are read in. */
+const known: Record<string, { name: string; dir?: 'rtl' }> = {
+  fr: { name: 'Français' },
+  'fr-x-facile': { name: 'Français simple' },
+  en: { name: 'English' },
+  ar: { name: 'العربية', dir: 'rtl' },
+  es: { name: 'Español' },
+  pt: { name: 'Português' },
+  tr: { name: 'Türkçe' },
+  uk: { name: 'Українська' },
+  ru: { name: 'Русский' },
+}
+
+export function languageName(tag: string): string {
+  return known[tag]?.name ?? tag
+}
+
+export function direction(tag: string): 'ltr' | 'rtl' {
+  return known[tag.split('-')[0] ?? '']?.dir ?? 'ltr'
+}

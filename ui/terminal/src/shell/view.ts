@@ -1,0 +1,77 @@
+/** The view that the agent sends: the same words as the Go package kiosk/shell. */
+export interface View {
+  screen: Screen
+  lang: string
+  languages: string[] | null
+  place: { site: string; space: string; terminal: string; help?: string }
+  reason?: string
+  bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean }
+  warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
+  charter?: { minutes: number; pages: number }
+  opening?: { at?: string; why?: string }
+  wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string }
+  message?: string
+  notice?: string
+  identify?: string
+  badge: 'none' | 'offered' | 'required'
+  sim?: boolean
+  offline?: boolean
+}
+
+export type Screen =
+  | 'starting'
+  | 'welcome'
+  | 'charter'
+  | 'opening'
+  | 'session'
+  | 'warning'
+  | 'wiping'
+  | 'thanks'
+  | 'closed'
+  | 'quarantined'
+  | 'broken'
+  | 'updating'
+  | 'maintenance'
+
+export type WarningKind = 'idle' | 'time' | 'closing' | 'message' | 'extended'
+
+export interface Check {
+  name: string
+  before: number
+  result: string
+}
+
+export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again'
+
+/** What every screen gets. */
+export interface Scene {
+  view: View
+  t: import('../../../shared/i18n/format.ts').Translator<import('../../../shared/i18n/keys.ts').Key>
+  act: (what: Do, lang?: string) => void
+}
+
+export const starting: View = {
+  screen: 'starting',
+  lang: 'fr',
+  languages: [],
+  place: { site: '', space: '', terminal: '' },
+  badge: 'none',
+}
+
+const screens: Screen[] = ['starting', 'welcome', 'charter', 'opening', 'session', 'warning', 'wiping', 'thanks', 'closed', 'quarantined', 'broken', 'updating', 'maintenance']
+
+/** Reads one message of the agent; undefined when it is no view of ours. */
+export function parseView(data: unknown): View | undefined {
+  if (typeof data !== 'string') return
+  let v: unknown
+  try {
+    v = JSON.parse(data)
+  } catch {
+    return
+  }
+  const view = v as View
+  if (typeof view !== 'object' || view === null || typeof view.screen !== 'string') return
+  // A screen of a newer agent: say nothing wrong.
+  if (!screens.includes(view.screen)) return { ...starting, ...view, screen: 'starting' }
+  return { ...starting, ...view, place: { ...starting.place, ...view.place } }
+}

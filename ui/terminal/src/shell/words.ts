@@ -1,0 +1,6 @@
+import en from '../../../catalogues/en.json?messages=terminal,reason,check,lang'
+import simple from '../../../catalogues/fr-x-facile.json?messages=terminal,reason,check,lang'
+import fr from '../../../catalogues/fr.json?messages=terminal,reason,check,lang'
+
+/** Languages this page can speak. */
+export const spoken = { fr, en, 'fr-x-facile': simple }
