@@ -1,0 +1,449 @@
+package supervise_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"borne/hw"
+	"borne/hw/devices"
+	"borne/hw/sim"
+	"borne/hw/supervise"
+)
+
+const (
+	openTimeout = time.Hour
+	stallAfter  = 2 * time.Hour
+)
+
+// stepClock lets backoffs pass at once, and deadlines only when the test says so.
+type stepClock struct {
+	mu       sync.Mutex
+	now      time.Duration
+	waits    []time.Duration       // backoffs asked for
+	deadline chan struct{}         // a receive lets one deadline pass
+	backoff  func(context.Context) // what a backoff waits for; nil: nothing
+}
+
+func newStepClock() *stepClock { return &stepClock{deadline: make(chan struct{})} }
+
+func (c *stepClock) Now() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *stepClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += d
+}
+
+func (c *stepClock) Sleep(ctx context.Context, d time.Duration) error {
+	if d >= openTimeout || d == 2*time.Second { // a deadline, or the grace of closing
+		select {
+		case <-c.deadline:
+			c.advance(d)
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.mu.Lock()
+	c.waits = append(c.waits, d)
+	c.mu.Unlock()
+	if c.backoff != nil {
+		c.backoff(ctx)
+	}
+	runtime.Gosched()
+	return ctx.Err()
+}
+
+func config(clk supervise.Clock, log *slog.Logger) supervise.Config {
+	return supervise.Config{Name: "badge-reader", Device: "sim:mfrc522", Clock: clk, Log: log, OpenTimeout: openTimeout,
+		StallAfter: 2 * stallAfter, Rand: func() float64 { return 0.5 }}
+}
+
+// await reads statuses until one has the health wanted.
+func await(t *testing.T, s <-chan hw.Status, want hw.Health) hw.Status {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case st, ok := <-s:
+			if !ok {
+				t.Fatalf("supervisor ended while waiting for health %d", want)
+			}
+			if st.Health == want {
+				return st
+			}
+		case <-deadline:
+			t.Fatalf("health %d did not come", want)
+		}
+	}
+}
+
+func ended(t *testing.T, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the supervisor did not end")
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	e, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(e)
+}
+
+// settled waits until no more goroutines run than before.
+func settled(t *testing.T, before int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(end) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+		}
+	}
+}
+
+func TestThousandUnplugsLeaveNothing(t *testing.T) {
+	goroutines, fds := runtime.NumGoroutine(), descriptors(t)
+	vclk := sim.NewVirtualClock()
+	bench := sim.NewBench(vclk, 1)
+	key, err := hw.NewBadgeKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := hw.ParseDevice("sim:mfrc522")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(newStepClock(), nil), func(ctx context.Context) (hw.Reader, error) {
+		return devices.OpenReader(ctx, dev, devices.Env{Bench: bench, Clock: vclk, Key: key})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		await(t, r.Status(), hw.Ready)
+		if i%100 == 0 { // it really reads in between
+			if err := bench.Tap(0, []byte{4, byte(i >> 8), byte(i), 1}); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case tap := <-r.Taps():
+				if len(tap.Badges) != 1 {
+					t.Fatalf("%d badges", len(tap.Badges))
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("cycle %d: no tap", i)
+			}
+			bench.Lift()
+		}
+		bench.UnplugReader()
+		if st := await(t, r.Status(), hw.Absent); !strings.Contains(st.Err, "unplugged") {
+			t.Fatalf("cycle %d: status says %q", i, st.Err)
+		}
+		bench.PlugReader()
+	}
+	await(t, r.Status(), hw.Ready)
+	cancel()
+	ended(t, r.Done())
+	if _, open := <-r.Taps(); open {
+		t.Error("taps go on after the end")
+	}
+	if n := bench.Chip().OpenPorts(); n != 0 {
+		t.Errorf("%d ports left open", n)
+	}
+	settled(t, goroutines)
+	if n := descriptors(t); n > fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
+	}
+}
+
+// scripted is a reader whose Next the test decides.
+type scripted struct {
+	next   func(context.Context) (hw.Tap, error)
+	beat   func() time.Duration
+	closed atomic.Int32
+}
+
+func (s *scripted) Next(ctx context.Context) (hw.Tap, error) { return s.next(ctx) }
+func (s *scripted) Beat() time.Duration                      { return s.beat() }
+func (s *scripted) Close() error                             { s.closed.Add(1); return nil }
+
+func TestLogsOnceLostAndOnceBack(t *testing.T) {
+	var out syncBuffer
+	clk := newStepClock()
+	var opens atomic.Int32
+	fail := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(clk, slog.New(slog.NewTextHandler(&out, nil))), func(context.Context) (hw.Reader, error) {
+		if n := opens.Add(1); n > 1 && n <= 8 {
+			return nil, errors.New("cannot open: still broken")
+		}
+		return &scripted{beat: clk.Now, next: func(ctx context.Context) (hw.Tap, error) {
+			select {
+			case <-fail:
+				return hw.Tap{}, errors.New("cannot read: EIO")
+			case <-ctx.Done():
+				return hw.Tap{}, ctx.Err()
+			}
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, r.Status(), hw.Ready)
+	fail <- struct{}{}
+	if st := await(t, r.Status(), hw.Degraded); !strings.Contains(st.Err, "EIO") || st.Name != "badge-reader" || st.Device != "sim:mfrc522" {
+		t.Fatalf("status %+v", st)
+	}
+	await(t, r.Status(), hw.Faulted)
+	await(t, r.Status(), hw.Ready)
+	cancel()
+	ended(t, r.Done())
+	if lost, back := strings.Count(out.String(), "device lost"), strings.Count(out.String(), "device back"); lost != 1 || back != 1 {
+		t.Errorf("logged lost %d times and back %d times:\n%s", lost, back, out.String())
+	}
+	clk.mu.Lock()
+	defer clk.mu.Unlock()
+	// Half of each backoff is fixed, half is drawn; Rand gives 0.5.
+	var want []time.Duration
+	for b := 500 * time.Millisecond; len(want) < 8; b = min(2*b, 30*time.Second) {
+		want = append(want, b*3/4)
+	}
+	if !slices.Equal(clk.waits, want) {
+		t.Errorf("backoffs %v, want %v", clk.waits, want)
+	}
+}
+
+func TestOpeningHasADeadline(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	clk := newStepClock()
+	begun, release := make(chan struct{}), make(chan struct{})
+	late := &scripted{beat: clk.Now}
+	var opening atomic.Int32
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(clk, nil), func(ctx context.Context) (hw.Reader, error) {
+		if opening.Add(1) == 1 {
+			close(begun)
+			<-release // deaf to its context, as a hung ioctl is
+			return late, nil
+		}
+		return &scripted{beat: clk.Now, next: func(ctx context.Context) (hw.Tap, error) {
+			<-ctx.Done()
+			return hw.Tap{}, ctx.Err()
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	clk.deadline <- struct{}{}
+	if st := await(t, r.Status(), hw.Faulted); !strings.Contains(st.Err, "no answer within 1h0m0s") {
+		t.Fatalf("status %+v", st)
+	}
+	if n := opening.Load(); n != 1 {
+		t.Fatalf("%d openings at once", n)
+	}
+	close(release)
+	await(t, r.Status(), hw.Ready)
+	if n := late.closed.Load(); n != 1 {
+		t.Errorf("the reader that came too late was closed %d times", n)
+	}
+	cancel()
+	ended(t, r.Done())
+	settled(t, goroutines)
+}
+
+func TestHungOpeningDoesNotHoldTheEnd(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	release := make(chan struct{})
+	late := &scripted{}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := supervise.StartReader(ctx, config(newStepClock(), nil), func(context.Context) (hw.Reader, error) {
+		<-release
+		return late, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, r.Status(), hw.Opening)
+	cancel()
+	ended(t, r.Done())
+	close(release)
+	settled(t, goroutines)
+	if n := late.closed.Load(); n != 1 {
+		t.Errorf("the reader that came too late was closed %d times", n)
+	}
+}
+
+func TestStalledReaderIsFaulted(t *testing.T) {
+	clk := newStepClock()
+	release := make(chan struct{})
+	var opens atomic.Int32
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(clk, nil), func(context.Context) (hw.Reader, error) {
+		first := opens.Add(1) == 1
+		return &scripted{beat: func() time.Duration { return 0 }, next: func(ctx context.Context) (hw.Tap, error) {
+			if first {
+				<-release // deaf to its context
+				return hw.Tap{}, errors.New("cannot read: gave up")
+			}
+			<-ctx.Done()
+			return hw.Tap{}, ctx.Err()
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, r.Status(), hw.Ready)
+	for range 3 { // each is half of StallAfter
+		clk.deadline <- struct{}{}
+	}
+	if st := await(t, r.Status(), hw.Faulted); !strings.Contains(st.Err, "does not answer since") {
+		t.Fatalf("status %+v", st)
+	}
+	if n := opens.Load(); n != 1 {
+		t.Fatalf("%d openings while the first reader hangs", n)
+	}
+	close(release)
+	await(t, r.Status(), hw.Ready)
+	cancel()
+	ended(t, r.Done())
+}
+
+func TestSlowReceiverIsNotAStall(t *testing.T) {
+	clk := newStepClock()
+	given := make(chan struct{}, 1)
+	given <- struct{}{}
+	var asked atomic.Int32 // how often the watch looked at the beat
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(clk, nil), func(context.Context) (hw.Reader, error) {
+		return &scripted{beat: func() time.Duration { asked.Add(1); return clk.Now() }, next: func(ctx context.Context) (hw.Tap, error) {
+			select {
+			case <-given:
+				return hw.Tap{At: 42}, nil
+			case <-ctx.Done():
+				return hw.Tap{}, ctx.Err()
+			}
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, r.Status(), hw.Ready)
+	// The watch does not look at the beat while a tap waits for its receiver;
+	// a tick that is taken means that the one before it was dealt with.
+	for before := int32(-1); before != asked.Load(); {
+		before = asked.Load()
+		clk.deadline <- struct{}{}
+		clk.deadline <- struct{}{}
+	}
+	for range 5 {
+		clk.deadline <- struct{}{}
+	}
+	if tap := <-r.Taps(); tap.At != 42 {
+		t.Fatalf("tap %+v", tap)
+	}
+	cancel()
+	for st := range r.Status() {
+		if st.Health == hw.Faulted {
+			t.Fatalf("status %+v while the agent was busy", st)
+		}
+	}
+}
+
+func TestInputIsUnknownWhileLost(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	bench := sim.NewBench(sim.NewVirtualClock(), 1)
+	var current atomic.Pointer[hw.Input]
+	gate := make(chan struct{})
+	clk := newStepClock()
+	clk.backoff = func(ctx context.Context) {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	in, err := supervise.StartInput(ctx, config(clk, nil), func(context.Context) (hw.Input, error) {
+		c := bench.Case()
+		current.Store(&c)
+		return c, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want hw.Level) {
+		t.Helper()
+		select {
+		case got := <-in.Levels():
+			if got != want {
+				t.Fatalf("level %d, want %d", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("level %d did not come", want)
+		}
+	}
+	expect(hw.Unknown)
+	expect(hw.Off)
+	bench.OpenCase()
+	expect(hw.On)
+	if err := (*current.Load()).Close(); err != nil { // the device is lost
+		t.Fatal(err)
+	}
+	expect(hw.Unknown)
+	gate <- struct{}{}
+	expect(hw.On)
+	cancel()
+	ended(t, in.Done())
+	settled(t, goroutines)
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	if _, err := supervise.StartReader(t.Context(), supervise.Config{}, nil); err == nil || !strings.Contains(err.Error(), "Config.Name") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
