@@ -357,7 +357,10 @@ func TestSlowReceiverIsNotAStall(t *testing.T) {
 	await(t, r.Status(), hw.Ready)
 	// The watch does not look at the beat while a tap waits for its receiver;
 	// a tick that is taken means that the one before it was dealt with.
-	for before := int32(-1); before != asked.Load(); {
+	for before, n := int32(-1), 0; before != asked.Load(); n++ {
+		if n == 1000 {
+			t.Fatal("the watch goes on while the tap waits for its receiver")
+		}
 		before = asked.Load()
 		clk.deadline <- struct{}{}
 		clk.deadline <- struct{}{}
