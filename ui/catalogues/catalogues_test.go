@@ -166,7 +166,7 @@ func TestText(t *testing.T) {
 		{"fr", "terminal.bar.left", Args{"minutes": 0}, "Moins d’une minute"},
 		{"fr", "terminal.bar.left", Args{"minutes": 1}, "Encore 1 minute"},
 		{"en", "terminal.bar.left", Args{"minutes": 12}, "12 minutes left"},
-		{"fr", "terminal.help.ask", Args{"help": "04 50 00 00 00"}, "Besoin d’aide ? 04 50 00 00 00"},
+		{"fr", "terminal.help.ask", Args{"help": "04 50 00 00 00"}, "Besoin d’aide\u00a0? 04 50 00 00 00"},
 	} {
 		if got := Text(c.lang, c.key, c.args); got != c.want {
 			t.Errorf("Text(%q, %q, %v) = %q, want %q", c.lang, c.key, c.args, got, c.want)

@@ -1,1 +1,6 @@
-document.title = 'x'
+import { mount } from 'svelte'
+import '../../../shared/tokens.css'
+import '../bench.css'
+import Bench from './Bench.svelte'
+
+mount(Bench, { target: document.getElementById('app')! })

@@ -1,1 +1,6 @@
-document.title = 'x'
+import { mount } from 'svelte'
+import '../../../shared/tokens.css'
+import '../bench.css'
+import View from './View.svelte'
+
+mount(View, { target: document.getElementById('app')! })
