@@ -1,0 +1,293 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"borne/controller/wire"
+)
+
+// tickSession counts the person's time and gives the warnings.
+func (m *machine) tickSession(f Tick) {
+	s, l := &m.s, &m.s.Live
+	l.Uploading = f.Uploading
+	if f.Playing {
+		l.Touched = m.at.Mono
+	}
+	idle := min(f.Idle, m.at.Mono-l.Touched)
+	m.account(idle)
+
+	own := m.own()
+	added := time.Duration(0)
+	for own <= 0 && l.OtherFree && s.Limits.Extend > 0 && s.Run.Total < s.Limits.Max {
+		more := min(s.Limits.Extend, s.Limits.Max-s.Run.Total)
+		s.Run.Total += more
+		added += more
+		own = m.own()
+	}
+	closing := m.closing()
+	l.Left = max(0, min(own, closing))
+	warned := l.Warned
+	l.Warned = m.threshold(l.Left)
+
+	switch {
+	case closing <= 0:
+		m.end(wire.EndClosing, true)
+	case own <= 0:
+		m.end(wire.EndTime, true)
+	case s.Phase == Warning && l.Warn.Until > 0 && m.at.Mono >= l.Warn.Until:
+		if l.Warn.Kind == WarnBadge {
+			m.end(wire.EndBadge, true)
+			return
+		}
+		m.end(wire.EndIdle, true)
+	case s.Limits.Idle > 0 && idle >= s.Limits.Idle && l.Warn.Kind != WarnIdle && l.Warn.Kind != WarnBadge:
+		m.warn(Warn{Kind: WarnIdle, Of: m.grace(), Until: m.at.Mono + m.grace()})
+	case added > 0:
+		m.warn(Warn{Kind: WarnExtended, Added: added})
+	case l.Warned < warned && closing < own:
+		m.warn(Warn{Kind: WarnClosing})
+	case l.Warned < warned:
+		m.warn(Warn{Kind: WarnTime})
+	}
+}
+
+// own is what is left of the person's own time.
+func (m *machine) own() time.Duration {
+	return m.s.Run.Total - (m.at.Mono - m.s.Live.Since)
+}
+
+// closing is the time until the place closes, or for ever. Once the end is
+// near it runs on the monotonic clock, and a closing that appears at once (a
+// new policy, a clock that was set) still leaves the grace.
+func (m *machine) closing() time.Duration {
+	l := &m.s.Live
+	left, known := m.untilClosing()
+	switch {
+	case known && left > m.grace():
+		l.CloseBy = 0
+		return left
+	case known && l.CloseBy == 0:
+		l.CloseBy = m.at.Mono + m.grace()
+		l.Warned = never // say it, whatever was said before
+	}
+	if l.CloseBy == 0 || !known && l.Sure {
+		l.CloseBy = 0
+		return never
+	}
+	return l.CloseBy - m.at.Mono
+}
+
+// threshold is the smallest warning time that left has reached.
+func (m *machine) threshold(left time.Duration) time.Duration {
+	t := never
+	for _, w := range append(slices.Clone(m.s.Limits.Warn), m.nearClosing()) {
+		if left <= w {
+			t = min(t, w)
+		}
+	}
+	return t
+}
+
+// nearClosing adds the grace to the warning times while the end is near, so
+// that a place's closing is always announced.
+func (m *machine) nearClosing() time.Duration {
+	if m.s.Live.CloseBy == 0 {
+		return -1
+	}
+	return m.grace()
+}
+
+func (m *machine) grace() time.Duration {
+	if m.s.Limits.Grace > 0 {
+		return m.s.Limits.Grace
+	}
+	return time.Minute
+}
+
+// account adds up seconds. Only whole minutes reach the durable part before
+// the end, so that a tick costs no write.
+func (m *machine) account(idle time.Duration) {
+	s, l := &m.s, &m.s.Live
+	// A machine that slept was not in use: a tick counts for a few seconds at most.
+	if step := min(m.at.Mono-l.Last, 5*time.Second); idle < time.Minute && step > 0 {
+		l.Busy += step
+	}
+	l.Last = m.at.Mono
+	s.Run.Seconds = int((m.at.Mono - l.Admitted).Truncate(time.Minute) / time.Second)
+	s.Run.Active = int(l.Busy.Truncate(time.Minute) / time.Second)
+}
+
+// warn covers the session. A warning that may end it is not covered by
+// another one; a message waits for its turn.
+func (m *machine) warn(w Warn) {
+	s, l := &m.s, &m.s.Live
+	if old := l.Warn; s.Phase == Warning && (old.Kind == WarnIdle || old.Kind == WarnBadge) {
+		if w.Kind != WarnBadge {
+			return
+		}
+		w.Until, w.Of = min(w.Until, old.Until), old.Of
+	}
+	s.Phase, s.Reason = Warning, ""
+	l.Warn = w
+}
+
+// answer uncovers the session: the person is here.
+func (m *machine) answer() {
+	l := &m.s.Live
+	l.Touched = m.at.Mono
+	m.enter(Active, "")
+	if l.Message != "" {
+		m.warn(Warn{Kind: WarnMessage, Text: l.Message})
+		l.Message = ""
+	}
+}
+
+// end closes a person's session for a reason. With wait it first lets an
+// upload finish, for a bounded time.
+func (m *machine) end(r wire.Reason, wait bool) {
+	s, l := &m.s, &m.s.Live
+	if s.Phase != Ending {
+		s.Run.Reason = r
+		s.Run.Seconds = int((m.at.Mono - l.Admitted) / time.Second)
+		s.Run.Active = min(s.Run.Seconds, int(l.Busy/time.Second))
+	}
+	if wait && s.Phase != Ending && l.Uploading && s.Limits.Upload > 0 {
+		m.enter(Ending, "")
+		l.Until = m.at.Mono + s.Limits.Upload
+		return
+	}
+	m.wipe(WipeSession)
+}
+
+// wipe begins a wipe. Nothing but clean evidence leads out of it to a phase
+// in which somebody may begin.
+func (m *machine) wipe(k WipeKind) {
+	p := Wiping
+	if k == WipeChallenge {
+		p = Challenge
+	}
+	m.enter(p, "")
+	m.s.Wipe = &Wipe{Kind: k}
+	m.askWipe()
+}
+
+func (m *machine) askWipe() {
+	s := &m.s
+	ask := DoWipe{Kind: s.Wipe.Kind, Attempt: s.Wipe.Failed + 1}
+	switch {
+	case ask.Kind == WipeSession && s.Run != nil:
+		ask.Session, ask.Permit, ask.Nonce = s.Run.ID, s.Run.Permit.ID, s.Run.Permit.Nonce
+	case ask.Kind == WipeChallenge && s.Lift != nil:
+		ask.Permit, ask.Nonce = s.Lift.Command, s.Lift.Nonce
+	}
+	s.Live.Retry = 0
+	m.await(ask, WipeWithin)
+}
+
+// wiped takes the evidence. The receipt is a record of this very step.
+func (m *machine) wiped(f Wiped) {
+	s, l := &m.s, &m.s.Live
+	if s.Phase != Wiping && s.Phase != Challenge || f.Effect == 0 || f.Effect != l.Await {
+		return
+	}
+	kind := s.Wipe.Kind
+	switch {
+	case f.Err != "":
+		m.wipeFailed(f.Err)
+		return
+	case f.Failure != "":
+		m.wipeFailed(f.Failure)
+		return
+	}
+	if why := m.unproven(f.Receipt); why != "" {
+		m.wipeFailed(why)
+		return
+	}
+	wipes := s.Wipe.Failed + 1
+	s.Dirty, s.Wipe = false, nil
+	if s.Fault == wire.OutWipe || s.Fault == wire.OutState && kind == WipeChallenge {
+		s.Fault = ""
+	}
+	switch kind {
+	case WipeSession:
+		r := s.Run
+		m.record(wire.KindEnded, wire.Ended{Session: r.ID, Reason: r.Reason, Seconds: r.Seconds, Active: r.Active, Wipes: wipes, WipeMS: f.Millis})
+		m.record(wire.KindReceipt, f.Receipt)
+		m.forget(r.Permit.ID)
+		l.Summary = &Summary{Reason: r.Reason, Full: f.Full, Millis: f.Millis, Receipt: f.Number, Checks: f.Checks}
+		l.Lang, l.Message = r.Lang, ""
+		s.Run = nil
+		if !l.Stopping {
+			m.enter(Thanks, "")
+			l.Until = m.at.Mono + max(s.Limits.Thanks, time.Second)
+			return
+		}
+	case WipeChallenge:
+		m.record(wire.KindReceipt, f.Receipt)
+		m.record(wire.KindCommand, wire.CommandDone{ID: s.Lift.Command, Done: true})
+		m.forget(s.Lift.Command)
+		s.Lift = nil
+	case WipeSweep:
+	}
+	m.stand()
+}
+
+// unproven is why a receipt does not prove the wipe that is owed. The
+// signature is the controller's to verify; that it speaks of this very session
+// and permit, and of a clean wipe, is seen here before anybody may follow.
+func (m *machine) unproven(e *wire.Envelope) string {
+	s := &m.s
+	if s.Wipe.Kind == WipeSweep {
+		return ""
+	}
+	if e == nil {
+		return "no receipt was signed"
+	}
+	var r wire.Receipt
+	if err := json.Unmarshal(e.Payload, &r); err != nil || e.Domain != wire.DomainReceipt {
+		return "the receipt cannot be read"
+	}
+	want := wire.Receipt{Kind: wire.ReceiptChallenge}
+	switch {
+	case s.Wipe.Kind == WipeSession && s.Run != nil:
+		want = wire.Receipt{Kind: wire.ReceiptSession, Session: s.Run.ID, Permit: s.Run.Permit.ID, Nonce: s.Run.Permit.Nonce}
+	case s.Lift != nil:
+		want.Permit, want.Nonce = s.Lift.Command, s.Lift.Nonce
+	}
+	if r.Kind != want.Kind || r.Session != want.Session || r.Permit != want.Permit || !bytes.Equal(r.Nonce, want.Nonce) {
+		return "the receipt speaks of another wipe"
+	}
+	return r.Failure()
+}
+
+// forget lets the warden drop evidence whose receipt this commit holds.
+func (m *machine) forget(permit string) {
+	m.s.Forget = permit
+	m.ask(DoForget{Permit: permit})
+}
+
+// wipeFailed counts an attempt. After the last one the terminal is out of
+// service, dirty, and says so.
+func (m *machine) wipeFailed(why string) {
+	s, l := &m.s, &m.s.Live
+	s.Wipe.Failed++
+	l.Await, l.Until = 0, 0
+	m.record(wire.KindAlert, wire.Alert{Code: "wipe-attempt-failed", Detail: clip(why)})
+	if s.Wipe.Failed < MaxWipes {
+		l.Retry = m.at.Mono + RetryAfter
+		return
+	}
+	if s.Wipe.Kind == WipeChallenge {
+		m.record(wire.KindCommand, wire.CommandDone{ID: s.Lift.Command, Reason: string(wire.OutWipe)})
+		s.Lift = nil
+	}
+	s.Dirty, s.Wipe, s.Fault = true, nil, wire.OutWipe
+	m.record(wire.KindAlert, wire.Alert{Code: string(wire.OutWipe)})
+	m.enter(Broken, wire.OutWipe)
+	if l.Stopping {
+		m.ask(DoStop{})
+	}
+}
