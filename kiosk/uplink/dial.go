@@ -49,24 +49,6 @@ type Route struct {
 	Proxy *url.URL // http://[user:password@]host:port, or nil
 }
 
-// ParseProxy reads a proxy's address; empty gives none.
-func ParseProxy(s string) (*url.URL, error) {
-	if s == "" {
-		return nil, nil
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, errors.New("cannot read the proxy's address: write http://host:port or http://user:password@host:port") // err would repeat the password
-	}
-	if u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("cannot use the proxy %s: write http://host:port or http://user:password@host:port", u.Redacted())
-	}
-	if u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), "3128")
-	}
-	return u, nil
-}
-
 // endpoint reads a controller's address and returns it with its port.
 func endpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
