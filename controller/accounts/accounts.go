@@ -1,0 +1,320 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"borne/controller/audit"
+	"borne/controller/store"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrLink  = errors.New("the login link is unknown, was used, or expired")
+	ErrLogin = errors.New("not logged in")
+	ErrRate  = errors.New("too many attempts")
+)
+
+// LinkMinutes is how long a login link is valid.
+const LinkMinutes = 15
+
+const (
+	useLink    = "link"
+	useSession = "session"
+)
+
+// Options set how long people stay logged in. Zero values take the defaults.
+type Options struct {
+	Idle     time.Duration    // without a request; 2 hours
+	Absolute time.Duration    // whatever the person does; 12 hours
+	Now      func() time.Time // time.Now
+}
+
+// Service lets people in.
+type Service struct {
+	store          store.Store
+	idle, absolute time.Duration
+	now            func() time.Time
+	limit          *limiter
+}
+
+// New returns the service over the store.
+func New(st store.Store, o Options) *Service {
+	if o.Idle <= 0 {
+		o.Idle = 2 * time.Hour
+	}
+	if o.Absolute <= 0 {
+		o.Absolute = 12 * time.Hour
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{store: st, idle: o.Idle, absolute: o.Absolute, now: o.Now, limit: newLimiter()}
+}
+
+// NewUser is an account to be.
+type NewUser struct {
+	Name  string
+	Email string
+	Role  Role
+	Sites []string // where the role is held
+	All   bool     // on every site: it must be said, an empty list alone is refused
+}
+
+// Create makes an account and returns its id. actor is a user's id, or
+// audit.Controller for the machine's own administrator.
+func (s *Service) Create(ctx context.Context, actor string, u NewUser) (string, error) {
+	u.Name = strings.TrimSpace(u.Name)
+	if _, err := ParseRole(string(u.Role)); err != nil {
+		return "", fmt.Errorf("cannot create the account: %w", err)
+	}
+	switch {
+	case u.Name == "" || len(u.Name) > 120:
+		return "", errors.New("cannot create the account: give a name of at most 120 bytes")
+	case len(u.Email) > 200 || (u.Email != "" && !strings.Contains(u.Email, "@")):
+		return "", fmt.Errorf("cannot create the account: %.40q is no mail address", u.Email)
+	case u.All == (len(u.Sites) > 0):
+		return "", errors.New("cannot create the account: name the sites of the role, or say that it is held on all of them")
+	}
+	id := randomID()
+	now := s.now().UTC()
+	err := s.store.Decide(ctx, func(tx store.Tx) error {
+		for _, site := range u.Sites {
+			if _, err := store.Get[store.Site](tx, site); err != nil {
+				return fmt.Errorf("cannot give a role on site %q: %w", site, err)
+			}
+		}
+		row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: slices.Clone(u.Sites), Created: now}
+		if err := store.Put(tx, store.Item[store.User]{Meta: store.Meta{ID: id}, Row: row}); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.created", Target: id,
+			Detail: strings.TrimSpace(string(u.Role) + " " + strings.Join(u.Sites, ","))})
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot create the account: %w", err)
+	}
+	return id, nil
+}
+
+// Link makes a one-time login link for the user and returns its token, which
+// is kept nowhere. Links made before and not used no longer work.
+func (s *Service) Link(ctx context.Context, actor, user string) (token string, expires time.Time, err error) {
+	token = newToken()
+	now := s.now().UTC()
+	expires = now.Add(LinkMinutes * time.Minute)
+	err = s.store.Decide(ctx, func(tx store.Tx) error {
+		u, err := store.Get[store.User](tx, user)
+		if err != nil {
+			return err
+		}
+		if u.Row.Disabled {
+			return errors.New("the account is disabled")
+		}
+		var old []string
+		for it, err := range store.Find[store.Login](tx, "user", user) {
+			if err != nil {
+				return err
+			}
+			if it.Row.Use == useLink && it.Row.Used.IsZero() {
+				old = append(old, it.ID)
+			}
+		}
+		for _, id := range old {
+			if err := tx.Delete(store.KindLogin, id); err != nil {
+				return err
+			}
+		}
+		row := store.Login{Use: useLink, User: user, Created: now, Expires: expires}
+		if err := store.Put(tx, store.Item[store.Login]{Meta: store.Meta{ID: digest(token)}, Row: row}); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "login.link", Target: user})
+	})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("cannot make a login link: %w", err)
+	}
+	return token, expires, nil
+}
+
+// Redeem turns a link's token into a session and returns its cookie's value.
+// from is the address it came from, for the rate limit.
+func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string, p Person, err error) {
+	now := s.now().UTC()
+	if !s.limit.allow(from, now) {
+		return "", Person{}, ErrRate
+	}
+	cookie = newToken()
+	err = s.store.Decide(ctx, func(tx store.Tx) error {
+		link, err := store.Get[store.Login](tx, digest(token))
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrLink
+		}
+		if err != nil {
+			return err
+		}
+		if link.Row.Use != useLink || !link.Row.Used.IsZero() || !now.Before(link.Row.Expires) {
+			return ErrLink
+		}
+		u, err := store.Get[store.User](tx, link.Row.User)
+		if err != nil || u.Row.Disabled {
+			return ErrLink
+		}
+		link.Row.Used = now
+		if err := store.Put(tx, link); err != nil {
+			return err
+		}
+		u.Row.LastSeen = now
+		if err := store.Put(tx, u); err != nil {
+			return err
+		}
+		row := store.Login{Use: useSession, User: u.ID, Created: now, Expires: s.expires(now, now)}
+		if err := store.Put(tx, store.Item[store.Login]{Meta: store.Meta{ID: digest(cookie)}, Row: row}); err != nil {
+			return err
+		}
+		p = s.person(u, store.Item[store.Login]{Meta: store.Meta{ID: digest(cookie)}, Row: row})
+		return audit.Append(tx, audit.Entry{At: now, Actor: u.ID, Action: "login", Target: u.ID})
+	})
+	if err != nil {
+		return "", Person{}, fmt.Errorf("cannot log in: %w", err)
+	}
+	return cookie, p, nil
+}
+
+// Authenticate tells who holds the cookie, and keeps the session from falling
+// idle.
+func (s *Service) Authenticate(ctx context.Context, cookie string) (Person, error) {
+	p, stale, err := s.look(ctx, cookie)
+	if err != nil || !stale {
+		return p, err
+	}
+	now := s.now().UTC()
+	err = s.store.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, p.Login, func(it *store.Item[store.Login]) error {
+			it.Row.Expires = s.expires(it.Row.Created, now)
+			return nil
+		})
+	})
+	if errors.Is(err, store.ErrNotFound) { // logged out meanwhile
+		return Person{}, ErrLogin
+	}
+	if err != nil {
+		return Person{}, fmt.Errorf("cannot keep the session: %w", err)
+	}
+	return p, nil
+}
+
+// Peek tells who holds the cookie and leaves the session as it is: an open page
+// that only listens must not keep it alive.
+func (s *Service) Peek(ctx context.Context, cookie string) (Person, error) {
+	p, _, err := s.look(ctx, cookie)
+	return p, err
+}
+
+// look reads the session; stale says that its idle end should be moved on. It
+// moves at most once a minute, so that reading pages does not write each time.
+func (s *Service) look(ctx context.Context, cookie string) (p Person, stale bool, err error) {
+	if len(cookie) != tokenLen {
+		return Person{}, false, ErrLogin
+	}
+	now := s.now().UTC()
+	err = s.store.View(ctx, func(tx store.Tx) error {
+		l, err := store.Get[store.Login](tx, digest(cookie))
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrLogin
+		}
+		if err != nil {
+			return err
+		}
+		if l.Row.Use != useSession || !now.Before(l.Row.Expires) {
+			return ErrLogin
+		}
+		u, err := store.Get[store.User](tx, l.Row.User)
+		if err != nil || u.Row.Disabled {
+			return ErrLogin
+		}
+		p = s.person(u, l)
+		stale = s.expires(l.Row.Created, now).Sub(l.Row.Expires) >= min(time.Minute, s.idle/4)
+		return nil
+	})
+	if err != nil {
+		return Person{}, false, err
+	}
+	return p, stale, nil
+}
+
+// Logout ends the session.
+func (s *Service) Logout(ctx context.Context, p Person) error {
+	err := s.store.Decide(ctx, func(tx store.Tx) error {
+		if err := tx.Delete(store.KindLogin, p.Login); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: s.now(), Actor: p.ID, Action: "logout", Target: p.ID})
+	})
+	if err != nil {
+		return fmt.Errorf("cannot log out: %w", err)
+	}
+	return nil
+}
+
+// Sweep deletes links and sessions that are over, and returns how many.
+func Sweep(tx store.Tx, now time.Time) (int, error) {
+	var over []string
+	for it, err := range store.List[store.Login](tx, "", "", false) {
+		if err != nil {
+			return 0, err
+		}
+		if !now.Before(it.Row.Expires) || (it.Row.Use == useLink && !it.Row.Used.IsZero()) {
+			over = append(over, it.ID)
+		}
+	}
+	for _, id := range over {
+		if err := tx.Delete(store.KindLogin, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(over), nil
+}
+
+func (s *Service) expires(created, now time.Time) time.Time {
+	idle, end := now.Add(s.idle), created.Add(s.absolute)
+	if end.Before(idle) {
+		return end
+	}
+	return idle
+}
+
+func (s *Service) person(u store.Item[store.User], l store.Item[store.Login]) Person {
+	return Person{ID: u.ID, Name: u.Row.Name, Role: Role(u.Row.Role), Sites: u.Row.Sites, Login: l.ID,
+		Expires: l.Row.Created.Add(s.absolute)}
+}
+
+// tokenLen is the length of a token: 128 bits, base64url.
+const tokenLen = 22
+
+func newToken() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func randomID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// digest names a token's row. A plain hash is enough: tokens are 128 random
+// bits, so there is no guessing to slow down, and lookup by hash leaks no timing.
+func digest(token string) string {
+	h := sha256.Sum256([]byte("borne/login/1\x00" + token))
+	return hex.EncodeToString(h[:])
+}

@@ -1,0 +1,227 @@
+// Package api is the console's HTTP API, described by OpenAPI, with its live
+// feed and the console's files. Every route names its access in Table: what is
+// not there is not served.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"borne/controller/accounts"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// LiveState is what is known of a terminal beyond its rows, now.
+type LiveState struct {
+	Online   bool
+	Status   wire.Status // last one received; its zero value before the first
+	Since    time.Time   // when Status.Phase was first seen; zero when unknown
+	LastSeen time.Time
+}
+
+// Live is the fleet as it is now.
+type Live interface {
+	Live(terminal string) (LiveState, bool)
+	// Subscribe yields the ids of terminals that changed. The channel may be
+	// closed when this side reads too slowly: then everything is read anew.
+	Subscribe() (changes <-chan string, cancel func())
+}
+
+// Order is a command that somebody asked for.
+type Order struct {
+	Terminal string
+	Kind     wire.CommandKind
+	Text     string
+	Reason   string
+	By       string // user's id
+}
+
+// Orders records a command with its audit entry, and sends it. It returns the
+// command's id, or ErrRefused with a reason for staff.
+type Orders interface {
+	Order(ctx context.Context, o Order) (id string, err error)
+}
+
+// Publisher makes the terminals below a site or a space (or all, when both are
+// empty) apply the policy that now holds for them.
+type Publisher interface {
+	Publish(ctx context.Context, site, space string) error
+}
+
+// Config is what the API is made of.
+type Config struct {
+	Store     store.Store
+	Accounts  *accounts.Service
+	Live      Live
+	Orders    Orders
+	Publisher Publisher
+	Opening   func(policy.Hours, time.Time) policy.Opening
+	Inventory []store.Field // of every table, those of other rooms included
+	Files     fs.FS         // the console, built; nil for the API alone
+	Heartbeat time.Duration // of the live feed; 15 seconds
+	Now       func() time.Time
+	Log       *slog.Logger
+	Version   string
+	Demo      bool
+	Secure    bool // served over TLS: cookies say so
+}
+
+// API serves the console.
+type API struct {
+	Config
+	table    map[string]Access
+	mux      *recorder
+	huma     huma.API
+	handler  http.Handler
+	streams  chan struct{} // one token for each open live feed
+	registry map[string]bool
+}
+
+// recorder notes each pattern that the mux gets, for the proof that all of
+// them have an access.
+type recorder struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func (m *recorder) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.HandleFunc(pattern, h)
+}
+
+// maxStreams bounds the live feeds open at once.
+const maxStreams = 512
+
+// New assembles the API. It fails when a route lacks an access or an access
+// its route.
+func New(c Config) (*API, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = 15 * time.Second
+	}
+	a := &API{Config: c, table: Table(), mux: &recorder{ServeMux: http.NewServeMux()}, streams: make(chan struct{}, maxStreams), registry: map[string]bool{}}
+	a.huma = humago.New(a.mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "Borne console", Version: "1",
+				Description: "Sites, terminals, sessions, receipts and policies of public computer terminals."},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"session": {Type: "apiKey", In: "cookie", Name: cookieName(c.Secure)},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{french},
+	})
+	if err := a.routes(); err != nil {
+		return nil, err
+	}
+	for op, acc := range a.table {
+		if !a.registry[op] && !(op == opConsoleFiles && c.Files == nil) {
+			return nil, fmt.Errorf("cannot assemble the API: %s has an access and no handler", acc.Pattern())
+		}
+	}
+	fixArrays(a.huma.OpenAPI().Components.Schemas)
+	a.handler = headers(c.Secure, a.guard(a.mux))
+	return a, nil
+}
+
+// Handler serves the API and the console's files.
+func (a *API) Handler() http.Handler { return a.handler }
+
+// Document returns the OpenAPI 3.1 document.
+func (a *API) Document() ([]byte, error) {
+	b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the OpenAPI document: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// plain registers a handler that is no API operation. Its access must be
+// public: nothing would check another.
+func (a *API) plain(op string, h http.Handler) error {
+	acc, ok := a.table[op]
+	if !ok || acc.Scope != ScopeNone {
+		return fmt.Errorf("cannot serve %q: its access is missing or not public", op)
+	}
+	a.registry[op] = true
+	a.mux.HandleFunc(acc.Pattern(), h.ServeHTTP)
+	return nil
+}
+
+// maxBody bounds a request's body: a policy with its certificates is the
+// largest.
+const maxBody = 256 << 10
+
+// register makes an operation from its row of the table. There is no other way
+// to register one.
+func register[I, O any](a *API, op, summary string, status int, h func(context.Context, *I) (*O, error)) error {
+	return add(a, op, summary, status, nil, h)
+}
+
+func add[I, O any](a *API, op, summary string, status int, responses map[string]*huma.Response, h func(context.Context, *I) (*O, error)) error {
+	acc, ok := a.table[op]
+	if !ok {
+		return fmt.Errorf("cannot serve %q: it has no access; add it to Table", op)
+	}
+	o := huma.Operation{OperationID: op, Method: acc.Method, Path: acc.Path, Summary: summary, DefaultStatus: status,
+		MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second, Middlewares: huma.Middlewares{a.access(acc)},
+		Responses: responses}
+	if acc.Scope != ScopeNone {
+		o.Security = []map[string][]string{{"session": {}}}
+		o.Extensions = map[string]any{"x-access": map[string]any{"scope": acc.Scope, "roles": acc.Roles}}
+	}
+	a.registry[op] = true
+	huma.Register(a.huma, o, h)
+	return nil
+}
+
+// fixArrays says in the document that lists are never null: the handlers send
+// empty ones, and refuse null.
+func fixArrays(r huma.Registry) {
+	var fix func(s *huma.Schema)
+	fix = func(s *huma.Schema) {
+		if s == nil {
+			return
+		}
+		if s.Type == huma.TypeArray {
+			s.Nullable = false
+		}
+		fix(s.Items)
+		for _, p := range s.Properties {
+			fix(p)
+		}
+		if p, ok := s.AdditionalProperties.(*huma.Schema); ok {
+			fix(p)
+		}
+	}
+	for _, s := range r.Map() {
+		fix(s)
+	}
+}
+
+func cookieName(secure bool) string {
+	if secure {
+		return "__Host-borne" // browsers then insist on Secure, Path=/ and no Domain
+	}
+	return "borne"
+}

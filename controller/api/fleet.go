@@ -1,0 +1,152 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+func (a *API) fleet(ctx context.Context, _ *nothing) (*out[Fleet], error) {
+	var f Fleet
+	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
+		f, err = a.fleetOf(tx, person(ctx))
+		return err
+	})
+	if err != nil {
+		return nil, a.fail(opFleet, err)
+	}
+	return answer(f), nil
+}
+
+// fleetOf reads each table once: some hundreds of rows for a Département.
+func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
+	f := Fleet{Sites: []SiteView{}}
+	at := map[string]int{} // site id → place in f.Sites
+	for it, err := range store.List[store.Site](tx, "", "", false) {
+		if err != nil {
+			return f, err
+		}
+		if !p.Sees(it.ID) {
+			continue
+		}
+		at[it.ID] = len(f.Sites)
+		f.Sites = append(f.Sites, SiteView{ID: it.ID, Name: it.Row.Name, Kind: it.Row.Type, Commune: it.Row.Commune,
+			Territoire: it.Row.Territoire, Spaces: []SpaceView{}})
+	}
+	terminals := map[string][]TerminalBrief{}
+	for it, err := range store.List[store.Terminal](tx, "", "", false) {
+		if err != nil {
+			return f, err
+		}
+		if _, ok := at[it.Site]; ok {
+			terminals[it.Row.Space] = append(terminals[it.Row.Space], a.brief(tx, it))
+		}
+	}
+	for it, err := range store.List[store.Space](tx, "", "", false) {
+		if err != nil {
+			return f, err
+		}
+		i, ok := at[it.Site]
+		if !ok {
+			continue
+		}
+		v := SpaceView{ID: it.ID, Name: it.Row.Name, Terminals: list(terminals[it.ID])}
+		slices.SortFunc(v.Terminals, func(x, y TerminalBrief) int { return strings.Compare(x.Name, y.Name) })
+		pol, err := effective(tx, it.Site, it.ID)
+		if err != nil {
+			return f, err
+		}
+		o := a.Opening(pol.Hours, a.Now())
+		v.Open, v.Until = o.Open, timed(o.Until)
+		f.Sites[i].Spaces = append(f.Sites[i].Spaces, v)
+	}
+	slices.SortFunc(f.Sites, func(x, y SiteView) int { return strings.Compare(x.Name, y.Name) })
+	return f, nil
+}
+
+// brief is a terminal's rows and what the fleet knows of it now. Devices come
+// from the live status, and from the rows when it is away.
+func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
+	live, _ := a.Live.Live(it.ID)
+	t := it.Row
+	b := TerminalBrief{ID: it.ID, Name: t.Name, Site: it.Site, Space: t.Space, Level: string(t.Level), Missing: list(t.Missing),
+		Online: live.Online, Devices: []wire.Device{}, Sim: t.Sim, LastSeen: timed(t.LastSeen)}
+	if live.LastSeen.After(t.LastSeen) {
+		b.LastSeen = timed(live.LastSeen)
+	}
+	st := live.Status
+	if live.Online && st.Level != "" {
+		b.Level, b.Missing = string(st.Level), list(st.Missing)
+	}
+	if live.Online && len(st.Devices) > 0 {
+		b.Devices = st.Devices
+	} else {
+		for d, err := range store.Find[store.DeviceRow](tx, "terminal", it.ID) {
+			if err != nil {
+				a.Log.Error("cannot read a device", "terminal", it.ID, "error", err)
+				break
+			}
+			b.Devices = append(b.Devices, wire.Device{Name: d.Row.Name, Device: d.Row.Device, Health: d.Row.Health, Error: d.Row.Error})
+		}
+	}
+	b.State, b.Reason = stateOf(t, live)
+	switch b.State {
+	case Waiting, Quarantined:
+		b.Since = timed(t.Since)
+	case Offline:
+		b.Since = b.LastSeen
+	default:
+		b.Since = timed(live.Since)
+	}
+	if b.State == InUse {
+		b.Session, b.LeftSeconds = st.Session, st.Left
+	}
+	return b
+}
+
+// stateOf tells what staff see. What the controller decided goes before what
+// the terminal says, and what it said last means nothing once it is away.
+func stateOf(t store.Terminal, live LiveState) (State, string) {
+	switch t.State {
+	case store.StateWaiting:
+		return Waiting, ""
+	case store.StateQuarantined:
+		return Quarantined, string(t.Reason)
+	case store.StateRevoked:
+		return Out, "revoked"
+	}
+	if !live.Online {
+		return Offline, ""
+	}
+	reason := live.Status.Reason
+	switch live.Status.Phase {
+	case "welcome", "thanks":
+		return Free, ""
+	case "charter", "opening", "active", "warning", "ending", "wiping":
+		return InUse, ""
+	case "closed":
+		return Closed, reason
+	case "quarantined", "challenge":
+		return Quarantined, reason
+	case "", "starting":
+		return Closed, "starting"
+	}
+	if reason == "" {
+		reason = live.Status.Phase // updating, maintenance, broken, and phases of newer terminals
+	}
+	return Out, reason
+}
+
+// timed leaves out a time that is not known.
+func timed(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"borne/controller/audit"
+	"borne/controller/report"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+type enrolIn struct {
+	ID   string `path:"id" maxLength:"200"`
+	Body EnrolRequest
+}
+
+// maxCodes bounds the codes of one site that wait to be used.
+const maxCodes = 40
+
+func (a *API) enrol(ctx context.Context, in *enrolIn) (*out[EnrolCode], error) {
+	p, now := person(ctx), a.Now().UTC()
+	code := wire.NewCode()
+	secret, err := wire.ParseCode(code)
+	if err != nil {
+		return nil, a.fail(opEnrol, err)
+	}
+	row := store.EnrolCode{Secret: secret, Space: in.Body.Space, Name: strings.TrimSpace(in.Body.Name), Replaces: in.Body.Replace,
+		By: p.ID, Created: now, Expires: now.Add(store.CodeMinutes * time.Minute)}
+	err = a.Store.Decide(ctx, func(tx store.Tx) error {
+		if err := checkCode(tx, in.ID, &row); err != nil {
+			return err
+		}
+		open := 0
+		for it, err := range store.List[store.EnrolCode](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if it.Site == in.ID && it.Row.Used.IsZero() && now.Before(it.Row.Expires) {
+				open++
+			}
+		}
+		if open >= maxCodes {
+			return newProblem(http.StatusTooManyRequests, "Trop de codes d’installation attendent déjà. Utilisez-les, ou attendez 15 minutes.")
+		}
+		m := store.Meta{ID: wire.CodeID(secret), Site: in.ID, Scope: row.Space}
+		if err := store.Put(tx, store.Item[store.EnrolCode]{Meta: m, Row: row}); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "enrol.code", Site: in.ID, Scope: row.Space,
+			Target: row.Replaces, Detail: row.Name})
+	})
+	if err != nil {
+		return nil, a.fail(opEnrol, err)
+	}
+	return answer(EnrolCode{Code: code, Terminal: row.Replaces, Expires: row.Expires}), nil
+}
+
+// checkCode refuses a code that no terminal could be installed with.
+func checkCode(tx store.Tx, site string, row *store.EnrolCode) error {
+	if row.Replaces != "" {
+		t, err := store.Get[store.Terminal](tx, row.Replaces)
+		if err != nil || t.Site != site {
+			return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{"body.replace", "ce poste n’existe pas dans ce lieu"})
+		}
+		// Name and place go with the terminal: they are not chosen anew.
+		row.Space, row.Name = t.Row.Space, t.Row.Name
+		return nil
+	}
+	s, err := store.Get[store.Space](tx, row.Space)
+	if err != nil || s.Site != site {
+		return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{"body.space", "cet espace n’existe pas dans ce lieu"})
+	}
+	if row.Name == "" {
+		return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{"body.name", "donnez un nom au poste, par exemple « Poste 1 »"})
+	}
+	for t, err := range store.Find[store.Terminal](tx, "space", row.Space) {
+		if err != nil {
+			return err
+		}
+		if strings.EqualFold(t.Row.Name, row.Name) && t.Row.State != store.StateRevoked {
+			return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
+				field{"body.name", "un poste de cet espace porte déjà ce nom : choisissez-en un autre, ou « Remplacer ce poste »"})
+		}
+	}
+	return nil
+}
+
+type siteIn struct{ Body SiteRequest }
+
+func (a *API) createSite(ctx context.Context, in *siteIn) (*out[SiteView], error) {
+	p, now, id := person(ctx), a.Now().UTC(), newID()
+	row := store.Site{Name: strings.TrimSpace(in.Body.Name), Type: in.Body.Kind, Commune: strings.TrimSpace(in.Body.Commune),
+		Territoire: strings.TrimSpace(in.Body.Territoire)}
+	err := a.Store.Decide(ctx, func(tx store.Tx) error {
+		if err := store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "site.created", Site: id, Target: id, Detail: row.Name})
+	})
+	if err != nil {
+		return nil, a.fail(opCreateSite, err)
+	}
+	return answer(SiteView{ID: id, Name: row.Name, Kind: row.Type, Commune: row.Commune, Territoire: row.Territoire, Spaces: []SpaceView{}}), nil
+}
+
+type spaceIn struct {
+	ID   string `path:"id" maxLength:"200"`
+	Body SpaceRequest
+}
+
+func (a *API) createSpace(ctx context.Context, in *spaceIn) (*out[SpaceView], error) {
+	p, now, id := person(ctx), a.Now().UTC(), newID()
+	v := SpaceView{ID: id, Name: strings.TrimSpace(in.Body.Name), Terminals: []TerminalBrief{}}
+	err := a.Store.Decide(ctx, func(tx store.Tx) error {
+		row := store.Space{Name: v.Name, Contact: strings.TrimSpace(in.Body.Contact)}
+		if err := store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: id, Site: in.ID, Scope: id}, Row: row}); err != nil {
+			return err
+		}
+		pol, err := effective(tx, in.ID, id)
+		if err != nil {
+			return err
+		}
+		o := a.Opening(pol.Hours, a.Now())
+		v.Open, v.Until = o.Open, timed(o.Until)
+		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "space.created", Site: in.ID, Scope: id, Target: id, Detail: row.Name})
+	})
+	if err != nil {
+		return nil, a.fail(opCreateSpace, err)
+	}
+	return answer(v), nil
+}
+
+func (a *API) report(ctx context.Context, in *byID) (*out[Report], error) {
+	r := Report{Site: in.ID, Days: []ReportDay{}}
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		site, err := store.Get[store.Site](tx, in.ID)
+		if err != nil {
+			return err
+		}
+		zone, err := zoneOf(site.Row)
+		if err != nil {
+			return err
+		}
+		days, err := report.Days(tx, in.ID, a.Now(), zone, 7)
+		if err != nil {
+			return err
+		}
+		r.Days = r.Days[:0]
+		for _, d := range days {
+			r.Days = append(r.Days, ReportDay{Day: d.Date, Sessions: d.Sessions, Minutes: d.Seconds / 60})
+		}
+		r.Today, r.Week = span(report.Sum(days[len(days)-1:])), span(report.Sum(days))
+		return nil
+	})
+	if err != nil {
+		return nil, a.fail(opReport, err)
+	}
+	return answer(r), nil
+}
+
+func span(f report.Figures) ReportSpan {
+	return ReportSpan{Sessions: f.Sessions, Minutes: f.Seconds / 60, Pages: f.Pages, Ends: f.Ends}
+}
+
+func zoneOf(s store.Site) (*time.Location, error) {
+	name := s.Timezone
+	if name == "" {
+		name = "Europe/Paris"
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the time zone of site %q: %w", s.Name, err)
+	}
+	return zone, nil
+}
+
+func newID() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}

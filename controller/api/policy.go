@@ -1,0 +1,246 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"borne/controller/accounts"
+	"borne/controller/audit"
+	"borne/controller/store"
+)
+
+type policyOut struct {
+	ETag string `header:"ETag"`
+	Body PolicyView
+}
+
+type policyIn struct {
+	ID      string `path:"id" maxLength:"200"`
+	IfMatch string `header:"If-Match" doc:"The ETag of the policy that was read; \"0\" when nothing was set here yet"`
+	Body    PolicyRequest
+}
+
+func (a *API) sitePolicy(ctx context.Context, in *byID) (*policyOut, error) {
+	return a.readPolicy(ctx, opSitePolicy, in.ID, "")
+}
+
+func (a *API) spacePolicy(ctx context.Context, in *byID) (*policyOut, error) {
+	return a.readPolicy(ctx, opSpacePolicy, siteOf(ctx), in.ID)
+}
+
+func (a *API) putSitePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
+	return a.writePolicy(ctx, opPutSite, in, in.ID, "")
+}
+
+func (a *API) putSpacePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
+	return a.writePolicy(ctx, opPutSpace, in, siteOf(ctx), in.ID)
+}
+
+func (a *API) readPolicy(ctx context.Context, op, site, space string) (*policyOut, error) {
+	var v PolicyView
+	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
+		v, err = policyView(tx, site, space)
+		return err
+	})
+	if err != nil {
+		return nil, a.fail(op, err)
+	}
+	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
+}
+
+func policyView(tx store.Tx, site, space string) (PolicyView, error) {
+	v := PolicyView{Level: layerOf(space), Own: []string{}, Applied: []AppliedView{}}
+	id := layerID(site, space)
+	row, err := store.Get[store.PolicyRow](tx, id)
+	switch {
+	case err == nil:
+		v.Rev, v.Changed = row.Rev, timed(row.Row.Changed)
+		v.By = names{tx: tx, by: map[string]string{}}.of(row.Row.By)
+		if v.Own, err = ownSections(row.Row.Doc); err != nil {
+			return v, err
+		}
+	case !errors.Is(err, store.ErrNotFound):
+		return v, err
+	}
+	if v.Policy, err = effective(tx, site, space); err != nil {
+		return v, err
+	}
+	for it, err := range store.List[store.Terminal](tx, "", "", false) {
+		if err != nil {
+			return v, err
+		}
+		if it.Site != site || (space != "" && it.Row.Space != space) || it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked {
+			continue
+		}
+		wanted, err := wantedVersion(tx, site, it.Row.Space)
+		if err != nil {
+			return v, err
+		}
+		v.Applied = append(v.Applied, AppliedView{Terminal: it.ID, Wanted: wanted, Applied: it.Row.Policy, Refused: it.Row.PolicyError})
+	}
+	return v, nil
+}
+
+func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, space string) (*policyOut, error) {
+	rev, err := revOf(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	own := slices.Compact(slices.Sorted(slices.Values(in.Body.Own)))
+	emptyNotNil(reflect.ValueOf(&in.Body.Policy).Elem())
+	next, err := layerDoc(in.Body.Policy, own)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(next)
+	if err != nil {
+		return nil, a.fail(op, err)
+	}
+	p, now := person(ctx), a.Now().UTC()
+	var v PolicyView
+	err = a.Store.Decide(ctx, func(tx store.Tx) error {
+		id := layerID(site, space)
+		row, err := store.Get[store.PolicyRow](tx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			row = store.Item[store.PolicyRow]{Meta: store.Meta{ID: id, Site: site, Scope: space}, Row: store.PolicyRow{Doc: []byte("{}")}}
+		} else if err != nil {
+			return err
+		}
+		if row.Rev != rev {
+			return errStale()
+		}
+		changed, err := changedSections(row.Row.Doc, next)
+		if err != nil {
+			return err
+		}
+		if p.Role == accounts.Building && !onlyHours(changed) {
+			return newProblem(http.StatusForbidden, "Votre rôle permet de changer les horaires seulement.")
+		}
+		set, err := store.Get[store.Setting](tx, store.SettingController)
+		if err != nil {
+			return err
+		}
+		set.Row.Policy++
+		if err := store.Put(tx, set); err != nil {
+			return err
+		}
+		row.Row = store.PolicyRow{Layer: layerOf(space), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
+		if err := store.Put(tx, row); err != nil {
+			return err
+		}
+		if v, err = policyView(tx, site, space); err != nil {
+			return err
+		}
+		if wrong := validate(v.Policy); len(wrong) > 0 {
+			return newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", wrong...)
+		}
+		// A site's change reaches spaces that hold other sections: they must stay sound too.
+		if err := validBelow(tx, site, space); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: site, Scope: space, Target: id,
+			Detail: strings.Join(changed, " ")})
+	})
+	if errors.Is(err, store.ErrConflict) {
+		err = errStale()
+	}
+	if err != nil {
+		return nil, a.fail(op, err)
+	}
+	if err := a.Publisher.Publish(ctx, site, space); err != nil {
+		// It is kept, and terminals get it when they connect: not a reason to fail.
+		a.Log.Error("cannot push the policy", "site", site, "space", space, "error", err)
+	}
+	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
+}
+
+// validBelow checks the spaces that inherit from the site.
+func validBelow(tx store.Tx, site, space string) error {
+	if space != "" {
+		return nil
+	}
+	for it, err := range store.List[store.Space](tx, "", "", false) {
+		if err != nil {
+			return err
+		}
+		if it.Site != site {
+			continue
+		}
+		p, err := effective(tx, site, it.ID)
+		if err != nil {
+			return err
+		}
+		if wrong := validate(p); len(wrong) > 0 {
+			return newProblem(http.StatusUnprocessableEntity,
+				fmt.Sprintf("Ces règles ne conviennent pas à l’espace « %s », qui en fixe d’autres : changez-les d’abord là-bas.", it.Row.Name), wrong...)
+		}
+	}
+	return nil
+}
+
+// changedSections lists the sections whose text differs between the layer as it
+// is and as it shall be.
+func changedSections(was json.RawMessage, next map[string]json.RawMessage) ([]string, error) {
+	old := map[string]json.RawMessage{}
+	if err := json.Unmarshal(was, &old); err != nil {
+		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
+	}
+	var changed []string
+	for _, s := range sections() {
+		if !bytes.Equal(compact(old[s]), compact(next[s])) {
+			changed = append(changed, s)
+		}
+	}
+	return changed, nil
+}
+
+func compact(b json.RawMessage) []byte {
+	var out bytes.Buffer
+	if json.Compact(&out, b) != nil {
+		return nil
+	}
+	return out.Bytes()
+}
+
+func onlyHours(changed []string) bool {
+	return !slices.ContainsFunc(changed, func(s string) bool { return s != "hours" })
+}
+
+func layerID(site, space string) string {
+	if space != "" {
+		return space
+	}
+	return site
+}
+
+func layerOf(space string) string {
+	if space != "" {
+		return "space"
+	}
+	return "site"
+}
+
+func etag(rev uint64) string { return strconv.Quote(strconv.FormatUint(rev, 10)) }
+
+func revOf(ifMatch string) (uint64, error) {
+	if ifMatch == "" {
+		return 0, newProblem(http.StatusPreconditionRequired, "La demande ne dit pas quelle version des règles elle change. Rechargez la page.")
+	}
+	rev, err := strconv.ParseUint(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64)
+	if err != nil {
+		return 0, errStale()
+	}
+	return rev, nil
+}
+
+func errStale() *problem {
+	return newProblem(http.StatusPreconditionFailed, "Quelqu’un a changé ces règles entre-temps. Rechargez la page, puis refaites votre changement.")
+}

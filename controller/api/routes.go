@@ -1,0 +1,73 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// byID is the input of routes about one thing.
+type byID struct {
+	ID string `path:"id" maxLength:"200"`
+}
+
+// page is the input of lists about one thing.
+type page struct {
+	ID     string `path:"id" maxLength:"200"`
+	Before string `query:"before" maxLength:"200" doc:"Next of the page before; empty for the newest"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+// out is an answer that is one JSON document.
+type out[T any] struct{ Body T }
+
+func answer[T any](v T) *out[T] { return &out[T]{Body: v} }
+
+type nothing struct{}
+
+func (a *API) routes() error {
+	stream := map[string]*huma.Response{"200": {
+		Description: "Server-sent events: `hello` with a LiveHello first, and again whenever everything has to be read anew; " +
+			"`terminal` with a TerminalBrief for each change; comments as heartbeats.",
+		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	// The feed's two documents are in no other answer: name them for the clients' types.
+	schemas := a.huma.OpenAPI().Components.Schemas
+	schemas.Schema(typeOf[LiveHello](), true, "")
+	schemas.Schema(typeOf[TerminalBrief](), true, "")
+
+	err := errors.Join(
+		register(a, opLogin, "Redeem a one-time login link", http.StatusOK, a.login),
+		register(a, opLogout, "Log out", http.StatusNoContent, a.logout),
+		register(a, opMe, "Who is logged in", http.StatusOK, a.me),
+		register(a, opFleet, "The fleet at a glance", http.StatusOK, a.fleet),
+		add(a, opLive, "The fleet as it changes", http.StatusOK, stream, a.live),
+		register(a, opTerminal, "One terminal", http.StatusOK, a.terminal),
+		register(a, opSessions, "Its sessions, newest first", http.StatusOK, a.sessions),
+		register(a, opReceipts, "Its receipts, newest first", http.StatusOK, a.receipts),
+		register(a, opReceipt, "One receipt, check by check", http.StatusOK, a.receipt),
+		register(a, opCommands, "Its commands, newest first", http.StatusOK, a.commands),
+		register(a, opCommand, "Send a command", http.StatusAccepted, a.command),
+		register(a, opEnrol, "Make a one-time installation code", http.StatusCreated, a.enrol),
+		register(a, opSitePolicy, "A site's policy", http.StatusOK, a.sitePolicy),
+		register(a, opPutSite, "Change a site's policy", http.StatusOK, a.putSitePolicy),
+		register(a, opSpacePolicy, "A space's policy", http.StatusOK, a.spacePolicy),
+		register(a, opPutSpace, "Change a space's policy", http.StatusOK, a.putSpacePolicy),
+		register(a, opReport, "A site's figures", http.StatusOK, a.report),
+		register(a, opCreateSite, "Create a site", http.StatusCreated, a.createSite),
+		register(a, opCreateSpace, "Create a space", http.StatusCreated, a.createSpace),
+		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),
+		register(a, opInventory, "Every stored field", http.StatusOK, a.inventory),
+		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
+		a.plain(opHealth, http.HandlerFunc(a.health)),
+	)
+	if err != nil || a.Files == nil {
+		return err
+	}
+	files, err := newFiles(a.Files)
+	if err != nil {
+		return err
+	}
+	return a.plain(opConsoleFiles, files)
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"borne/controller/accounts"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+func (a *API) terminal(ctx context.Context, in *byID) (*out[TerminalDetail], error) {
+	var d TerminalDetail
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, in.ID)
+		if err != nil {
+			return err
+		}
+		d, err = a.detail(tx, it, person(ctx))
+		return err
+	})
+	if err != nil {
+		return nil, a.fail(opTerminal, err)
+	}
+	return answer(d), nil
+}
+
+func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Person) (TerminalDetail, error) {
+	t := it.Row
+	live, _ := a.Live.Live(it.ID)
+	d := TerminalDetail{Terminal: a.brief(tx, it), Build: t.Build, Machine: t.Machine, Enrolled: timed(t.Enrolled),
+		PolicyApplied: t.Policy, PolicyRefused: t.PolicyError, Permits: live.Status.Permits, Epoch: t.Epoch,
+		Unacked: live.Status.Metrics.Unacked, DiskFree: live.Status.Metrics.DiskFree, ClockSure: live.Status.Metrics.ClockSure,
+		Segment: t.Chain.Segment, Index: t.Chain.Index, Commands: commandsFor(p)}
+	if live.Online && live.Status.Policy > 0 {
+		d.PolicyApplied, d.PolicyRefused = live.Status.Policy, live.Status.Refused
+	}
+	if t.State == store.StateQuarantined {
+		d.Quarantine = &QuarantineView{Reason: string(t.Reason), Detail: t.Detail, Since: timed(t.Since), Lifting: t.Challenge != ""}
+	}
+	site, err := store.Get[store.Site](tx, it.Site)
+	if err != nil {
+		return d, err
+	}
+	space, err := store.Get[store.Space](tx, t.Space)
+	if err != nil {
+		return d, err
+	}
+	d.SiteName, d.SpaceName = site.Row.Name, space.Row.Name
+	if d.PolicyWanted, err = wantedVersion(tx, it.Site, t.Space); err != nil {
+		return d, err
+	}
+	cur, err := tx.Cursor(it.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return d, err
+	}
+	d.Cursor, d.Gaps = cur.Seq, cur.Gaps
+	if p.Holds(it.Site, a.table[opReceipt].Roles...) {
+		r, err := store.First(store.FindRange[store.ReceiptRow](tx, "terminal", it.ID, "", "", true))
+		if err == nil {
+			b, _ := receiptBrief(r)
+			d.LastReceipt = &b
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// commandsFor lists the kinds of command that the person may send.
+func commandsFor(p accounts.Person) []string {
+	may := []string{}
+	for kind, roles := range commandRoles() {
+		if slices.Contains(roles, p.Role) {
+			may = append(may, kind)
+		}
+	}
+	slices.Sort(may)
+	return may
+}
+
+func (a *API) sessions(ctx context.Context, in *page) (*out[SessionPage], error) {
+	p := SessionPage{Sessions: []SessionBrief{}}
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		p.Sessions, p.Next = p.Sessions[:0], ""
+		return paged(store.FindRange[store.SessionRow](tx, "terminal", in.ID, "", in.Before, true), in.Limit, &p.Next,
+			func(it store.Item[store.SessionRow]) error {
+				r := it.Row
+				p.Sessions = append(p.Sessions, SessionBrief{ID: r.Session, Started: r.Begun, Ended: timed(r.Ended), Reason: string(r.Reason),
+					Profile: r.Profile, Lang: r.Lang, Seconds: r.Seconds, Active: r.Active, Pages: r.Pages, Unsure: r.Unsure,
+					Wipes: r.Wipes, WipeMS: r.WipeMS, Receipt: r.Receipt})
+				return nil
+			})
+	})
+	if err != nil {
+		return nil, a.fail(opSessions, err)
+	}
+	return answer(p), nil
+}
+
+func (a *API) receipts(ctx context.Context, in *page) (*out[ReceiptPage], error) {
+	p := ReceiptPage{Receipts: []ReceiptBrief{}}
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		p.Receipts, p.Next = p.Receipts[:0], ""
+		return paged(store.FindRange[store.ReceiptRow](tx, "terminal", in.ID, "", in.Before, true), in.Limit, &p.Next,
+			func(it store.Item[store.ReceiptRow]) error {
+				b, _ := receiptBrief(it)
+				p.Receipts = append(p.Receipts, b)
+				return nil
+			})
+	})
+	if err != nil {
+		return nil, a.fail(opReceipts, err)
+	}
+	return answer(p), nil
+}
+
+// receiptBrief reads the payload that was signed. A rejected receipt may be no
+// receipt at all: then the row's own fields are all there is.
+func receiptBrief(it store.Item[store.ReceiptRow]) (ReceiptBrief, wire.Receipt) {
+	row := it.Row
+	b := ReceiptBrief{ID: it.ID, Kind: string(row.Kind), Session: row.Session, At: row.At, Verdict: string(row.Verdict),
+		Reason: string(row.Reason), Detail: row.Detail, Level: string(row.Level), Segment: row.Segment, Index: row.Index}
+	var r wire.Receipt
+	if err := json.Unmarshal(row.Envelope.Payload, &r); err != nil {
+		return b, wire.Receipt{}
+	}
+	b.WipeMS, b.Attempt, b.Sim = r.WipeMS, r.Attempt, r.Sim
+	return b, r
+}
+
+func (a *API) receipt(ctx context.Context, in *byID) (*out[ReceiptView], error) {
+	var v ReceiptView
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.ReceiptRow](tx, in.ID)
+		if err != nil {
+			return err
+		}
+		b, r := receiptBrief(it)
+		e := it.Row.Envelope
+		v = ReceiptView{Brief: b, Terminal: it.Row.Terminal, Unsure: r.Unsure, Boot: r.Boot, Build: r.Build, Props: list(r.Props),
+			Checks: list(r.Checks), Prev: list(r.Prev), Digest: e.Digest(),
+			Envelope: EnvelopeView{Kid: e.Kid, Domain: string(e.Domain), Payload: list(e.Payload), Sig: list(e.Sig)}}
+		t, err := store.Get[store.Terminal](tx, it.Row.Terminal)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		v.Name = t.Row.Name
+		return nil
+	})
+	if err != nil {
+		return nil, a.fail(opReceipt, err)
+	}
+	return answer(v), nil
+}
+
+func (a *API) commands(ctx context.Context, in *page) (*out[CommandPage], error) {
+	p := CommandPage{Commands: []CommandView{}}
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		p.Commands, p.Next = p.Commands[:0], ""
+		// Ids are random: the newest is found by its time. A terminal's commands are
+		// few, and retention keeps them so.
+		var all []store.Item[store.CommandRow]
+		for it, err := range store.Find[store.CommandRow](tx, "terminal", in.ID) {
+			if err != nil {
+				return err
+			}
+			all = append(all, it)
+		}
+		key := func(it store.Item[store.CommandRow]) string { return store.TimeID(it.Row.Issued, it.ID) }
+		slices.SortFunc(all, func(x, y store.Item[store.CommandRow]) int { return strings.Compare(key(y), key(x)) })
+		names := names{tx: tx, by: map[string]string{}}
+		for _, it := range all {
+			if in.Before != "" && key(it) >= in.Before {
+				continue
+			}
+			if len(p.Commands) == in.Limit {
+				break
+			}
+			p.Commands = append(p.Commands, CommandView{ID: it.ID, Kind: string(it.Row.Kind), Text: it.Row.Text, By: names.of(it.Row.By),
+				Issued: it.Row.Issued, State: string(it.Row.Status), Answer: it.Row.Answer, Done: timed(it.Row.Changed)})
+			p.Next = key(it)
+		}
+		if len(p.Commands) < in.Limit {
+			p.Next = ""
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, a.fail(opCommands, err)
+	}
+	return answer(p), nil
+}
+
+type commandIn struct {
+	ID   string `path:"id" maxLength:"200"`
+	Body CommandRequest
+}
+
+func (a *API) command(ctx context.Context, in *commandIn) (*out[Accepted], error) {
+	p := person(ctx)
+	if !slices.Contains(commandRoles()[in.Body.Kind], p.Role) {
+		return nil, newProblem(http.StatusForbidden, "Votre rôle ne permet pas cette commande.")
+	}
+	text := strings.TrimSpace(in.Body.Text)
+	switch {
+	case in.Body.Kind == string(wire.CmdMessage) && text == "":
+		return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
+			field{"body.text", "écrivez le message à afficher"})
+	case len(text) > wire.MaxText:
+		return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
+			field{"body.text", fmt.Sprintf("le texte est trop long : %d octets au plus", wire.MaxText)})
+	}
+	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CommandKind(in.Body.Kind), Text: text,
+		Reason: strings.TrimSpace(in.Body.Reason), By: p.ID})
+	if errors.Is(err, ErrRefused) {
+		a.Log.Info("command refused", "terminal", in.ID, "kind", in.Body.Kind, "error", err)
+		return nil, newProblem(http.StatusConflict, "Cette commande n’a pas de sens pour ce poste en ce moment : rechargez la page pour voir son état.")
+	}
+	if err != nil {
+		return nil, a.fail(opCommand, err)
+	}
+	return answer(Accepted{ID: id}), nil
+}
