@@ -25,6 +25,9 @@ const (
 	KindDevice   Kind = "device"
 	KindRollup   Kind = "rollup"
 	KindSetting  Kind = "setting"
+	KindHolder   Kind = "holder"
+	KindMonthKey Kind = "month-key"
+	KindPurge    Kind = "purge"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -2,13 +2,6 @@ package store
 
 import "time"
 
-// Tables of the badge directory and of what was deleted.
-const (
-	KindHolder   Kind = "holder"
-	KindMonthKey Kind = "month-key"
-	KindPurge    Kind = "purge"
-)
-
 // Holder is a badge holder: rights and nothing else. Meta.ID is random; the
 // badge is known only by h2, which needs a pepper that is never on a terminal.
 type Holder struct {
