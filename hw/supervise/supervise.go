@@ -107,6 +107,7 @@ type runner[D io.Closer] struct {
 	cfg  Config
 	job  job[D]
 	said bool // the loss is logged; the return is not yet
+	last hw.Status
 }
 
 func (r *runner[D]) run(ctx context.Context) {
@@ -196,12 +197,18 @@ func (r *runner[D]) open(ctx context.Context) (D, error) {
 }
 
 // report sends a change of health, and logs once when the device is lost and
-// once when it is back. The newest status always gets through.
+// once when it is back. The newest status always gets through. A device that
+// stays lost is not reported again at each try to open it.
 func (r *runner[D]) report(h hw.Health, err error) {
 	st := hw.Status{Name: r.cfg.Name, Device: r.cfg.Device, Health: h}
 	if err != nil {
 		st.Err = err.Error()
 	}
+	retry := h == hw.Opening && r.last.Err != "" && r.last.Health != hw.Degraded
+	if retry || st == r.last {
+		return
+	}
+	r.last = st
 	switch {
 	case err != nil && !r.said:
 		r.said = true
