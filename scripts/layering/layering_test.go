@@ -52,7 +52,7 @@ var may = map[string][]string{
 	"controller/store/…":    {"controller/wire", "controller/store", "controller/store/…"},
 	"controller/pki":        {"controller/wire"},
 	"controller/audit":      {"controller/store"},
-	"controller/accounts":   {"controller/store"},
+	"controller/accounts":   {"controller/store", "controller/audit"}, // who logs in is recorded in the same transaction
 	"controller/directory":  {"controller/store"},
 	"controller/compliance": {"controller/wire", "controller/policy", "controller/store"},
 	"controller/report":     {"controller/store"},

@@ -1,0 +1,185 @@
+// Package directory knows badges without knowing people. A terminal sends
+// h1 = HMAC(key of its group of sites, UID). Here only h2 = HMAC(pepper, h1) is
+// kept, beside a random holder id; and sessions carry only
+// HMAC(key of the calendar month, holder id), whose key is destroyed on time,
+// so that nobody can follow a holder from one month to another.
+package directory
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"borne/controller/store"
+)
+
+// h1Size is the length of h1: HMAC-SHA256.
+const h1Size = sha256.Size
+
+// lateDays is how long after its end a month's records may still come: longer
+// than terminals keep what was not acknowledged to them.
+const lateDays = 45
+
+const monthLayout = "2006-01"
+
+// Directory turns badges into pseudonyms.
+type Directory struct {
+	pepper []byte
+	now    func() time.Time
+}
+
+// New returns the directory whose pepper this is: 32 bytes that are never on a
+// terminal, nor in the store.
+func New(pepper []byte, now func() time.Time) (*Directory, error) {
+	if len(pepper) != 32 {
+		return nil, fmt.Errorf("cannot use the badge directory: the pepper has %d bytes, want 32; restore it from a backup", len(pepper))
+	}
+	return &Directory{pepper: pepper, now: now}, nil
+}
+
+// OpenPepper reads the pepper from a file, which it makes when there is none.
+func OpenPepper(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = make([]byte, 32)
+		rand.Read(b) // never fails since Go 1.24
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("cannot make the badge directory's pepper: %w", err)
+		}
+		_, err = f.Write(b)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return nil, fmt.Errorf("cannot write the badge directory's pepper: %w", err)
+		}
+		return b, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the badge directory's pepper: %w", err)
+	}
+	return b, nil
+}
+
+// Pseudonym returns what a session of that time carries for the badge: the same
+// for one holder within a calendar month, unlinkable between months. It is
+// empty when the month's key is destroyed already, or when the time is absurd
+// (a clock that was not set): then the session counts, without a holder.
+func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) (string, error) {
+	if len(h1) == 0 {
+		return "", nil
+	}
+	if len(h1) != h1Size {
+		return "", fmt.Errorf("cannot use a badge's h1 of %d bytes: want %d", len(h1), h1Size)
+	}
+	now := d.now().UTC()
+	at = at.UTC()
+	if over(at.Format(monthLayout), now) || at.After(now.AddDate(0, 0, 2)) {
+		return "", nil
+	}
+	key, err := monthKey(tx, at.Format(monthLayout), now)
+	if err != nil {
+		return "", err
+	}
+	holder, err := d.holder(tx, h1, at, now)
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(mac(key, []byte(holder))[:16]), nil
+}
+
+func (d *Directory) holder(tx store.Tx, h1 []byte, at, now time.Time) (string, error) {
+	h2 := hex.EncodeToString(mac(d.pepper, h1))
+	month := at.Format(monthLayout)
+	it, err := store.First(store.Find[store.Holder](tx, "h2", h2))
+	if errors.Is(err, store.ErrNotFound) {
+		var id [16]byte
+		rand.Read(id[:])
+		it = store.Item[store.Holder]{Meta: store.Meta{ID: hex.EncodeToString(id[:])}, Row: store.Holder{H2: h2, Created: day(now)}}
+	} else if err != nil {
+		return "", fmt.Errorf("cannot find a badge holder: %w", err)
+	}
+	if it.Row.Seen < month {
+		it.Row.Seen = month
+		if err := store.Put(tx, it); err != nil {
+			return "", fmt.Errorf("cannot keep a badge holder: %w", err)
+		}
+	}
+	return it.ID, nil
+}
+
+// day blurs a time: the hour at which a badge came first is nobody's business.
+func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+func monthKey(tx store.Tx, month string, now time.Time) ([]byte, error) {
+	it, err := store.Get[store.MonthKey](tx, month)
+	if err == nil {
+		return it.Row.Key, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("cannot read the key of month %s: %w", month, err)
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	it = store.Item[store.MonthKey]{Meta: store.Meta{ID: month}, Row: store.MonthKey{Key: key, Created: now}}
+	if err := store.Put(tx, it); err != nil {
+		return nil, fmt.Errorf("cannot keep the key of month %s: %w", month, err)
+	}
+	return key, nil
+}
+
+// over tells whether a month's key is, or has to be, destroyed.
+func over(month string, now time.Time) bool {
+	first, err := time.Parse(monthLayout, month)
+	return err != nil || now.After(first.AddDate(0, 1, lateDays))
+}
+
+// DestroyKeys deletes the keys of the months that are over, and returns how many.
+func DestroyKeys(tx store.Tx, now time.Time) (int, error) {
+	var gone []string
+	for it, err := range store.List[store.MonthKey](tx, "", "", false) {
+		if err != nil {
+			return 0, err
+		}
+		if over(it.ID, now.UTC()) {
+			gone = append(gone, it.ID)
+		}
+	}
+	for _, id := range gone {
+		if err := tx.Delete(store.KindMonthKey, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(gone), nil
+}
+
+// Forget deletes at most limit holders whose badge was last used before the
+// month of before, and returns how many.
+func Forget(tx store.Tx, before time.Time, limit int) (int, error) {
+	month := before.UTC().Format(monthLayout)
+	var gone []string
+	for it, err := range store.List[store.Holder](tx, "", "", false) {
+		if err != nil {
+			return 0, err
+		}
+		if it.Row.Seen < month && len(gone) < limit {
+			gone = append(gone, it.ID)
+		}
+	}
+	for _, id := range gone {
+		if err := tx.Delete(store.KindHolder, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(gone), nil
+}
+
+func mac(key, msg []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write(msg)
+	return m.Sum(nil)
+}

@@ -1,0 +1,216 @@
+// Package retention deletes on time. Each stored field names its class in the
+// data inventory; how long a class is kept is dated policy: a rule holds from
+// its day on, and the one before it stays written down.
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"borne/controller/store"
+)
+
+// Rules say how many days each class is kept, from a day on.
+type Rules struct {
+	From      time.Time
+	Usage     int // sessions
+	Security  int // receipts, permits
+	Account   int // accounts and badge holders without use
+	Audit     int // the audit, commands, this log
+	Technical int // boots, refusals, alerts
+}
+
+// Default is what holds when nothing else was decided.
+func Default() Rules {
+	return Rules{Usage: 396, Security: 1096, Account: 396, Audit: 1096, Technical: 183}
+}
+
+// minimum days of a class: below it, the product could not work or prove.
+const minimum = 30
+
+// Check refuses rules that would delete what is still needed.
+func (r Rules) Check() error {
+	for name, days := range map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical} {
+		if days < minimum || days > 3660 {
+			return fmt.Errorf("cannot keep class %s for %d days: between %d and 3660", name, days, minimum)
+		}
+	}
+	return nil
+}
+
+// At returns the rules that hold at a time: the last that began before it, or
+// Default.
+func At(all []Rules, now time.Time) Rules {
+	all = slices.SortedFunc(slices.Values(all), func(x, y Rules) int { return x.From.Compare(y.From) })
+	r := Default()
+	for _, next := range all {
+		if !next.From.After(now) {
+			r = next
+		}
+	}
+	return r
+}
+
+// Chunk bounds one transaction: terminals must not wait for a purge.
+const Chunk = 500
+
+// keepCodes is how long an expired enrolment code stays: long enough to tell
+// somebody that it expired, rather than that it never was.
+const keepCodes = 24 * time.Hour
+
+// Purge deletes one table's rows that are older than what its class allows.
+type Purge struct {
+	Class string // usage, security, account, audit, technical, minutes
+	Table store.Kind
+	// Delete takes away at most Chunk rows, and returns how many.
+	Delete func(tx store.Tx, before, now time.Time) (int, error)
+}
+
+// Tables are the purges of the tables that need nothing but their own rows.
+// Other rooms add theirs: see Run.
+func Tables() []Purge {
+	return []Purge{
+		{"usage", store.KindSession, byTime[store.SessionRow]},
+		{"security", store.KindReceipt, byTime[store.ReceiptRow]},
+		{"security", store.KindPermit, permits},
+		{"technical", store.KindRecord, byTime[store.RecordRow]},
+		{"account", store.KindUser, users},
+		{"minutes", store.KindCode, codes},
+		{"audit", store.KindCommand, commands},
+		{"audit", store.KindPurge, byTime[store.Purge]},
+	}
+}
+
+// before returns the time up to which a class is over.
+func (r Rules) before(class string, now time.Time) (time.Time, error) {
+	days, ok := map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical}[class]
+	switch {
+	case class == "minutes":
+		return now.Add(-keepCodes), nil
+	case !ok:
+		return time.Time{}, fmt.Errorf("no retention is known for class %q", class)
+	}
+	return now.AddDate(0, 0, -days), nil
+}
+
+// Run deletes everything whose time has passed, and writes what it deleted
+// into the log of deletions. It returns how many rows went.
+func Run(ctx context.Context, st store.Store, all []Rules, purges []Purge, now time.Time, log *slog.Logger) (int, error) {
+	r := At(all, now)
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, p := range purges {
+		before, err := r.before(p.Class, now)
+		if err != nil {
+			return total, fmt.Errorf("cannot delete old rows of table %s: %w", p.Table, err)
+		}
+		n, err := p.run(ctx, st, before, now)
+		total += n
+		if err != nil {
+			return total, fmt.Errorf("cannot delete old rows of table %s: %w", p.Table, err)
+		}
+		if n > 0 {
+			log.Info("retention deleted rows", "class", p.Class, "table", p.Table, "rows", n, "before", before)
+		}
+	}
+	return total, nil
+}
+
+func (p Purge) run(ctx context.Context, st store.Store, before, now time.Time) (int, error) {
+	total := 0
+	for {
+		n := 0
+		err := st.Decide(ctx, func(tx store.Tx) (err error) {
+			if n, err = p.Delete(tx, before, now); err != nil || n == 0 {
+				return err
+			}
+			return p.note(tx, before, now, n)
+		})
+		if err != nil {
+			return total, err
+		}
+		total += n
+		if n < Chunk {
+			return total, nil
+		}
+	}
+}
+
+// note writes the log in the transaction that deletes; chunks of one run add up.
+func (p Purge) note(tx store.Tx, before, now time.Time, n int) error {
+	id := store.TimeID(now, string(p.Table))
+	it, err := store.Get[store.Purge](tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		it = store.Item[store.Purge]{Meta: store.Meta{ID: id}, Row: store.Purge{At: now.UTC(), Class: p.Class, What: string(p.Table), Before: before.UTC()}}
+	} else if err != nil {
+		return err
+	}
+	it.Row.Count += n
+	return store.Put(tx, it)
+}
+
+// byTime deletes rows whose ids begin with their time.
+func byTime[T store.Row](tx store.Tx, before, _ time.Time) (int, error) {
+	return where(tx, "", store.TimeID(before, ""), func(store.Item[T]) bool { return true })
+}
+
+func where[T store.Row](tx store.Tx, from, to string, old func(store.Item[T]) bool) (int, error) {
+	var z T
+	var ids []string
+	for it, err := range store.List[T](tx, from, to, false) {
+		if err != nil {
+			return 0, err
+		}
+		if len(ids) == Chunk {
+			break
+		}
+		if old(it) {
+			ids = append(ids, it.ID)
+		}
+	}
+	for _, id := range ids {
+		if err := tx.Delete(z.Table(), id); err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
+}
+
+func permits(tx store.Tx, before, _ time.Time) (int, error) {
+	// One that was consumed and never proven is evidence against its terminal.
+	return where(tx, "", "", func(it store.Item[store.PermitRow]) bool {
+		return it.Row.NotAfter.Before(before) && it.Row.State != store.PermitConsumed
+	})
+}
+
+func codes(tx store.Tx, before, _ time.Time) (int, error) {
+	return where(tx, "", "", func(it store.Item[store.EnrolCode]) bool { return it.Row.Expires.Before(before) })
+}
+
+func commands(tx store.Tx, before, _ time.Time) (int, error) {
+	return where(tx, "", "", func(it store.Item[store.CommandRow]) bool {
+		open := it.Row.Status == store.CommandPending || it.Row.Status == store.CommandDelivered
+		return it.Row.Issued.Before(before) && (!open || it.Row.NotAfter.Before(before))
+	})
+}
+
+// administrator is accounts.Administrator.
+const administrator = "administrator"
+
+// users deletes accounts that nobody used, but never the administrators: the
+// Département must not lock itself out.
+func users(tx store.Tx, before, _ time.Time) (int, error) {
+	return where(tx, "", "", func(it store.Item[store.User]) bool {
+		last := it.Row.LastSeen
+		if last.IsZero() {
+			last = it.Row.Created
+		}
+		return last.Before(before) && it.Row.Role != administrator
+	})
+}
