@@ -32,8 +32,10 @@ var (
 )
 
 // response is what the chip received: bytes, the number of valid bits in the
-// last one (0: all 8), and the first collision's 1-based bit position within
-// the received bytes, alignment bits counted (0: none).
+// last one (0: all 8), and the first collision's 1-based bit position (0: none).
+// The data sheet says "in a received frame" (9.3.1.15): bytes sent in the request
+// do not count, the alignment's bits in the first byte do, as NXP states for the
+// sister chip MFRC631 (9.6.4).
 type response struct {
 	data []byte
 	last int

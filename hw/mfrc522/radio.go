@@ -18,6 +18,8 @@ const (
 	// guardTime is what a card may take to be ready after the field appears
 	// (ISO/IEC 14443-3, 6.2.3: 5 ms).
 	guardTime = 5100 * time.Microsecond
+	// lookDeadline ends an inventory that some jammer drags out.
+	lookDeadline = time.Second
 	// maxCards bounds an inventory; a purse holds fewer that still answer.
 	maxCards = 8
 	// maxRounds bounds one level's anticollision: each round learns a bit at least.
@@ -232,7 +234,11 @@ func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete boo
 	if err := r.field(ctx, true); err != nil {
 		return false, err
 	}
+	start := r.opts.Clock.Now()
 	for bad, found := 0, 0; found < maxCards; {
+		if r.opts.Clock.Now()-start > lookDeadline {
+			return false, r.field(ctx, false)
+		}
 		var u uid
 		err := r.selectCard(ctx, cmdREQA, &u)
 		if err == nil {

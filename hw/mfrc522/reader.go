@@ -43,6 +43,8 @@ type Reader struct {
 	beat       atomic.Int64
 }
 
+var _ hw.Reader = (*Reader)(nil)
+
 // Open resets and identifies the chip behind port, and owns port from then on:
 // it is closed when Open fails. key must not keep the UID.
 func Open(ctx context.Context, port spi.PortCloser, opts Options, key hw.BadgeKey) (*Reader, error) {

@@ -144,6 +144,34 @@ func TestFaultsAreNamed(t *testing.T) {
 	}
 }
 
+func TestLostAnswersOnlyDelay(t *testing.T) {
+	for seed := range uint64(50) {
+		g := newRig(t)
+		g.chip = sim.NewMFRC522(g.clk, seed)
+		r := g.mustOpen(t, nil)
+		g.chip.SetFaults(sim.Faults{Drop: 0.2})
+		uid := []byte{4, 1, 2, 3, 4, 5, byte(seed)}
+		g.chip.Put(0, card(uid...))
+		tap, err := g.next(t, r, 10*time.Second)
+		if err != nil || len(tap.Badges) != 1 || tap.Badges[0].Key != g.key(uid) {
+			t.Fatalf("seed %d: %d badges, error %v", seed, len(tap.Badges), err)
+		}
+	}
+}
+
+func TestPowerRevivesHungChip(t *testing.T) {
+	clk := sim.NewVirtualClock()
+	b := sim.NewBench(clk, 1)
+	b.Chip().SetFaults(sim.Faults{Hang: true})
+	g := &rig{clk: clk, chip: b.Chip(), key: newRig(t).key}
+	if _, err := g.open(t, nil); err == nil {
+		t.Fatal("a hung chip opened")
+	}
+	b.UnplugReader()
+	b.PlugReader()
+	g.mustOpen(t, nil)
+}
+
 func TestResetPinRevivesHungChip(t *testing.T) {
 	g := newRig(t)
 	r := g.mustOpen(t, g.chip.ResetPin())

@@ -157,6 +157,24 @@ func TestHalfAPurseIsNotReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestJammerCannotHoldALook(t *testing.T) {
+	// Cards that answer late and collide at each of 32 bits, over and over.
+	late := func(b []byte) []byte { return append([]byte{0, 0}, b...) }
+	card := late(atqa())
+	for bit := range 32 {
+		card = append(card, late(heard(errCollision, make([]byte, 5-bit/8)...))...)
+		card = append(card, byte(bit%8+1))
+	}
+	card = slices.Concat(card, late(heard(0, 0)), late(sak()), late(silence()))
+	r, p := scriptedReader(t, card)
+	p.once = false
+	start, found := p.clk.Now(), 0
+	complete, err := r.inventory(t.Context(), func(u *uid) { found++ })
+	if took := p.clk.Now() - start; err != nil || complete || found == 0 || took < lookDeadline || took > lookDeadline+500*time.Millisecond {
+		t.Fatalf("%d cards, complete %v after %v, error %v", found, complete, took, err)
+	}
+}
+
 func TestSentinelSeesLostConfiguration(t *testing.T) {
 	clk := sim.NewVirtualClock()
 	chip := sim.NewMFRC522(clk, 1)

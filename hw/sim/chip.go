@@ -148,7 +148,7 @@ func (c *MFRC522) plug(in bool) {
 	if !in {
 		c.life++
 	}
-	c.hung = in && c.faults.Hang
+	c.hung = false // power cures it
 	c.reset(now)
 	c.unblocked.Broadcast()
 }
