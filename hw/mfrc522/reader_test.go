@@ -237,6 +237,54 @@ func TestRandomUIDFiresOnce(t *testing.T) {
 	if _, err := g.next(t, r, 2*time.Second); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a phone that stays fired again (error %v)", err)
 	}
+	// It slips for two looks of three, then leaves for good and returns.
+	phone := &sim.Card{Random: true, UID: []byte{8, 0, 0, 0}, SAK: 0x20}
+	g.chip.Put(0)
+	if _, err := g.next(t, r, 150*time.Millisecond); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	g.chip.Put(0, phone)
+	if _, err := g.next(t, r, time.Second); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a phone that slipped fired again (error %v)", err)
+	}
+	g.chip.Put(0)
+	if _, err := g.next(t, r, time.Second); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	g.chip.Put(0, phone)
+	if tap, err := g.next(t, r, time.Second); err != nil || len(tap.Badges) != 1 {
+		t.Fatalf("%d badges, error %v; want the returning phone", len(tap.Badges), err)
+	}
+}
+
+// The field costs power: it is on during a look only.
+func TestFieldIsOffBetweenLooks(t *testing.T) {
+	clk := sim.NewVirtualClock()
+	b := sim.NewBench(clk, 1)
+	g := &rig{clk: clk, chip: b.Chip(), key: newRig(t).key}
+	r := g.mustOpen(t, nil)
+	if b.State().Reader.Field {
+		t.Fatal("the field is on after opening")
+	}
+	on := 0
+	for i := range 50 { // every context ends at another place of a look
+		if _, err := g.next(t, r, 100*time.Millisecond+time.Duration(i)*500*time.Microsecond); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if b.State().Reader.Field {
+			on++
+		}
+	}
+	if on > 0 {
+		t.Fatalf("the field stayed on %d times of 50", on)
+	}
+	seen := false
+	for d := time.Duration(0); d < 200*time.Millisecond; d += time.Millisecond {
+		clk.AfterFunc(d, func() { seen = seen || b.State().Reader.Field })
+	}
+	if _, err := g.next(t, r, 300*time.Millisecond); !errors.Is(err, context.Canceled) || !seen {
+		t.Fatalf("the field was never seen on (error %v)", err)
+	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {

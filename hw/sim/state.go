@@ -20,8 +20,9 @@ type State struct {
 // ReaderState is the simulated badge reader.
 type ReaderState struct {
 	Plugged bool     `json:"plugged"`
-	Open    bool     `json:"open"` // the agent has it open
-	UIDs    []string `json:"uids"` // held out now, lower-case hexadecimal
+	Open    bool     `json:"open"`  // the agent has it open
+	Field   bool     `json:"field"` // its antenna is on at this instant
+	UIDs    []string `json:"uids"`  // held out now, lower-case hexadecimal
 }
 
 // PrinterState is the simulated printer's condition.
@@ -63,7 +64,7 @@ func (c *MFRC522) state() ReaderState {
 	now := c.clk.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := ReaderState{Plugged: c.plugged, Open: c.ports > 0, UIDs: []string{}}
+	s := ReaderState{Plugged: c.plugged, Open: c.ports > 0, Field: c.plugged && c.antenna(), UIDs: []string{}}
 	for _, k := range c.cards {
 		if k.in(now) {
 			s.UIDs = append(s.UIDs, hex.EncodeToString(k.UID))

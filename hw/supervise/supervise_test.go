@@ -181,6 +181,39 @@ func TestLogsOnceLostAndOnceBack(t *testing.T) {
 	}
 }
 
+func TestBackoffStartsAgainAfterAStableTime(t *testing.T) {
+	clk := newStepClock()
+	stay := make(chan time.Duration) // how long the device works before it fails
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := supervise.StartReader(ctx, config(clk, nil), func(context.Context) (hw.Reader, error) {
+		return &scripted{beat: clk.Now, next: func(ctx context.Context) (hw.Tap, error) {
+			select {
+			case d := <-stay:
+				clk.advance(d)
+				return hw.Tap{}, errors.New("cannot read: EIO")
+			case <-ctx.Done():
+				return hw.Tap{}, ctx.Err()
+			}
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []time.Duration{0, 0, 11 * time.Second, 9 * time.Second} {
+		stay <- d
+	}
+	await(t, r.Status(), hw.Ready)
+	cancel()
+	ended(t, r.Done())
+	clk.mu.Lock()
+	defer clk.mu.Unlock()
+	want := []time.Duration{375 * time.Millisecond, 750 * time.Millisecond, 375 * time.Millisecond, 750 * time.Millisecond}
+	if len(clk.waits) < 3 || !slices.Equal(clk.waits, want[:len(clk.waits)]) {
+		t.Errorf("backoffs %v, want %v", clk.waits, want)
+	}
+}
+
 func TestOpeningHasADeadline(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	clk := newStepClock()
