@@ -1,0 +1,198 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"borne/controller/accounts"
+)
+
+// matrix is who may use each route, written a second time on purpose: whoever
+// opens a route to one more role says so here too. Letters: a administrator,
+// c correspondant, b building, r reception, d dpo, o observer; * nobody is asked.
+func matrix() map[string]string {
+	return map[string]string{
+		"POST /api/login/link": "*", "GET /api/openapi.json": "*", "GET /healthz": "*", "GET /": "*",
+		"POST /api/logout": "acbrdo", "GET /api/me": "acbrdo", "GET /api/fleet": "acbrdo", "GET /api/live": "acbrdo",
+		"GET /api/terminals/{id}": "acbrdo", "GET /api/terminals/{id}/sessions": "acd", "GET /api/terminals/{id}/receipts": "acd",
+		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr",
+		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acbrd", "PUT /api/sites/{id}/policy": "acb",
+		"GET /api/spaces/{id}/policy": "acbrd", "PUT /api/spaces/{id}/policy": "acb", "GET /api/sites/{id}/report": "acbrdo",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "GET /api/inventory": "ad",
+	}
+}
+
+func letter(r accounts.Role) string { return string(r[0]) }
+
+func TestTableSaysWhatTheMatrixSays(t *testing.T) {
+	want := matrix()
+	for _, acc := range Table() {
+		got := ""
+		switch acc.Scope {
+		case ScopeNone:
+			got = "*"
+			if len(acc.Roles) > 0 {
+				t.Errorf("%s is public and names roles", acc.Pattern())
+			}
+		case ScopeSelf:
+			got = "acbrdo"
+		default:
+			for _, r := range acc.Roles {
+				got += letter(r)
+			}
+		}
+		if sorted(got) != sorted(want[acc.Pattern()]) {
+			t.Errorf("%s: the table has %q, the matrix %q", acc.Pattern(), got, want[acc.Pattern()])
+		}
+		delete(want, acc.Pattern())
+	}
+	for p := range want {
+		t.Errorf("%s is in the matrix only", p)
+	}
+}
+
+func sorted(s string) string {
+	b := []byte(s)
+	slices.Sort(b)
+	return string(b)
+}
+
+func TestNoPatternWithoutAccess(t *testing.T) {
+	w := start(t)
+	have := map[string]bool{}
+	for _, p := range w.api.mux.patterns {
+		have[p] = true
+	}
+	for _, acc := range Table() {
+		if !have[acc.Pattern()] {
+			t.Errorf("%s has an access and is not served", acc.Pattern())
+		}
+		delete(have, acc.Pattern())
+	}
+	for p := range have {
+		t.Errorf("%s is served without an access", p)
+	}
+	if err := register(w.api, "forgotten", "", 200, w.api.me); err == nil {
+		t.Error("an operation without an access is registered")
+	}
+	if err := w.api.plain(opMe, http.NotFoundHandler()); err == nil {
+		t.Error("a plain handler takes a route that is not public")
+	}
+}
+
+// TestEveryRouteRoleAndScope asks each route as nobody, and in each role on the
+// site, on another one and on all of them.
+func TestEveryRouteRoleAndScope(t *testing.T) {
+	w := start(t)
+	allowed := matrix()
+	type who struct {
+		role   accounts.Role
+		where  string // "", a, b
+		cookie string
+	}
+	people := []who{{}}
+	for _, r := range accounts.Roles() {
+		people = append(people, who{r, "a", w.as(r, "a")}, who{r, "b", w.as(r, "b")}, who{r, "", w.as(r)})
+	}
+	hours := PolicyRequest{Own: []string{"hours"}, Policy: fresh()}
+	bodies := map[string]any{
+		"POST /api/login/link":              LoginRequest{Token: strings.Repeat("x", 22)},
+		"POST /api/terminals/{id}/commands": CommandRequest{Kind: "identify"},
+		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
+		"PUT /api/sites/{id}/policy":        hours, "PUT /api/spaces/{id}/policy": hours,
+		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"},
+	}
+	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a"}
+	n := 0
+	for op, acc := range Table() {
+		if op == opLive || op == opLogout {
+			continue // the feed does not end, and a logout would end the others: both below
+		}
+		for _, p := range people {
+			path := strings.ReplaceAll(acc.Path, "{id}", ids[acc.Scope])
+			a := w.do(p.cookie, acc.Method, path, bodies[acc.Pattern()], "If-Match", w.rev(ids[acc.Scope]))
+			roles := allowed[acc.Pattern()]
+			located := ids[acc.Scope] != ""
+			want := "ok"
+			switch {
+			case roles == "*":
+			case p.role == "":
+				want = "401"
+			case !strings.Contains(roles, letter(p.role)), located && p.where == "b", acc.Scope == ScopeAll && p.where != "":
+				want = "403"
+			}
+			got := "ok"
+			switch {
+			case a.StatusCode == 401 && op != opLogin:
+				got = "401"
+			case a.StatusCode == 403:
+				got = "403"
+			case a.StatusCode >= 400 && op != opLogin:
+				got = a.Status + " " + string(a.body)
+			}
+			if got != want {
+				t.Errorf("%s as %q on %q: %s, want %s", acc.Pattern(), p.role, p.where, got, want)
+			}
+			n++
+		}
+	}
+	if n < 20*19 {
+		t.Errorf("only %d requests were made", n)
+	}
+	for _, path := range []string{"/api/live", "/api/logout"} {
+		method := map[string]string{"/api/live": "GET", "/api/logout": "POST"}[path]
+		if a := w.do("", method, path, nil); a.StatusCode != 401 {
+			t.Errorf("%s as nobody: %s", path, a.Status)
+		}
+	}
+	if p := people[1]; w.do(p.cookie, "POST", "/api/logout", nil).StatusCode != 204 || w.do(p.cookie, "GET", "/api/me", nil).StatusCode != 401 {
+		t.Error("after a logout the cookie still opens")
+	}
+}
+
+func TestUnknownScopeOpensNothing(t *testing.T) {
+	root := accounts.Person{ID: "u", Role: accounts.Administrator}
+	for _, s := range []Scope{"", "new", ScopeNone} {
+		if allowed(Access{Scope: s, Roles: accounts.Roles()}, root, "a") {
+			t.Errorf("scope %q lets somebody in", s)
+		}
+	}
+	if allowed(Access{Scope: ScopeSite, Roles: accounts.Roles()}, root, "") {
+		t.Error("a row without a site opens to whoever has all sites")
+	}
+}
+
+func TestOtherSitesAreNotThere(t *testing.T) {
+	w := start(t)
+	cookie := w.as(accounts.Correspondant, "a")
+	f := decode[Fleet](t, w.do(cookie, "GET", "/api/fleet", nil), 200)
+	if len(f.Sites) != 1 || f.Sites[0].ID != "a" || len(f.Sites[0].Spaces) != 1 || len(f.Sites[0].Spaces[0].Terminals) != 1 {
+		t.Errorf("the fleet of site a's correspondant: %+v", f)
+	}
+	for _, path := range []string{"/api/terminals/none", "/api/receipts/none", "/api/spaces/none/policy", "/api/sites/none/report"} {
+		if a := w.do(cookie, "GET", path, nil); a.StatusCode != 404 {
+			t.Errorf("%s: %s", path, a.Status)
+		}
+	}
+	// A dpo of one site reads that site's deeds in the audit, and their own.
+	if _, err := w.api.createSite(contextOf(accounts.Person{ID: "x"}), &siteIn{Body: SiteRequest{Name: "Autre", Kind: "pms", Commune: "Cluses"}}); err != nil {
+		t.Fatal(err)
+	}
+	p := decode[AuditPage](t, w.do(w.as(accounts.DPO, "a"), "GET", "/api/audit", nil), 200)
+	for _, e := range p.Entries {
+		if e.Site != "a" && e.Action != "login" {
+			t.Errorf("site a's dpo reads %+v", e)
+		}
+	}
+	if all := decode[AuditPage](t, w.do(w.as(accounts.DPO), "GET", "/api/audit", nil), 200); len(all.Entries) <= len(p.Entries) {
+		t.Errorf("the whole audit has %d entries, one site's %d", len(all.Entries), len(p.Entries))
+	}
+}
+
+func contextOf(p accounts.Person) context.Context {
+	return context.WithValue(context.Background(), personKey{}, p)
+}

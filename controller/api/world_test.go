@@ -1,0 +1,266 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/audit"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/store/bolt"
+	"borne/controller/wire"
+)
+
+var t0 = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC) // a Monday
+
+// world is the API over a real store, with a fleet that the test moves.
+type world struct {
+	*httptest.Server
+	t    *testing.T
+	api  *API
+	st   store.Store
+	acc  *accounts.Service
+	live *fakeLive
+
+	mu        sync.Mutex
+	orders    []Order
+	orderErr  error
+	published []string
+}
+
+type fakeLive struct {
+	mu   sync.Mutex
+	now  map[string]LiveState
+	subs map[chan string]bool
+	got  chan struct{} // one token for each Subscribe
+}
+
+func (f *fakeLive) Live(id string) (LiveState, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.now[id]
+	return s, ok
+}
+
+func (f *fakeLive) Subscribe() (<-chan string, func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ch := make(chan string, 16)
+	f.subs[ch] = true
+	f.got <- struct{}{}
+	return ch, func() { f.mu.Lock(); defer f.mu.Unlock(); delete(f.subs, ch) }
+}
+
+func (f *fakeLive) set(id string, s LiveState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now[id] = s
+	for ch := range f.subs {
+		ch <- id
+	}
+}
+
+// lag closes the subscriptions, as the fleet does to whoever reads too slowly.
+func (f *fakeLive) lag() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ch := range f.subs {
+		close(ch)
+		delete(f.subs, ch)
+	}
+}
+
+func (w *world) Order(_ context.Context, o Order) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders = append(w.orders, o)
+	return "cmd-1", w.orderErr
+}
+
+func (w *world) Publish(_ context.Context, site, space string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.published = append(w.published, site+"/"+space)
+	return nil
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	w := &world{t: t, st: st, live: &fakeLive{now: map[string]LiveState{}, subs: map[chan string]bool{}, got: make(chan struct{}, 64)}}
+	now := func() time.Time { return t0 }
+	w.acc = accounts.New(st, accounts.Options{Now: now})
+	inv, err := store.Inventory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Publisher: w, Inventory: inv, Now: now,
+		Opening:   func(h policy.Hours, at time.Time) policy.Opening { return policy.Opening{Open: h.Always, Until: at.Add(time.Hour)} },
+		Heartbeat: 50 * time.Millisecond,
+		Files: fstest.MapFS{
+			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Server = httptest.NewServer(w.api.Handler())
+	t.Cleanup(w.Close)
+	w.seed()
+	return w
+}
+
+func put[T store.Row](tx store.Tx, m store.Meta, row T) error {
+	return store.Put(tx, store.Item[T]{Meta: m, Row: row})
+}
+
+// seed makes sites a and b, each with one space and one terminal that has a
+// session, a receipt and a command.
+func (w *world) seed() {
+	w.t.Helper()
+	err := w.st.Decide(context.Background(), func(tx store.Tx) error {
+		if err := put(tx, store.Meta{ID: store.SettingController}, store.Setting{Generation: 3, Created: t0}); err != nil {
+			return err
+		}
+		for _, s := range []string{"a", "b"} {
+			sp, te := s+"-hall", s+"-1"
+			payload, _ := json.Marshal(wire.Receipt{Terminal: te, Kind: wire.ReceiptSession, WipeMS: 420, Attempt: 1, Level: wire.LevelFull,
+				Checks: []wire.Check{{Name: wire.CheckProcesses, Before: 9, Result: wire.Clean}}})
+			for _, err := range []error{
+				put(tx, store.Meta{ID: s, Site: s}, store.Site{Name: "Collège " + s, Type: "college", Commune: "Annecy"}),
+				put(tx, store.Meta{ID: sp, Site: s, Scope: sp}, store.Space{Name: "Hall"}),
+				put(tx, store.Meta{ID: te, Site: s, Scope: sp}, store.Terminal{Space: sp, Name: "Poste 1", State: store.StateActive, Since: t0}),
+				put(tx, store.Meta{ID: store.TimeID(t0, te), Site: s, Scope: te}, store.SessionRow{Session: "s" + s, Terminal: te, Begun: t0, Reason: wire.EndButton}),
+				put(tx, store.Meta{ID: "r-" + s, Site: s, Scope: te}, store.ReceiptRow{Terminal: te, Verdict: store.VerdictAccepted, Kind: wire.ReceiptSession,
+					Envelope: wire.Envelope{Kid: "k", Domain: wire.DomainReceipt, Payload: payload, Sig: []byte{1}}, At: t0, Segment: 1, Index: 1}),
+				put(tx, store.Meta{ID: "c-" + s, Site: s, Scope: te}, store.CommandRow{Terminal: te, Kind: wire.CmdEnd, Status: store.CommandDone, Issued: t0}),
+			} {
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// as logs somebody in and returns their cookie.
+func (w *world) as(role accounts.Role, sites ...string) string {
+	w.t.Helper()
+	ctx := context.Background()
+	id, err := w.acc.Create(ctx, audit.Controller, accounts.NewUser{Name: "Ada " + string(role), Role: role, Sites: sites, All: len(sites) == 0})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token, _, err := w.acc.Link(ctx, audit.Controller, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cookie, _, err := w.acc.Redeem(ctx, token, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cookie
+}
+
+// fresh is the default policy as a page sends it: with empty lists.
+func fresh() policy.Policy {
+	p := policy.Default()
+	emptyNotNil(reflect.ValueOf(&p).Elem())
+	return p
+}
+
+type answered struct {
+	*http.Response
+	body []byte
+}
+
+func (w *world) do(cookie, method, path string, body any, header ...string) answered {
+	w.t.Helper()
+	var r io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		r = bytes.NewReader([]byte(b))
+	default:
+		j, err := json.Marshal(b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r = bytes.NewReader(j)
+	}
+	req, err := http.NewRequest(method, w.URL+path, r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("X-Borne", "1")
+	req.Header.Set("Origin", w.URL)
+	if r != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if cookie != "" {
+		req.AddCookie(&http.Cookie{Name: "borne", Value: cookie})
+	}
+	for i := 0; i < len(header); i += 2 {
+		if header[i+1] == "" {
+			req.Header.Del(header[i])
+		} else {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	res, err := w.Client().Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answered{res, b}
+}
+
+func decode[T any](t *testing.T, a answered, status int) T {
+	t.Helper()
+	var v T
+	if a.StatusCode != status {
+		t.Fatalf("status %d, want %d: %s", a.StatusCode, status, a.body)
+	}
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+	return v
+}
+
+// rev reads the revision of a policy layer.
+func (w *world) rev(id string) string {
+	w.t.Helper()
+	var rev uint64
+	err := w.st.View(context.Background(), func(tx store.Tx) error {
+		it, err := store.Get[store.PolicyRow](tx, id)
+		if err == nil {
+			rev = it.Rev
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return fmt.Sprintf("%q", fmt.Sprint(rev))
+}
