@@ -1,0 +1,131 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"borne/controller/store"
+)
+
+// Backup implements store.Store. The copy is one file, complete and synced
+// before it gets its name.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if err := s.caughtUp(ctx); err != nil {
+		return err
+	}
+	err := replace(path, func(f *os.File) error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(ctxWriter{ctx, f})
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("cannot back up to %s: %w", path, full(err))
+	}
+	return nil
+}
+
+type ctxWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c ctxWriter) Write(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.w.Write(p)
+}
+
+// Restore puts a backup in the place of the store in dir, which nobody may have
+// open, and counts its generation up: terminals then send again what the
+// backup does not hold. The store that was there is kept beside it.
+func Restore(backup, dir string, at time.Time) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot restore: %w", err)
+	}
+	db := filepath.Join(dir, fileDB)
+	if old, err := bbolt.Open(db, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true}); err == nil {
+		old.Close()
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot restore into %s: %w; stop the controller first", dir, err)
+	}
+	in, err := os.Open(backup)
+	if err != nil {
+		return fmt.Errorf("cannot read the backup: %w", err)
+	}
+	defer in.Close()
+	fresh := db + ".restoring"
+	defer os.Remove(fresh)
+	if err := replace(fresh, func(f *os.File) error { _, err := io.Copy(f, in); return err }); err != nil {
+		return fmt.Errorf("cannot copy the backup: %w", full(err))
+	}
+	if err := nextGeneration(fresh, at); err != nil {
+		return err
+	}
+	suffix := ".before-" + at.UTC().Format("20060102T150405")
+	for _, name := range []string{fileJournal, fileDB} {
+		p := filepath.Join(dir, name)
+		if err := os.Rename(p, p+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("cannot set the present store aside: %w", err)
+		}
+	}
+	if err := os.Rename(fresh, db); err != nil {
+		return fmt.Errorf("cannot restore: %w", err)
+	}
+	return syncDir(dir)
+}
+
+func nextGeneration(path string, at time.Time) error {
+	db, err := openDB(path, time.Second, migrations())
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(btx *bbolt.Tx) error {
+		t := &tx{b: btx}
+		set, err := store.Get[store.Setting](t, store.SettingController)
+		if errors.Is(err, store.ErrNotFound) {
+			set, err = store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}, Row: store.Setting{Generation: 1, Created: at}}, nil
+		}
+		if err != nil {
+			return err
+		}
+		set.Row.Generation++
+		return store.Put(t, set)
+	})
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("cannot restore: %w", full(err))
+	}
+	return nil
+}
+
+// replace writes a file completely, then gives it its name.
+func replace(path string, write func(*os.File) error) (err error) {
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(path + ".part")
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
