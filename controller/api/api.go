@@ -16,7 +16,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"borne/controller/accounts"
-	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -65,7 +64,6 @@ type Config struct {
 	Live      Live
 	Orders    Orders
 	Publisher Publisher
-	Opening   func(policy.Hours, time.Time) policy.Opening
 	Inventory []store.Field // of every table, those of other rooms included
 	Files     fs.FS         // the console, built; nil for the API alone
 	Heartbeat time.Duration // of the live feed; 15 seconds

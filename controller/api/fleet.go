@@ -57,16 +57,31 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 		}
 		v := SpaceView{ID: it.ID, Name: it.Row.Name, Terminals: list(terminals[it.ID])}
 		slices.SortFunc(v.Terminals, func(x, y TerminalBrief) int { return strings.Compare(x.Name, y.Name) })
-		pol, err := effective(tx, it.Site, it.ID)
-		if err != nil {
+		if v.Open, v.Until, err = a.opening(tx, it.Site, it.ID); err != nil {
 			return f, err
 		}
-		o := a.Opening(pol.Hours, a.Now())
-		v.Open, v.Until = o.Open, timed(o.Until)
 		f.Sites[i].Spaces = append(f.Sites[i].Spaces, v)
 	}
 	slices.SortFunc(f.Sites, func(x, y SiteView) int { return strings.Compare(x.Name, y.Name) })
 	return f, nil
+}
+
+// opening tells whether a space is open by its hours, and until when that holds.
+func (a *API) opening(tx store.Tx, site, space string) (open bool, until *time.Time, err error) {
+	p, err := Effective(tx, site, space, "")
+	if err != nil {
+		return false, nil, err
+	}
+	s, err := store.Get[store.Site](tx, site)
+	if err != nil {
+		return false, nil, err
+	}
+	zone, err := zoneOf(s.Row)
+	if err != nil {
+		return false, nil, err
+	}
+	o := p.Hours.At(a.Now(), zone)
+	return o.Open, timed(o.Until), nil
 }
 
 // brief is a terminal's rows and what the fleet knows of it now. Devices come

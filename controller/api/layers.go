@@ -5,26 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"borne/controller/policy"
 	"borne/controller/store"
 )
 
-// Effective returns the policy that holds in a space, or for a site when space
-// is empty: the Département's, changed by the site's and the space's layers.
-// Its version is the newest layer's, so that it rises with each change.
-func Effective(tx store.Tx, site, space string) (policy.Policy, error) {
-	return effective(tx, site, space)
-}
-
-func effective(tx store.Tx, site, space string) (policy.Policy, error) {
-	doc, err := json.Marshal(policy.Default())
-	if err != nil {
-		return policy.Policy{}, fmt.Errorf("cannot write the default policy: %w", err)
-	}
+// Effective returns the policy that holds for a terminal, a space or a site
+// (leave empty what is below): the Département's, changed by each layer on the
+// way down. Its version is the newest layer's, so that it rises with each change.
+func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error) {
+	var layers []policy.Layer
 	var version uint64
-	for _, id := range []string{store.PolicyGlobal, site, space} {
+	for _, id := range []string{store.PolicyGlobal, site, space, terminal} {
 		if id == "" {
 			continue
 		}
@@ -35,53 +29,34 @@ func effective(tx store.Tx, site, space string) (policy.Policy, error) {
 		if err != nil {
 			return policy.Policy{}, err
 		}
-		if doc, err = mergePatch(doc, it.Row.Doc); err != nil {
-			return policy.Policy{}, fmt.Errorf("cannot apply the policy of %q: %w", id, err)
-		}
+		layers = append(layers, policy.Layer{Name: it.Row.Layer, Doc: it.Row.Doc})
 		version = max(version, it.Row.Version)
 	}
-	var p policy.Policy
-	if err := json.Unmarshal(doc, &p); err != nil {
-		return policy.Policy{}, fmt.Errorf("cannot read the policy of site %q, space %q: %w", site, space, err)
+	p, _, err := policy.Merge(policy.Default(), layers...)
+	if err != nil {
+		return policy.Policy{}, fmt.Errorf("cannot apply the policy of site %q, space %q: %w", site, space, err)
 	}
 	p.Version = version
 	emptyNotNil(reflect.ValueOf(&p).Elem())
 	return p, nil
 }
 
-// wantedVersion is the version of the policy that holds in a space.
-func wantedVersion(tx store.Tx, site, space string) (uint64, error) {
-	p, err := effective(tx, site, space)
-	return p.Version, err
+// wrong lists what would make the policy useless or unsafe, field by field.
+func wrong(p policy.Policy) []field {
+	found := p.Check()
+	if p.Access.BadgeRequired && !p.Access.AnyBadge && len(p.Access.Known) == 0 {
+		found = append(found, policy.Problem{Field: "access.badgeRequired",
+			Sentence: "Aucun badge n’est connu ici : personne ne pourrait commencer. Acceptez tous les badges, ou n’en demandez pas."})
+	}
+	var all []field
+	for _, f := range found {
+		all = append(all, field{"body.policy." + place.ReplaceAllString(f.Field, "[$1]"), f.Sentence})
+	}
+	return all
 }
 
-// mergePatch applies an RFC 7396 patch.
-func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
-	var p map[string]json.RawMessage
-	if err := json.Unmarshal(patch, &p); err != nil || p == nil {
-		return patch, err // no object: it replaces the target whole
-	}
-	t := map[string]json.RawMessage{}
-	if err := json.Unmarshal(target, &t); err != nil || t == nil {
-		t = map[string]json.RawMessage{} // no object: the patch's members are all there is
-	}
-	for k, v := range p {
-		if string(v) == "null" {
-			delete(t, k)
-			continue
-		}
-		if v[0] != '{' {
-			t[k] = v
-			continue
-		}
-		merged, err := mergePatch(t[k], v)
-		if err != nil {
-			return nil, err
-		}
-		t[k] = merged
-	}
-	return json.Marshal(t)
-}
+// place is an index in a policy's path; the API writes it as in its other errors.
+var place = regexp.MustCompile(`\.(\d+)`)
 
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"borne/controller/audit"
+	"borne/controller/policy"
 	"borne/controller/report"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -122,12 +123,10 @@ func (a *API) createSpace(ctx context.Context, in *spaceIn) (*out[SpaceView], er
 		if err := store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: id, Site: in.ID, Scope: id}, Row: row}); err != nil {
 			return err
 		}
-		pol, err := effective(tx, in.ID, id)
-		if err != nil {
+		var err error
+		if v.Open, v.Until, err = a.opening(tx, in.ID, id); err != nil {
 			return err
 		}
-		o := a.Opening(pol.Hours, a.Now())
-		v.Open, v.Until = o.Open, timed(o.Until)
 		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "space.created", Site: in.ID, Scope: id, Target: id, Detail: row.Name})
 	})
 	if err != nil {
@@ -169,11 +168,10 @@ func span(f report.Figures) ReportSpan {
 }
 
 func zoneOf(s store.Site) (*time.Location, error) {
-	name := s.Timezone
-	if name == "" {
-		name = "Europe/Paris"
+	if s.Timezone == "" {
+		return policy.Location(), nil
 	}
-	zone, err := time.LoadLocation(name)
+	zone, err := time.LoadLocation(s.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the time zone of site %q: %w", s.Name, err)
 	}

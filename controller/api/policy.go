@@ -70,7 +70,7 @@ func policyView(tx store.Tx, site, space string) (PolicyView, error) {
 	case !errors.Is(err, store.ErrNotFound):
 		return v, err
 	}
-	if v.Policy, err = effective(tx, site, space); err != nil {
+	if v.Policy, err = Effective(tx, site, space, ""); err != nil {
 		return v, err
 	}
 	for it, err := range store.List[store.Terminal](tx, "", "", false) {
@@ -80,11 +80,11 @@ func policyView(tx store.Tx, site, space string) (PolicyView, error) {
 		if it.Site != site || (space != "" && it.Row.Space != space) || it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked {
 			continue
 		}
-		wanted, err := wantedVersion(tx, site, it.Row.Space)
+		wanted, err := Effective(tx, site, it.Row.Space, it.ID)
 		if err != nil {
 			return v, err
 		}
-		v.Applied = append(v.Applied, AppliedView{Terminal: it.ID, Wanted: wanted, Applied: it.Row.Policy, Refused: it.Row.PolicyError})
+		v.Applied = append(v.Applied, AppliedView{Terminal: it.ID, Wanted: wanted.Version, Applied: it.Row.Policy, Refused: it.Row.PolicyError})
 	}
 	return v, nil
 }
@@ -139,8 +139,8 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 		if v, err = policyView(tx, site, space); err != nil {
 			return err
 		}
-		if wrong := validate(v.Policy); len(wrong) > 0 {
-			return newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", wrong...)
+		if bad := wrong(v.Policy); len(bad) > 0 {
+			return newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
 		}
 		// A site's change reaches spaces that hold other sections: they must stay sound too.
 		if err := validBelow(tx, site, space); err != nil {
@@ -174,13 +174,13 @@ func validBelow(tx store.Tx, site, space string) error {
 		if it.Site != site {
 			continue
 		}
-		p, err := effective(tx, site, it.ID)
+		p, err := Effective(tx, site, it.ID, "")
 		if err != nil {
 			return err
 		}
-		if wrong := validate(p); len(wrong) > 0 {
+		if bad := wrong(p); len(bad) > 0 {
 			return newProblem(http.StatusUnprocessableEntity,
-				fmt.Sprintf("Ces règles ne conviennent pas à l’espace « %s », qui en fixe d’autres : changez-les d’abord là-bas.", it.Row.Name), wrong...)
+				fmt.Sprintf("Ces règles ne conviennent pas à l’espace « %s », qui en fixe d’autres : changez-les d’abord là-bas.", it.Row.Name), bad...)
 		}
 	}
 	return nil

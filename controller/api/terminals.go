@@ -52,9 +52,11 @@ func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Pers
 		return d, err
 	}
 	d.SiteName, d.SpaceName = site.Row.Name, space.Row.Name
-	if d.PolicyWanted, err = wantedVersion(tx, it.Site, t.Space); err != nil {
+	wanted, err := Effective(tx, it.Site, t.Space, it.ID)
+	if err != nil {
 		return d, err
 	}
+	d.PolicyWanted = wanted.Version
 	cur, err := tx.Cursor(it.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return d, err

@@ -110,7 +110,6 @@ func start(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Publisher: w, Inventory: inv, Now: now,
-		Opening:   func(h policy.Hours, at time.Time) policy.Opening { return policy.Opening{Open: h.Always, Until: at.Add(time.Hour)} },
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})
