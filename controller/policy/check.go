@@ -1,0 +1,299 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Problem says what is wrong with one value.
+type Problem struct {
+	Field    string `json:"field"`    // JSON path: session.minutes, hours.weekly.1
+	Sentence string `json:"sentence"` // in French, for staff
+}
+
+// Languages that a terminal speaks.
+func Languages() []string {
+	return []string{"fr", "fr-x-facile", "en", "ar", "es", "pt", "ru", "tr", "uk"}
+}
+
+// Limits on what one policy holds.
+const (
+	MaxDoc   = 128 << 10 // bytes of JSON: it travels in one frame
+	maxItems = 500
+)
+
+type checker struct{ found []Problem }
+
+func (c *checker) add(field, format string, args ...any) {
+	c.found = append(c.found, Problem{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) between(field, name string, v, low, high int) {
+	if v < low || v > high {
+		c.add(field, "%s doit être entre %d et %d (ici %d).", name, low, high, v)
+	}
+}
+
+// Check returns what is wrong, most of all what would lock everyone out. An
+// empty answer means that a terminal can obey it.
+func (p Policy) Check() []Problem {
+	c := &checker{}
+	p.checkSession(c)
+	p.Hours.check(c)
+	p.checkWeb(c)
+	if len(p.Languages) == 0 {
+		c.add("languages", "Choisissez au moins une langue.")
+	}
+	for i, l := range p.Languages {
+		if !slices.Contains(Languages(), l) {
+			c.add(fmt.Sprintf("languages.%d", i), "La langue « %s » n’existe pas ici.", l)
+		}
+	}
+	if p.Profile == "" || len(p.Profile) > 40 {
+		c.add("profile", "Donnez un profil au poste (40 caractères au plus).")
+	}
+	if p.Access.BadgeRequired && !p.Access.AnyBadge && len(p.Access.Known) > 5000 {
+		c.add("access.known", "La liste des badges est trop longue (5 000 au plus).")
+	}
+	c.between("printing.pagesPerSession", "Le nombre de pages par session", p.Printing.PagesPerSession, 0, 1000)
+	c.between("printing.pagesPerDay", "Le nombre de pages par jour", p.Printing.PagesPerDay, 0, 10000)
+	if p.Printing.Enabled && (p.Printing.PagesPerSession == 0 || p.Printing.PagesPerDay == 0) {
+		c.add("printing", "L’impression est permise, mais avec zéro page : personne ne pourrait imprimer.")
+	}
+	c.between("permits.prefetch", "Le nombre d’autorisations d’avance", p.Permits.Prefetch, 1, 64)
+	c.between("permits.validHours", "La validité des autorisations (heures)", p.Permits.ValidHours, 1, 24*31)
+	if low := p.Session.MaxMinutes + 5; p.Permits.ReceiptWithin < low {
+		c.add("permits.receiptWithin", "Le délai de l’attestation doit couvrir la session la plus longue : au moins %d minutes.", low)
+	}
+	c.between("isolation.memoryMb", "La mémoire d’une session (Mo)", p.Isolation.MemoryMB, 300, 1<<16)
+	c.between("isolation.tmpfsMb", "La place d’une session (Mo)", p.Isolation.TmpfsMB, 32, 1<<16)
+	c.between("isolation.maxProcs", "Le nombre de processus", p.Isolation.MaxProcs, 60, 10000)
+	if p.Keyboard.Layout == "" || strings.ContainsFunc(p.Keyboard.Layout+p.Keyboard.Variant, notXKB) {
+		c.add("keyboard.layout", "La disposition du clavier n’est pas lisible : « fr » pour AZERTY.")
+	}
+	p.Network.check(c)
+	return c.found
+}
+
+func notXKB(r rune) bool {
+	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+}
+
+func (p Policy) checkSession(c *checker) {
+	s := p.Session
+	c.between("session.minutes", "La durée d’une session (minutes)", s.Minutes, 1, 24*60)
+	c.between("session.extendMinutes", "La prolongation (minutes)", s.ExtendMinutes, 0, 24*60)
+	c.between("session.maxMinutes", "La durée maximale (minutes)", s.MaxMinutes, 1, 24*60)
+	if s.MaxMinutes < s.Minutes {
+		c.add("session.maxMinutes", "La durée maximale (%d min) est plus courte que la session (%d min).", s.MaxMinutes, s.Minutes)
+	}
+	c.between("session.minMinutes", "La durée minimale (minutes)", s.MinMinutes, 1, 24*60)
+	if s.MinMinutes > s.Minutes {
+		c.add("session.minMinutes", "La durée minimale (%d min) dépasse la session (%d min) : personne ne pourrait commencer.", s.MinMinutes, s.Minutes)
+	}
+	if len(s.WarnMinutes) > 10 {
+		c.add("session.warnMinutes", "Dix rappels au plus.")
+	}
+	for i, w := range s.WarnMinutes {
+		c.between(fmt.Sprintf("session.warnMinutes.%d", i), "Un rappel (minutes)", w, 1, 24*60)
+	}
+	c.between("session.idleSeconds", "L’attente sans activité (secondes)", s.IdleSeconds, 30, 4*3600)
+	c.between("session.graceSeconds", "La durée de l’avertissement (secondes)", s.GraceSeconds, 10, 600)
+	c.between("session.uploadSeconds", "L’attente d’un envoi (secondes)", s.UploadSeconds, 0, 300)
+	c.between("session.thanksSeconds", "La durée de l’écran de fin (secondes)", s.ThanksSeconds, 3, 300)
+}
+
+func (h Hours) check(c *checker) {
+	if len(h.Exceptions) > maxItems {
+		c.add("hours.exceptions", "Trop d’exceptions : %d au plus.", maxItems)
+		return
+	}
+	open := h.Always
+	for i, spans := range h.Weekly {
+		open = open || len(spans) > 0
+		checkSpans(c, fmt.Sprintf("hours.weekly.%d", i), spans)
+		if n := h.Weekly[(i+1)%7]; len(spans) > 0 && len(n) > 0 && latest(spans)-1440 > earliest(n) {
+			c.add(fmt.Sprintf("hours.weekly.%d", i), "L’ouverture se prolonge après minuit et chevauche celle du lendemain.")
+		}
+	}
+	for i, e := range h.Exceptions {
+		field := fmt.Sprintf("hours.exceptions.%d", i)
+		open = open || len(e.Spans) > 0
+		if d, err := time.Parse(dayLayout, e.Day); err != nil || d.Format(dayLayout) != e.Day {
+			c.add(field+".day", "La date « %s » n’existe pas (année-mois-jour).", e.Day)
+		}
+		if slices.ContainsFunc(h.Exceptions[:i], func(o Exception) bool { return o.Day == e.Day }) {
+			c.add(field+".day", "Il y a deux exceptions pour le %s.", e.Day)
+		}
+		if len(e.Why) > 200 {
+			c.add(field+".why", "La raison est trop longue (200 caractères au plus).")
+		}
+		checkSpans(c, field+".spans", e.Spans)
+	}
+	if !open {
+		c.add("hours", "Le lieu ne serait jamais ouvert : indiquez au moins un horaire, ou fermez le poste autrement.")
+	}
+}
+
+func latest(spans []Span) (m int) {
+	for _, s := range spans {
+		m = max(m, s.To)
+	}
+	return m
+}
+
+func earliest(spans []Span) int {
+	m := spans[0].From
+	for _, s := range spans {
+		m = min(m, s.From)
+	}
+	return m
+}
+
+func checkSpans(c *checker, field string, spans []Span) {
+	if len(spans) > 12 {
+		c.add(field, "Douze horaires par jour au plus.")
+		return
+	}
+	for i, s := range spans {
+		if s.From < 0 || s.From >= 1440 || s.To <= s.From || s.To > s.From+1440 {
+			c.add(fmt.Sprintf("%s.%d", field, i), "L’horaire doit commencer dans la journée et finir après son début, 24 heures au plus.")
+			continue
+		}
+		for _, o := range spans[:i] {
+			if s.From < o.To && o.From < s.To {
+				c.add(fmt.Sprintf("%s.%d", field, i), "Deux horaires du même jour se chevauchent.")
+				break
+			}
+		}
+	}
+}
+
+func (p Policy) checkWeb(c *checker) {
+	if len(p.Web.Allowed) > maxItems || len(p.Web.Blocked) > maxItems {
+		c.add("web", "Trop d’adresses : %d au plus par liste.", maxItems)
+		return
+	}
+	for name, list := range map[string][]string{"web.allowed": p.Web.Allowed, "web.blocked": p.Web.Blocked} {
+		for i, v := range list {
+			if v == "" || len(v) > 500 || strings.ContainsAny(v, " \t\n\"\\") {
+				c.add(fmt.Sprintf("%s.%d", name, i), "L’adresse « %s » n’est pas lisible.", v)
+			}
+		}
+	}
+	if p.Portal.Title == "" || len(p.Portal.Title) > 120 {
+		c.add("portal.title", "Donnez un titre à la page d’accueil (120 caractères au plus).")
+	}
+	if len(p.Portal.Tiles) == 0 || len(p.Portal.Tiles) > 40 {
+		c.add("portal.tiles", "La page d’accueil propose de 1 à 40 services.")
+	}
+	reachable := 0
+	for i, t := range p.Portal.Tiles {
+		field := fmt.Sprintf("portal.tiles.%d", i)
+		u, err := url.Parse(t.URL)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || len(t.URL) > 500 {
+			c.add(field+".url", "L’adresse « %s » n’est pas celle d’un site internet (https://…).", t.URL)
+			continue
+		}
+		if t.Name == "" || len(t.Name) > 60 || len(t.Hint) > 120 {
+			c.add(field+".name", "Donnez un nom court à ce service (60 caractères, 120 pour la phrase).")
+		}
+		if !p.Web.Reaches(u) {
+			c.add(field+".url", "« %s » est proposé mais n’est pas dans les sites permis.", t.Name)
+			continue
+		}
+		reachable++
+	}
+	if len(p.Portal.Tiles) > 0 && reachable == 0 {
+		c.add("web.allowed", "Aucun service proposé ne serait joignable.")
+	}
+}
+
+// Reaches tells whether the lists let a page through, as Chromium's URLAllowlist
+// and URLBlocklist do: an allowed pattern wins over a blocked one.
+func (w Web) Reaches(u *url.URL) bool {
+	hit := func(list []string) bool {
+		return slices.ContainsFunc(list, func(p string) bool { return matches(p, u) })
+	}
+	if len(w.Allowed) > 0 {
+		return hit(w.Allowed)
+	}
+	return !hit(w.Blocked)
+}
+
+// matches follows [scheme://][.]host[:port][/path]; a leading dot means this
+// host only, without it subdomains match too, and * is every host.
+func matches(pattern string, u *url.URL) bool {
+	if scheme, rest, ok := strings.Cut(pattern, "://"); ok {
+		if scheme != "*" && !strings.EqualFold(scheme, u.Scheme) {
+			return false
+		}
+		pattern = rest
+	}
+	host, path, _ := strings.Cut(pattern, "/")
+	if h, port, ok := strings.Cut(host, ":"); ok {
+		if host = h; port != "*" && port != u.Port() && !(u.Port() == "" && port == map[string]string{"http": "80", "https": "443"}[u.Scheme]) {
+			return false
+		}
+	}
+	host, have := strings.ToLower(host), strings.ToLower(u.Hostname())
+	exact, only := strings.CutPrefix(host, ".")
+	switch {
+	case host == "*":
+	case only && have != exact:
+		return false
+	case !only && have != host && !strings.HasSuffix(have, "."+strings.TrimPrefix(host, "*.")):
+		return false
+	}
+	return strings.HasPrefix(strings.TrimPrefix(u.Path, "/"), strings.TrimSuffix(path, "*"))
+}
+
+func (n Network) check(c *checker) {
+	if _, err := netip.ParseAddr(n.Resolver); n.Resolver != "" && err != nil {
+		c.add("network.resolver", "« %s » n’est pas l’adresse d’un serveur DNS.", n.Resolver)
+	}
+	if len(n.Private) > 50 || len(n.CA) > 10 {
+		c.add("network", "Cinquante réseaux et dix autorités au plus.")
+		return
+	}
+	for i, v := range n.Private {
+		if p, err := netip.ParsePrefix(v); err != nil || p.Bits() < 8 {
+			c.add(fmt.Sprintf("network.private.%d", i), "« %s » n’est pas un réseau (exemple : 10.1.2.0/24).", v)
+		}
+	}
+	for field, v := range map[string]string{"network.proxy": n.Proxy, "network.pac": n.PAC} {
+		u, err := url.Parse(v)
+		if v != "" && (err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme)) {
+			c.add(field, "« %s » n’est pas une adresse (exemple : http://proxy:3128).", v)
+		}
+	}
+	for i, v := range n.CA {
+		if !strings.Contains(v, "-----BEGIN CERTIFICATE-----") || len(v) > 16<<10 {
+			c.add(fmt.Sprintf("network.ca.%d", i), "Ce n’est pas un certificat (PEM).")
+		}
+	}
+}
+
+// Parse reads a policy strictly: an unknown field is an error, so that a typing
+// mistake in the console is told and not dropped.
+func Parse(doc []byte) (Policy, error) {
+	var p Policy
+	if len(doc) > MaxDoc {
+		return p, fmt.Errorf("cannot read the policy: %d bytes pass the limit of %d", len(doc), MaxDoc)
+	}
+	d := json.NewDecoder(bytes.NewReader(doc))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return p, fmt.Errorf("cannot read the policy: %w", err)
+	}
+	if d.More() {
+		return p, fmt.Errorf("cannot read the policy: there is more behind it")
+	}
+	return p, nil
+}
