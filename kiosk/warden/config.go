@@ -1,0 +1,182 @@
+package warden
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config says how the role runs on this machine. Zero values get defaults
+// where one is named.
+type Config struct {
+	State         string       // folder that outlives a restart; the warden's part is State/warden
+	Run           string       // folder on a tmpfs, such as /run/borne
+	UIDBase       int          // first of 70 uids that are nobody else's; default 61000
+	Net           netip.Prefix // IPv4 /24 for the sandboxes' links; default 10.213.0.0/24
+	Resolver      netip.Addr   // DNS server for sandboxes; default: the machine's own
+	Chromium      string       // the program itself; default /usr/lib/chromium/chromium
+	Display       Display      // the outer X server; an empty Name means: no display
+	Agent         Command      // the agent; an empty Argv starts none
+	Press         Command      // the print role inside a sandbox; an empty Argv starts none
+	Self          []string     // argv that runs InitMain; default: this binary, InitRole
+	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
+	ShellPrograms Programs     // what runs for the shell; default: one browser
+	Places        []string     // where an examination looks for files; default Places()
+	Build         string
+	Sim           bool
+	Log           *slog.Logger // default: discard
+}
+
+// Command is a program that the warden starts.
+type Command struct {
+	Argv []string
+	Env  []string
+}
+
+// Display is the outer X server, which the shell and the sandboxes' displays
+// are drawn on.
+type Display struct {
+	Name      string // ":7"
+	Authority string // Xauthority file that holds its cookie
+}
+
+// number returns the display's number.
+func (d Display) number() (int, error) {
+	var n int
+	if _, err := fmt.Sscanf(d.Name, ":%d", &n); err != nil || n < 0 || n > 65535 {
+		return 0, fmt.Errorf("cannot use display %.40q: want :N on this machine", d.Name)
+	}
+	return n, nil
+}
+
+func (d Display) socket() string {
+	n, _ := d.number()
+	return fmt.Sprintf("/tmp/.X11-unix/X%d", n)
+}
+
+// Places lists the folders, beside State and Run, where an examination looks
+// for files: every place where an ordinary uid may usually write.
+func Places() []string {
+	return []string{"/tmp", "/var/tmp", "/dev/shm", "/run", "/home", "/var/lib", "/var/spool", "/var/cache", "/var/log", "/var/crash", "/media", "/mnt", "/srv"}
+}
+
+// Uids of a terminal, from Config.UIDBase on.
+const (
+	offAgent    = 0
+	offShell    = 1
+	offDisplay  = 2 // the outer X server
+	offBrowsers = 10
+	offDisplays = 30
+	offPresses  = 50
+	slots       = 20
+	uidCount    = 70
+)
+
+func (c Config) withDefaults() (Config, error) {
+	if c.UIDBase == 0 {
+		c.UIDBase = 61000
+	}
+	if !c.Net.IsValid() {
+		c.Net = netip.MustParsePrefix("10.213.0.0/24")
+	}
+	if c.Chromium == "" {
+		c.Chromium = "/usr/lib/chromium/chromium"
+	}
+	if len(c.Self) == 0 {
+		c.Self = []string{"/proc/self/exe", InitRole}
+	}
+	if c.Programs == nil {
+		c.Programs = browserPrograms
+	}
+	if c.ShellPrograms == nil {
+		c.ShellPrograms = shellPrograms
+	}
+	if c.Places == nil {
+		c.Places = Places()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case !filepath.IsAbs(c.State) || !filepath.IsAbs(c.Run):
+		return c, fmt.Errorf("cannot start: state %q and run %q must be absolute paths", c.State, c.Run)
+	case c.UIDBase < 1000 || c.UIDBase > 1<<30:
+		return c, fmt.Errorf("cannot start: uid_base %d is not between 1000 and %d", c.UIDBase, 1<<30)
+	case !c.Net.Addr().Is4() || c.Net.Bits() > 24:
+		return c, fmt.Errorf("cannot start: net %s must be an IPv4 /24 that is used nowhere else", c.Net)
+	case os.Geteuid() != 0:
+		return c, errors.New("cannot start: this role must run as root; start it with sudo or as a service")
+	}
+	if c.Display.Name != "" {
+		if _, err := c.Display.number(); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// tag names this instance, so that several run on one machine.
+func (c Config) tag() string {
+	h := sha256.Sum256([]byte(filepath.Clean(c.State)))
+	return hex.EncodeToString(h[:3])
+}
+
+// mark begins the source of each tmpfs of this instance's sandboxes.
+func (c Config) mark() string { return "borne-" + c.tag() + "-" }
+
+func (c Config) pool() uidRange {
+	return uidRange{c.UIDBase + offBrowsers, c.UIDBase + offPresses + slots - 1}
+}
+
+func (c Config) all() uidRange { return uidRange{c.UIDBase, c.UIDBase + uidCount - 1} }
+
+// lock keeps a second warden off the same state folder.
+func lock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the state folder: %w", err)
+	}
+	f, err := os.OpenFile(dir+"/lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the state folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("cannot use state folder %s: another warden runs on it; stop that one first, or give this one another folder", dir)
+		}
+		return nil, fmt.Errorf("cannot lock state folder %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// systemResolver reads the machine's DNS server. A resolver on loopback cannot
+// be reached from a sandbox; systemd-resolved then names its own upstream.
+func systemResolver(paths ...string) (netip.Addr, error) {
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil || len(b) > 64<<10 {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			f := strings.Fields(line)
+			if len(f) < 2 || f[0] != "nameserver" {
+				continue
+			}
+			if a, err := netip.ParseAddr(f[1]); err == nil && a.Is4() && !a.IsLoopback() && !a.IsUnspecified() {
+				return a, nil
+			}
+		}
+	}
+	return netip.Addr{}, errors.New("cannot find a DNS server that a sandbox can reach: set resolver in the configuration to an IPv4 address that is not on loopback")
+}
+
+func numCPU() int { return runtime.NumCPU() }

@@ -1,0 +1,298 @@
+package warden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"borne/controller/wire"
+)
+
+// count is what one structural check found.
+type count struct {
+	n     int
+	where string // the first thing found
+	err   error  // why the number proves nothing
+}
+
+func (c *count) add(where string) {
+	if c.n++; c.n == 1 {
+		c.where = where
+	}
+}
+
+// target says what an examination looks for.
+type target struct {
+	since time.Time    // wall clock: files changed from then on are newer
+	boxes []*box       // whose namespaces must be gone
+	seek  *seeker      // canaries in files; nil for none
+	files []openedTree // more trees to read: those of a living sandbox
+}
+
+// openedTree is a tree that has no path of its own here.
+type openedTree struct {
+	fd   int
+	path string
+}
+
+// examine looks from outside for everything of this instance's sandboxes.
+func (w *warden) examine(ctx context.Context, t target) map[string]*count {
+	out := map[string]*count{}
+	for _, n := range wire.RequiredChecks() {
+		out[n] = &count{}
+	}
+	all, err := allProcesses()
+	var spaces map[string][]mountEntry
+	if err == nil {
+		spaces, err = mountsByNamespace(all)
+	}
+	if err != nil {
+		for _, n := range []string{wire.CheckProcesses, wire.CheckMounts, wire.CheckNetns, wire.CheckIPC} {
+			out[n].err = err
+		}
+	}
+	ids := map[string]string{} // identity of a namespace → kind
+	for _, b := range t.boxes {
+		for kind, id := range b.ns {
+			if id != "" && id != w.own(kind) {
+				ids[id] = kind
+			}
+		}
+	}
+	w.lookProcesses(out, all, ids)
+	w.lookMounts(out, spaces, ids)
+	w.lookFiles(out, t)
+	w.lookIPC(out[wire.CheckIPC])
+	w.lookNetwork(ctx, out[wire.CheckNetns])
+	return out
+}
+
+func (w *warden) own(kind string) string {
+	id, err := namespace(os.Getpid(), kind)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// lookProcesses finds processes by uid and by namespace, whoever their parent is.
+func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]string) {
+	pool := w.c.pool()
+	for _, p := range all {
+		if p.hasUID(pool) {
+			out[wire.CheckProcesses].add(fmt.Sprintf("process %d (%.20q) of uid %d", p.pid, p.name, p.uids[0]))
+		}
+		for _, kind := range nsKinds {
+			id, err := namespace(p.pid, kind)
+			if err != nil || ids[id] == "" {
+				continue
+			}
+			c := out[wire.CheckProcesses]
+			switch kind {
+			case "mnt":
+				c = out[wire.CheckMounts]
+			case "net":
+				c = out[wire.CheckNetns]
+			case "ipc":
+				c = out[wire.CheckIPC]
+			}
+			if kind == "uts" {
+				continue // holds a name, nothing else
+			}
+			c.add(fmt.Sprintf("process %d lives in %s", p.pid, id))
+		}
+	}
+}
+
+// lookMounts finds the sandboxes' mounts, and namespaces that a mount keeps.
+func (w *warden) lookMounts(out map[string]*count, spaces map[string][]mountEntry, ids map[string]string) {
+	shell := w.shellNamespace()
+	for ns, mounts := range spaces {
+		if ns == shell {
+			continue
+		}
+		for _, m := range mounts {
+			if strings.HasPrefix(m.source, w.c.mark()) {
+				out[wire.CheckMounts].add(fmt.Sprintf("%s in %s", m.point, ns))
+			}
+			if kind := ids[m.root]; m.fs == "nsfs" && kind != "" {
+				c := out[wire.CheckMounts]
+				if kind == "net" {
+					c = out[wire.CheckNetns]
+				}
+				c.add(fmt.Sprintf("%s is kept at %s", m.root, m.point))
+			}
+		}
+	}
+}
+
+// lookFiles reads every place once, for both checks of files.
+func (w *warden) lookFiles(out map[string]*count, t target) {
+	owned, fresh := out[wire.CheckUIDFiles], out[wire.CheckFresh]
+	pool, all := w.c.pool(), w.c.all()
+	seen := map[[2]uint64]bool{} // a file reached by two roots counts once
+	enter := func(st *unix.Stat_t) bool {
+		// A folder that none of our uids can pass through holds nothing of theirs.
+		return st.Mode&0o001 != 0 || all.has(int(st.Uid)) || all.has(int(st.Gid))
+	}
+	wk := newWalker(enter, func(e entry) {
+		mine := all.has(int(e.st.Uid)) || all.has(int(e.st.Gid))
+		new := changed(e.st, t.since)
+		if t.seek != nil && new {
+			t.seek.entry(e, mine)
+		}
+		if !mine || seen[[2]uint64{e.st.Dev, e.st.Ino}] {
+			return
+		}
+		seen[[2]uint64{e.st.Dev, e.st.Ino}] = true
+		path := fmt.Sprintf("%.200s/%.80q", e.path, e.name)
+		if pool.has(int(e.st.Uid)) || pool.has(int(e.st.Gid)) {
+			owned.add(path)
+		}
+		if new && !w.expected(e.path+"/"+e.name) {
+			fresh.add(path)
+		}
+	})
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		wk.stop("%w", err)
+	}
+	for _, r := range roots(append([]string{w.c.State, w.c.Run}, w.c.Places...), parseMounts(string(mounts))) {
+		wk.root(r)
+	}
+	for _, tr := range t.files {
+		wk.folder(tr.fd, tr.path, 0)
+	}
+	owned.err, fresh.err = wk.trouble, wk.trouble
+}
+
+// expected lists what a terminal's own roles may write while a session runs.
+// Their contents are searched for canaries all the same.
+func (w *warden) expected(path string) bool {
+	list := []string{w.c.State + "/agent", w.c.Run}
+	if n, err := w.c.Display.number(); err == nil {
+		list = append(list, w.c.Display.socket(), fmt.Sprintf("/tmp/.X%d-lock", n))
+		if w.c.Display.Authority != "" {
+			list = append(list, w.c.Display.Authority)
+		}
+	}
+	for _, p := range list {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// lookIPC finds System V objects and POSIX message queues of the pool's uids.
+// POSIX shared memory and semaphores are files of /dev/shm.
+func (w *warden) lookIPC(c *count) {
+	pool := w.c.pool()
+	for _, kind := range []string{"shm", "msg", "sem"} {
+		b, err := os.ReadFile("/proc/sysvipc/" + kind)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without System V objects
+		}
+		if err != nil {
+			c.err = fmt.Errorf("cannot read IPC objects: %w", err)
+			return
+		}
+		for _, id := range parseSysV(string(b), pool) {
+			c.add(kind + " " + id)
+		}
+	}
+	names, err := queues(pool)
+	if err != nil {
+		c.err = err
+	}
+	for _, n := range names {
+		c.add("message queue " + n)
+	}
+}
+
+// parseSysV returns the ids whose owner or maker is in r (proc_sysvipc(5)).
+func parseSysV(s string, r uidRange) []string {
+	var cols []string
+	var ids []string
+	for line := range strings.Lines(s) {
+		f := strings.Fields(line)
+		if cols == nil {
+			cols = f
+			continue
+		}
+		id, hit := "", false
+		for i, name := range cols {
+			if i >= len(f) {
+				break
+			}
+			switch name {
+			case "shmid", "msqid", "semid":
+				id = f[i]
+			case "uid", "cuid":
+				hit = hit || r.has(atoi(f[i]))
+			}
+		}
+		if hit {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// queues reads the POSIX message queues through a mount that is attached nowhere.
+func queues(r uidRange) ([]string, error) {
+	ctx, err := unix.Fsopen("mqueue", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		if err == unix.ENODEV {
+			return nil, nil // a kernel without them
+		}
+		return nil, fmt.Errorf("cannot read message queues: %w", err)
+	}
+	defer unix.Close(ctx)
+	if err := unix.FsconfigCreate(ctx); err != nil {
+		return nil, fmt.Errorf("cannot read message queues: %w", err)
+	}
+	mnt, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read message queues: %w", err)
+	}
+	defer unix.Close(mnt)
+	fd, err := unix.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read message queues: %w", err)
+	}
+	var names []string
+	wk := newWalker(func(*unix.Stat_t) bool { return false }, func(e entry) {
+		if r.has(int(e.st.Uid)) {
+			names = append(names, e.name)
+		}
+	})
+	wk.folder(fd, "mqueue", 0)
+	return names, wk.trouble
+}
+
+// lookNetwork finds links and firewall tables of this instance's sandboxes.
+func (w *warden) lookNetwork(ctx context.Context, c *count) {
+	ours, err := links(w.c.tag())
+	if err != nil {
+		c.err = err
+		return
+	}
+	for _, l := range ours {
+		c.add("interface " + l.Attrs().Name)
+	}
+	names, err := tables(ctx, w.c.tag())
+	if err != nil {
+		c.err = err
+		return
+	}
+	for _, n := range names {
+		c.add("firewall table " + n)
+	}
+}

@@ -1,0 +1,203 @@
+package warden
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is what /proc says of one process, read from outside.
+type process struct {
+	pid    int
+	uids   [4]int // real, effective, saved, file system
+	name   string
+	sealed bool              // its namespaces cannot be read, and cannot be a sandbox's
+	fields map[string]string // of status
+}
+
+// allProcesses reads every process of the machine: the warden lives in the
+// first PID namespace, which sees those of all others.
+func allProcesses() ([]process, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read /proc: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read /proc: %w", err)
+	}
+	var all []process
+	for _, n := range names {
+		pid, err := strconv.Atoi(n)
+		if err != nil {
+			continue
+		}
+		p, err := readProcess(pid)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.sealed = p.uids == [4]int{} && sealed(pid)
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// gone tells an error that means: the process ended meanwhile.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+// sealed tells a process of more privilege than ours, such as a container's
+// first one, that is older than this process: no sandbox of this run holds it,
+// and what an earlier run left has no more privilege than we have.
+func sealed(pid int) bool {
+	if _, err := namespace(pid, "mnt"); !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	theirs, err1 := startTime(pid)
+	ours, err2 := startTime(os.Getpid())
+	return err1 == nil && err2 == nil && theirs < ours
+}
+
+// startTime is field 22 of stat (proc_pid_stat(5)), in clock ticks since boot.
+func startTime(pid int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("cannot read process %d: %w", pid, err)
+	}
+	_, rest, ok := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " ")
+	f := strings.Fields(rest)
+	if !ok || len(f) < 20 {
+		return 0, fmt.Errorf("cannot read process %d: a short stat", pid)
+	}
+	return strconv.ParseUint(f[19], 10, 64)
+}
+
+func readProcess(pid int) (process, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return process{}, fmt.Errorf("cannot read process %d: %w", pid, err)
+	}
+	return parseStatus(pid, b)
+}
+
+func parseStatus(pid int, b []byte) (process, error) {
+	p := process{pid: pid, fields: map[string]string{}}
+	for line := range bytes.Lines(b) {
+		k, v, ok := strings.Cut(string(line), ":")
+		if ok {
+			p.fields[k] = strings.TrimSpace(v)
+		}
+	}
+	p.name = p.fields["Name"]
+	f := strings.Fields(p.fields["Uid"])
+	if len(f) != 4 {
+		return process{}, fmt.Errorf("cannot read process %d: no Uid line", pid)
+	}
+	for i := range p.uids {
+		n, err := strconv.Atoi(f[i])
+		if err != nil {
+			return process{}, fmt.Errorf("cannot read process %d: %w", pid, err)
+		}
+		p.uids[i] = n
+	}
+	return p, nil
+}
+
+// hasUID tells whether any of p's four uids is in r.
+func (p process) hasUID(r uidRange) bool {
+	for _, u := range p.uids {
+		if r.has(u) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p process) zombie() bool { return strings.HasPrefix(p.fields["State"], "Z") }
+
+// namespace returns the identity of one of a process's namespaces, as
+// "pid:[4026531836]".
+func namespace(pid int, kind string) (string, error) {
+	s, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+	if err != nil {
+		return "", fmt.Errorf("cannot read namespace %s of process %d: %w", kind, pid, err)
+	}
+	return s, nil
+}
+
+// uidRange is a stretch of uids, both ends included.
+type uidRange struct{ from, to int }
+
+func (r uidRange) has(uid int) bool { return uid >= r.from && uid <= r.to }
+
+// mountEntry is one line of mountinfo (proc_pid_mountinfo(5)).
+type mountEntry struct {
+	root, point, opts, fs, source, superOpts string
+}
+
+func parseMounts(s string) []mountEntry {
+	var out []mountEntry
+	for line := range strings.Lines(s) {
+		left, right, ok := strings.Cut(strings.TrimSpace(line), " - ")
+		l, r := strings.Fields(left), strings.Fields(right)
+		if !ok || len(l) < 6 || len(r) < 2 {
+			continue
+		}
+		m := mountEntry{root: unescape(l[3]), point: unescape(l[4]), opts: l[5], fs: r[0], source: unescape(r[1])}
+		if len(r) > 2 {
+			m.superOpts = r[2]
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// unescape undoes the octal escapes of mountinfo.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+func (m mountEntry) option(name string) bool {
+	return strings.Contains(","+m.opts+",", ","+name+",")
+}
+
+// mountsByNamespace returns the mounts of every mount namespace that a process
+// lives in, each once.
+func mountsByNamespace(all []process) (map[string][]mountEntry, error) {
+	out := map[string][]mountEntry{}
+	for _, p := range all {
+		ns, err := namespace(p.pid, "mnt")
+		if gone(err) || p.zombie() || p.sealed {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := out[ns]; ok {
+			continue
+		}
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.pid))
+		if gone(err) || errors.Is(err, unix.EINVAL) { // EINVAL: it is exiting
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the mounts of process %d: %w", p.pid, err)
+		}
+		out[ns] = parseMounts(string(b))
+	}
+	return out, nil
+}

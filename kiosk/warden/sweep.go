@@ -1,0 +1,122 @@
+package warden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sweep ends and removes all that belongs to this instance's sandboxes, known
+// to this process or not. At a start it also ends whatever runs under one of
+// this terminal's uids. Running it twice does no harm.
+func (w *warden) sweep(ctx context.Context, atStart bool) error {
+	deadline := time.Now().Add(10 * time.Second)
+	if err := w.killMarked(ctx, deadline, atStart); err != nil {
+		return err
+	}
+	keep := ""
+	w.mu.Lock()
+	if w.shell != nil {
+		keep = w.shell.id
+	}
+	w.mu.Unlock()
+	if err := w.groups.sweep(deadline, keep); err != nil {
+		return err
+	}
+	if err := sweepLinks(w.c.tag()); err != nil {
+		return err
+	}
+	if err := sweepTables(ctx, w.c.tag()); err != nil {
+		return err
+	}
+	if keep == "" {
+		os.Remove(w.rootDir())
+	}
+	return nil
+}
+
+// rootDir is the empty folder that each box builds its root on, in its own
+// mount namespace.
+func (w *warden) rootDir() string { return w.c.Run + "/root" }
+
+// killMarked ends every process that lives among this instance's mounts, until
+// none is left. All of a PID namespace dies with its first process, but an
+// orphan of a warden that was killed is not a child of this one.
+func (w *warden) killMarked(ctx context.Context, deadline time.Time, byUID bool) error {
+	for {
+		pids, err := w.marked(byUID)
+		if err != nil {
+			return err
+		}
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("cannot end processes %v of an earlier sandbox", pids)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (w *warden) marked(byUID bool) ([]int, error) {
+	all, err := allProcesses()
+	if err != nil {
+		return nil, err
+	}
+	spaces, err := mountsByNamespace(all)
+	if err != nil {
+		return nil, err
+	}
+	shell := w.shellNamespace()
+	var pids []int
+	for _, p := range all {
+		if p.pid == os.Getpid() || p.zombie() || p.sealed {
+			continue
+		}
+		ns, err := namespace(p.pid, "mnt")
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if (ns != shell && w.hasMark(spaces[ns])) || (byUID && p.hasUID(w.orphanUIDs())) {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids, nil
+}
+
+// orphanUIDs are the uids whose processes a start ends. The outer X server's is
+// not among them: it was started just before.
+func (w *warden) orphanUIDs() uidRange { return w.c.pool() }
+
+func (w *warden) hasMark(mounts []mountEntry) bool {
+	for _, m := range mounts {
+		if strings.HasPrefix(m.source, w.c.mark()) {
+			return true
+		}
+	}
+	return false
+}
+
+// shellNamespace is the mount namespace of the shell's browser, which outlives
+// sessions; "" without one.
+func (w *warden) shellNamespace() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.shell == nil {
+		return ""
+	}
+	return w.shell.ns["mnt"]
+}
+
+var errNoSandbox = errors.New("cannot find that sandbox: it ended, or was never made; prepare another one")

@@ -1,0 +1,183 @@
+package warden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"borne/controller/wire"
+	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
+)
+
+// warden is the role's state. Verbs are served one at a time, by one goroutine.
+type warden struct {
+	c       Config
+	spawn   *spawner // for sandboxes
+	humble  *spawner // for the agent
+	groups  *cgroups
+	ledger  *ledger
+	started time.Time
+	mono    time.Time
+	events  chan sandbox.Event
+
+	mu       sync.Mutex // guards the fields below
+	boxes    map[string]*box
+	shell    *box
+	lastSlot int
+	props    []wire.Property // last verified
+
+	tested selfTest
+}
+
+// Run starts the role, serves the agent until ctx ends, and then destroys every
+// sandbox. An error tells what the person who installs the terminal must do.
+func Run(ctx context.Context, c Config) error {
+	w, closeAll, err := open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	if len(w.c.Agent.Argv) == 0 {
+		return errors.New("cannot start: no agent is configured")
+	}
+	return w.superviseAgent(ctx)
+}
+
+// open takes the state folder, sweeps what an earlier run left, and tests that
+// examinations find what they look for.
+func open(ctx context.Context, c Config) (*warden, func(), error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	// The agent passes through State to its own folder in it.
+	if err := os.MkdirAll(c.State, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("cannot make the state folder: %w", err)
+	}
+	dir := c.State + "/warden"
+	lk, err := lock(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &warden{c: c, started: time.Now(), mono: time.Now(), boxes: map[string]*box{}, lastSlot: -1, events: make(chan sandbox.Event, 16)}
+	var closers []func()
+	closeAll := func() {
+		for i := len(closers) - 1; i >= 0; i-- {
+			closers[i]()
+		}
+	}
+	closers = append(closers, func() { lk.Close() })
+	fail := func(err error) (*warden, func(), error) { closeAll(); return nil, nil, err }
+
+	// Everything below inherits these.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
+		return fail(fmt.Errorf("cannot forbid core dumps: %w", err))
+	}
+	if err := os.MkdirAll(c.Run, 0o755); err != nil {
+		return fail(fmt.Errorf("cannot make the run folder: %w", err))
+	}
+	if w.ledger, err = openLedger(dir, c.Build, c.Sim); err != nil {
+		return fail(err)
+	}
+	if w.groups, err = findCgroups("/proc", "borne-"+c.tag()); err != nil {
+		return fail(err)
+	}
+	if w.spawn, err = newSpawner(false); err != nil {
+		return fail(err)
+	}
+	closers = append(closers, w.spawn.close)
+	if w.humble, err = newSpawner(true); err != nil {
+		return fail(err)
+	}
+	closers = append(closers, w.humble.close)
+	if err := errors.Join(w.sweep(ctx, true), w.unfenceShell(ctx)); err != nil {
+		return fail(fmt.Errorf("cannot clear what an earlier run left: %w", err))
+	}
+	closers = append(closers, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		if err := w.destroyAll(end); err != nil {
+			w.c.Log.Error("sandboxes are left", "error", err)
+		}
+	})
+	if len(c.Agent.Argv) > 0 {
+		if err := os.MkdirAll(c.State+"/agent", 0o700); err != nil {
+			return fail(fmt.Errorf("cannot make the agent's folder: %w", err))
+		}
+		if err := os.Lchown(c.State+"/agent", c.UIDBase+offAgent, c.UIDBase+offAgent); err != nil {
+			return fail(fmt.Errorf("cannot give the agent its folder: %w", err))
+		}
+	}
+	return w, closeAll, nil
+}
+
+// notify tells the agent something unasked; the oldest is dropped when nobody reads.
+func (w *warden) notify(e sandbox.Event) {
+	for {
+		select {
+		case w.events <- e:
+			return
+		default:
+		}
+		select {
+		case <-w.events:
+		default:
+		}
+	}
+}
+
+// watch reports a box that ends unasked.
+func (w *warden) watch(b *box, kind string) {
+	<-b.done
+	if b.lost() {
+		w.c.Log.Warn("a sandbox ended by itself", "kind", kind, "sandbox", b.id)
+		w.notify(sandbox.Event{Sandbox: b.id, Kind: kind})
+	}
+}
+
+// destroyAll ends the shell's browser and every sandbox, and removes all of them.
+func (w *warden) destroyAll(ctx context.Context) error {
+	w.mu.Lock()
+	shell := w.shell
+	w.shell = nil
+	w.mu.Unlock()
+	var err error
+	if shell != nil {
+		err = errors.Join(w.remove(shell, time.Now().Add(10*time.Second)), w.unfenceShell(ctx))
+	}
+	return errors.Join(err, w.destroySandboxes(ctx))
+}
+
+// destroySandboxes ends every sandbox, whoever made it, and removes what it had.
+func (w *warden) destroySandboxes(ctx context.Context) error {
+	w.mu.Lock()
+	var all []*box
+	for _, b := range w.boxes {
+		all = append(all, b)
+	}
+	w.boxes = map[string]*box{}
+	w.mu.Unlock()
+	deadline := time.Now().Add(10 * time.Second)
+	var errs []error
+	for _, b := range all {
+		errs = append(errs, w.remove(b, deadline))
+	}
+	errs = append(errs, w.sweep(ctx, false))
+	return errors.Join(errs...)
+}
+
+// remove ends one box and gives back what it had.
+func (w *warden) remove(b *box, deadline time.Time) error {
+	err := b.kill(deadline)
+	if b.group != nil {
+		for _, d := range b.group.dirs {
+			err = errors.Join(err, removeGroup(d, deadline))
+		}
+	}
+	return err
+}

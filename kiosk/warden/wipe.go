@@ -1,0 +1,282 @@
+package warden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"borne/controller/wire"
+	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of the canary checks.
+const (
+	checkCanaryFile      = "canary-file"
+	checkCanaryClipboard = "canary-clipboard"
+	checkCanaryEnv       = "canary-env"
+)
+
+// canaryChecks lists each canary check with its place.
+var canaryChecks = []struct{ check, place string }{
+	{checkCanaryFile, canaryInFile}, {checkCanaryClipboard, canaryInClipboard}, {checkCanaryEnv, canaryInEnv},
+}
+
+const wipeLimit = 60 * time.Second
+
+// wipe destroys every sandbox, examines what is left, and keeps the evidence
+// before it answers. An error means that there is no evidence at all.
+func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, wipeLimit)
+	defer cancel()
+	if r.Session != "" {
+		if err := checkID("session", r.Session); err != nil {
+			return nil, err
+		}
+	}
+	if r.Attempt < 1 || r.Attempt > 1000 {
+		return nil, fmt.Errorf("cannot wipe: attempt %d is not between 1 and 1000", r.Attempt)
+	}
+	w.ensureTested(ctx)
+	boxes := w.living()
+	ev := sandbox.Evidence{Session: r.Session}
+	t := target{since: w.since(boxes), boxes: boxes}
+	before := w.before(ctx, t)
+
+	var mine *box
+	for _, b := range boxes {
+		if b.alive() && r.Session != "" && b.session() == r.Session {
+			mine = b
+		}
+	}
+	var p planted
+	if mine != nil {
+		p = w.plant(mine)
+		t.seek = newSeeker(mine.canaries)
+		ev.Props = mine.props
+	} else {
+		ev.Props = w.lastProps()
+	}
+	ev.Level = level(ev.Props)
+
+	killed := time.Now()
+	destroyed := w.destroySandboxes(ctx)
+	// What a role wrote while it learned of the end is looked at too.
+	after := w.examine(ctx, t)
+	if t.seek != nil {
+		w.seekMemory(t.seek)
+	}
+	ev.Millis = int(time.Since(killed).Milliseconds())
+
+	for _, n := range wire.RequiredChecks() {
+		ev.Checks = append(ev.Checks, w.judge(n, before[n], after[n]))
+	}
+	ev.Checks = append(ev.Checks, judgeCanaries(mine != nil, p, t.seek)...)
+	ev.Failure = wire.Receipt{Checks: ev.Checks}.Failure()
+	if destroyed != nil {
+		w.c.Log.Error("a wipe is not complete", "error", destroyed)
+		ev.Failure = orElse(ev.Failure, destroyed.Error())
+		// A receipt that hides this would be one that says more than it knows.
+		for i := range ev.Checks {
+			if ev.Checks[i].Name == wire.CheckProcesses && ev.Checks[i].Result == wire.Clean {
+				ev.Checks[i].Result, ev.Checks[i].Detail = wire.Inconclusive, clip(destroyed.Error())
+			}
+		}
+	}
+	if err := w.ledger.wiped(ev, r.Attempt); err != nil {
+		return nil, err
+	}
+	w.c.Log.Info("wiped", "session", r.Session, "ms", ev.Millis, "failure", ev.Failure)
+	return &ev, nil
+}
+
+// living lists the sandboxes that this process made and did not remove.
+func (w *warden) living() []*box {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []*box
+	for _, b := range w.boxes {
+		all = append(all, b)
+	}
+	return all
+}
+
+// since is when the oldest of what is wiped began. The wall clock may have been
+// set back meanwhile, and files are dated by it: elapsed time corrects that.
+func (w *warden) since(boxes []*box) time.Time {
+	now := time.Now()
+	since := w.started
+	if at, ok := w.ledger.begunAt(); ok {
+		since = at
+	}
+	elapsed := now.Add(-now.Sub(w.mono))
+	for i, b := range boxes {
+		if i == 0 || b.began.Before(since) {
+			since, elapsed = b.began, now.Add(-now.Sub(b.mono))
+		}
+	}
+	if wall := elapsed.Round(0); wall.Before(since) && len(boxes) > 0 {
+		return wall
+	}
+	return since.Round(0)
+}
+
+// before counts what is there while the sandboxes live: the control that an
+// absence afterwards needs.
+func (w *warden) before(ctx context.Context, t target) map[string]*count {
+	out := map[string]*count{}
+	for _, n := range wire.RequiredChecks() {
+		out[n] = &count{}
+	}
+	if len(t.boxes) == 0 {
+		return out
+	}
+	all, err := allProcesses()
+	if err != nil {
+		return out
+	}
+	spaces, err := mountsByNamespace(all)
+	if err != nil {
+		return out
+	}
+	ids := map[string]string{}
+	for _, b := range t.boxes {
+		for kind, id := range b.ns {
+			ids[id] = kind
+		}
+	}
+	w.lookProcesses(out, all, ids)
+	w.lookMounts(out, spaces, ids)
+	w.lookNetwork(ctx, out[wire.CheckNetns])
+	for _, b := range t.boxes {
+		w.ownedBefore(b, out)
+	}
+	return out
+}
+
+// ownedBefore counts some files of the session's in its own home and
+// temporary folder: enough to know that the reading sees them.
+func (w *warden) ownedBefore(b *box, out map[string]*count) {
+	if !b.alive() {
+		return
+	}
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(root)
+	pool := w.c.pool()
+	wk := newWalker(func(*unix.Stat_t) bool { return true }, func(e entry) {
+		if !pool.has(int(e.st.Uid)) {
+			return
+		}
+		out[wire.CheckUIDFiles].n++
+		if changed(e.st, b.began) {
+			out[wire.CheckFresh].n++
+		}
+	})
+	wk.entries, wk.deadline = 1000, time.Now().Add(200*time.Millisecond)
+	for _, dir := range []string{"home", "tmp"} {
+		fd, err := unix.Openat2(root, dir, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+		if err == nil {
+			wk.folder(fd, dir, 0)
+		}
+	}
+}
+
+// judge turns two counts into a result. Nothing afterwards is clean only when
+// the same look is known to find: it did before, or in this start's self-test.
+func (w *warden) judge(name string, before, after *count) wire.Check {
+	c := wire.Check{Name: name, Place: placeOf[name], Before: before.n, After: after.n}
+	switch {
+	case after.n > 0:
+		c.Result, c.Detail = wire.Found, clip(after.where)
+	case after.err != nil:
+		c.Result, c.Detail = wire.Inconclusive, clip(after.err.Error())
+	case before.n > 0:
+		c.Result = wire.Clean
+	case w.tested.found[name]:
+		c.Result, c.Detail = wire.Clean, "self-test of this start"
+	default:
+		c.Result, c.Detail = wire.Inconclusive, clip("the self-test of this start did not find what it planted: "+w.tested.problem(name))
+	}
+	return c
+}
+
+var placeOf = map[string]string{
+	wire.CheckProcesses: "/proc, every namespace",
+	wire.CheckMounts:    "every mount namespace",
+	wire.CheckUIDFiles:  "writable mounts and folders",
+	wire.CheckFresh:     "writable mounts and folders, uids of this terminal",
+	wire.CheckIPC:       "System V, POSIX queues",
+	wire.CheckNetns:     "interfaces, nftables, namespaces",
+}
+
+const canaryPlace = "memory of agent, shell and display; environments; changed files"
+
+func judgeCanaries(alive bool, p planted, s *seeker) []wire.Check {
+	counts := map[string]int{canaryInFile: p.files, canaryInClipboard: p.clipboard, canaryInEnv: p.env}
+	var out []wire.Check
+	for _, k := range canaryChecks {
+		c := wire.Check{Name: k.check, Place: canaryPlace, Before: counts[k.place]}
+		switch {
+		case !alive:
+			c.Result, c.Detail = wire.NotPlanted, "no sandbox of this session was alive"
+		case counts[k.place] == 0:
+			c.Result, c.Detail = wire.NotPlanted, clip(p.notes[k.place])
+		case s.hits[k.place]+s.hits[""] > 0:
+			c.After, c.Result, c.Detail = s.hits[k.place]+s.hits[""], wire.Found, clip(s.where)
+		case s.trouble != nil:
+			c.Result, c.Detail = wire.Inconclusive, clip(s.trouble.Error())
+		default:
+			c.Result = wire.Clean
+			if k.place == canaryInFile && len(p.missed) > 0 {
+				c.Detail = clip("not planted in " + strings.Join(p.missed, "; "))
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// seekMemory searches the processes that outlive a session beside it: agent,
+// shell and outer display; and the environment of all.
+func (w *warden) seekMemory(s *seeker) {
+	all, err := allProcesses()
+	if err != nil {
+		s.stop("%w", err)
+		return
+	}
+	near := uidRange{w.c.UIDBase, w.c.UIDBase + offBrowsers - 1}
+	for _, p := range all {
+		if p.zombie() || s.trouble != nil {
+			continue
+		}
+		s.environ(p.pid)
+		if p.hasUID(near) {
+			s.memory(p.pid)
+		}
+	}
+}
+
+// clip keeps a detail short enough for a record.
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > 240 {
+		return strings.ToValidUTF8(s[:240], "") + "…"
+	}
+	return s
+}
+
+// lastProps are the properties last verified, for a wipe with nothing alive.
+func (w *warden) lastProps() []wire.Property {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.props
+}
+
+var errNoTest = errors.New("it has not run")
