@@ -1,0 +1,268 @@
+// Package config reads the controller's one file, strictly: a key that is not
+// known is an error, and every value is checked before anything starts.
+package config
+
+import (
+	_ "embed" // for the example
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Path is where the file lies when -config does not say.
+const Path = "/etc/borne/controller.toml"
+
+// MaxFile bounds the file, in bytes.
+const MaxFile = 64 << 10
+
+//go:embed example.toml
+var example string
+
+// Example returns a commented file that holds every default.
+func Example() string { return example }
+
+// Config is the checked configuration.
+type Config struct {
+	State     string
+	LogJSON   bool
+	LogLevel  slog.Level
+	Demo      bool // simulated terminals are accepted, and the console says so
+	Console   Console
+	Terminals Terminals
+	Metrics   string // address; empty: not served
+	Idle      time.Duration
+	Absolute  time.Duration
+	Retention []Retention
+}
+
+// Console is the listener of people.
+type Console struct {
+	Listen    string
+	Cert, Key string // PEM files; both empty: plain HTTP
+	URL       string // as people reach it, without a slash at the end
+}
+
+// TLS tells whether the console is served over TLS by this process.
+func (c Console) TLS() bool { return c.Cert != "" }
+
+// Terminals is the listener of terminals: always mutual TLS.
+type Terminals struct {
+	Listen string
+	Names  []string // host names and addresses that its certificate holds
+}
+
+// Retention is one dated rule: days that each class is kept.
+type Retention struct {
+	From                                       time.Time
+	Usage, Security, Account, Audit, Technical int
+}
+
+// file is what TOML decodes into.
+type file struct {
+	State    string `toml:"state"`
+	Log      string `toml:"log"`
+	LogLevel string `toml:"log_level"`
+	Demo     bool   `toml:"demo"`
+	Console  struct {
+		Listen string `toml:"listen"`
+		Cert   string `toml:"cert"`
+		Key    string `toml:"key"`
+		URL    string `toml:"url"`
+	} `toml:"console"`
+	Terminals struct {
+		Listen string   `toml:"listen"`
+		Names  []string `toml:"names"`
+	} `toml:"terminals"`
+	Metrics struct {
+		Listen string `toml:"listen"`
+	} `toml:"metrics"`
+	Login struct {
+		IdleMinutes int `toml:"idle_minutes"`
+		MaxHours    int `toml:"max_hours"`
+	} `toml:"login"`
+	Retention []struct {
+		From      string `toml:"from"`
+		Usage     int    `toml:"usage"`
+		Security  int    `toml:"security"`
+		Account   int    `toml:"account"`
+		Audit     int    `toml:"audit"`
+		Technical int    `toml:"technical"`
+	} `toml:"retention"`
+}
+
+func defaults() file {
+	f := file{State: "/var/lib/borne-controller", Log: "text", LogLevel: "info"}
+	f.Console.Listen = "127.0.0.1:8080"
+	f.Terminals.Listen = ":8443"
+	f.Metrics.Listen = "127.0.0.1:9464"
+	f.Login.IdleMinutes, f.Login.MaxHours = 120, 12
+	return f
+}
+
+// Load reads the file at path.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration (write one with borne-controller init): %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads the file's text. Its error tells everything that is wrong.
+func Parse(b []byte) (Config, error) {
+	if len(b) > MaxFile {
+		return Config{}, fmt.Errorf("cannot use the configuration: it passes %d bytes", MaxFile)
+	}
+	f := defaults()
+	meta, err := toml.Decode(string(b), &f)
+	if err != nil {
+		var p toml.ParseError
+		if errors.As(err, &p) {
+			return Config{}, fmt.Errorf("cannot read the configuration, line %d: %s", p.Position.Line, p.Message)
+		}
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	var wrong []error
+	for _, k := range meta.Undecoded() {
+		wrong = append(wrong, fmt.Errorf("line %d: unknown key %q", lineOf(b, k), k.String()))
+	}
+	// The decoder takes "STATE" for "state": two spellings of one key would leave
+	// open which one counts.
+	for _, k := range meta.Keys() {
+		if s := k.String(); s != strings.ToLower(s) {
+			wrong = append(wrong, fmt.Errorf("line %d: unknown key %q; write %q", lineOf(b, k), s, strings.ToLower(s)))
+		}
+	}
+	c, more := f.check()
+	if wrong = append(wrong, more...); len(wrong) > 0 {
+		return Config{}, fmt.Errorf("cannot use the configuration: %w", errors.Join(wrong...))
+	}
+	return c, nil
+}
+
+// lineOf finds the line of a key: the decoder knows it only for what it cannot
+// read. It is 0 when the key is written in a way that is not found.
+func lineOf(b []byte, k toml.Key) int {
+	table, last := strings.Join(k[:len(k)-1], "."), k[len(k)-1]
+	header := regexp.MustCompile(`^\s*\[\[?\s*([^\]]+?)\s*\]`)
+	key := regexp.MustCompile(`^\s*(?:[\w"'-]+\s*\.\s*)*["']?` + regexp.QuoteMeta(last) + `["']?\s*[.=]`)
+	in := ""
+	for i, line := range strings.Split(string(b), "\n") {
+		if m := header.FindStringSubmatch(line); m != nil {
+			in = strings.NewReplacer(`"`, "", `'`, "", " ", "").Replace(m[1])
+			if in == k.String() {
+				return i + 1
+			}
+			continue
+		}
+		if in == table && key.MatchString(line) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// check turns the text of values into values.
+func (f file) check() (c Config, wrong []error) {
+	bad := func(key, value, want string) { wrong = append(wrong, fmt.Errorf("%s = %q: %s", key, value, want)) }
+	c = Config{State: f.State, LogJSON: f.Log == "json", Demo: f.Demo, Metrics: f.Metrics.Listen,
+		Console:   Console{Listen: f.Console.Listen, Cert: f.Console.Cert, Key: f.Console.Key, URL: strings.TrimRight(f.Console.URL, "/")},
+		Terminals: Terminals{Listen: f.Terminals.Listen, Names: f.Terminals.Names},
+		Idle:      time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour}
+	if !filepath.IsAbs(f.State) || filepath.Clean(f.State) != f.State || f.State == "/" {
+		bad("state", f.State, "write a whole path such as "+defaults().State)
+	}
+	if f.Log != "text" && f.Log != "json" {
+		bad("log", f.Log, `write "text" or "json"`)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, f.LogLevel) || c.LogLevel.UnmarshalText([]byte(f.LogLevel)) != nil {
+		bad("log_level", f.LogLevel, `write "debug", "info", "warn" or "error"`)
+	}
+	for key, a := range map[string]string{"console.listen": f.Console.Listen, "terminals.listen": f.Terminals.Listen} {
+		if !address(a) {
+			bad(key, a, "write address:port, such as "+defaults().Console.Listen+" or :8443")
+		}
+	}
+	if f.Metrics.Listen != "" && !address(f.Metrics.Listen) {
+		bad("metrics.listen", f.Metrics.Listen, "write address:port, or nothing for no metrics")
+	}
+	if (f.Console.Cert == "") != (f.Console.Key == "") {
+		bad("console.cert", f.Console.Cert, "cert and key go together")
+	}
+	if f.Console.Cert == "" && !loopback(f.Console.Listen) {
+		bad("console.listen", f.Console.Listen, "without cert and key the console is plain HTTP, and may listen on loopback only, such as 127.0.0.1:8080; give both, or put a TLS proxy before it")
+	}
+	if u, err := url.Parse(f.Console.URL); f.Console.URL != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "") {
+		bad("console.url", f.Console.URL, "write the console's address as people type it, such as https://bornes.example.fr")
+	}
+	for _, n := range f.Terminals.Names {
+		if _, err := netip.ParseAddr(n); err != nil && !hostName.MatchString(n) {
+			bad("terminals.names", n, "write host names or IP addresses, without a port")
+		}
+	}
+	if f.Login.IdleMinutes < 5 || f.Login.IdleMinutes > 24*60 {
+		bad("login.idle_minutes", fmt.Sprint(f.Login.IdleMinutes), "write 5 to 1440")
+	}
+	if f.Login.MaxHours < 1 || f.Login.MaxHours > 72 {
+		bad("login.max_hours", fmt.Sprint(f.Login.MaxHours), "write 1 to 72")
+	}
+	for i, r := range f.Retention {
+		key := fmt.Sprintf("retention[%d]", i)
+		from, err := time.Parse(time.DateOnly, r.From)
+		if err != nil {
+			bad(key+".from", r.From, "write the day from which it holds, such as 2026-09-01")
+		}
+		for class, days := range map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical} {
+			if days < 30 || days > 3660 {
+				bad(key+"."+class, fmt.Sprint(days), "write 30 to 3660 days, for each class")
+			}
+		}
+		c.Retention = append(c.Retention, Retention{From: from, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})
+	}
+	slices.SortFunc(wrong, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
+	return c, wrong
+}
+
+var hostName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$`)
+
+func address(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || port == "" || strings.ContainsFunc(port, func(r rune) bool { return r < '0' || r > '9' }) || len(port) > 5 {
+		return false
+	}
+	if host == "" || host == "localhost" {
+		return true
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil
+}
+
+func loopback(s string) bool {
+	host, _, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && a.IsLoopback())
+}

@@ -1,0 +1,105 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"borne/controller/config"
+)
+
+func TestExampleHoldsTheDefaults(t *testing.T) {
+	got, err := config.Parse([]byte(config.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := config.Parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Terminals.Names = want.Terminals.Names // an empty list is no list
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the example gives\n%+v, nothing gives\n%+v", got, want)
+	}
+}
+
+func TestValues(t *testing.T) {
+	c, err := config.Parse([]byte(`
+state = "/srv/borne"
+log_level = "debug"
+[console]
+listen = ":443"
+cert = "/etc/c.pem"
+key = "/etc/k.pem"
+url = "https://bornes.example.fr/"
+[[retention]]
+from = "2026-09-01"
+usage = 90
+security = 365
+account = 365
+audit = 365
+technical = 60
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State != "/srv/borne" || !c.Console.TLS() || c.Console.URL != "https://bornes.example.fr" || c.LogLevel.String() != "DEBUG" ||
+		len(c.Retention) != 1 || c.Retention[0].Usage != 90 || c.Idle != 2*time.Hour {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"stat = \"/x\"": `line 1: unknown key "stat"`,
+		"# c\n[console]\nlisten = \":1\"\nlisen=1":  `line 4: unknown key "console.lisen"`,
+		"\n[consol]\nlisten = \":1\"":               `line 2: unknown key "consol"`,
+		"STATE = \"/x\"":                            `write "state"`,
+		"state = ":                                  "line 1",
+		"state = 3":                                 "state",
+		"state = \"here\"":                          "write a whole path",
+		"log = \"xml\"":                             `log = "xml"`,
+		"log_level = \"loud\"":                      "log_level",
+		"[console]\nlisten = \"8080\"":              "console.listen",
+		"[console]\nlisten = \":8080\"":             "loopback only",
+		"[console]\ncert = \"/c\"":                  "cert and key go together",
+		"[console]\nurl = \"bornes\"":               "console.url",
+		"[terminals]\nnames = [\"a b\"]":            "terminals.names",
+		"[terminals]\nlisten = \"host:port\"":       "terminals.listen",
+		"[login]\nidle_minutes = 0":                 "login.idle_minutes",
+		"[[retention]]\nfrom = \"soon\"\nusage = 1": "retention[0].from",
+		strings.Repeat("#", config.MaxFile+1):       "passes",
+	} {
+		_, err := config.Parse([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q gives %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), "borne-controller init") {
+		t.Errorf("a missing file gives %v", err)
+	}
+	if err := os.WriteFile(path, []byte("x = 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a wrong file gives %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(config.Example()))
+	f.Add([]byte("[console]\nlisten=1"))
+	f.Add([]byte("a.b.c = [[]]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := config.Parse(b); err == nil && !filepath.IsAbs(c.State) {
+			t.Errorf("state %q is taken", c.State)
+		}
+	})
+}
