@@ -1,0 +1,159 @@
+// Package demo seeds a small believable fleet of Haute-Savoie, so that somebody
+// who starts the product for the first time sees places, hours and rules. It
+// makes nothing up about use: no session, no receipt, no terminal that looks
+// alive. Every name is marked as a demonstration.
+package demo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/store"
+)
+
+// Ids that scripts use.
+const (
+	Site     = "demo-blanchard"        // the college of the terminal that is really started
+	Space    = "demo-blanchard-hall"   // open at any hour, so that a demonstration works at night
+	Terminal = "demo-blanchard-hall-1" // waits for the terminal that is really started
+)
+
+type place struct {
+	id, name, kind, commune, territoire string
+	profile                             string
+	hours                               policy.Hours
+	spaces                              []space
+}
+
+type space struct {
+	id, name, contact string
+	always            bool
+	terminals         []string
+}
+
+// Seed adds what is missing and changes nothing that is there: whoever tries
+// the console out keeps what they changed. It tells whether anything was added.
+func Seed(tx store.Tx, now time.Time) (added bool, err error) {
+	s := &seeder{tx: tx, now: now.UTC()}
+	for _, p := range places() {
+		s.place(p)
+	}
+	return s.added > 0, s.err
+}
+
+// places are real kinds of places; the schools and centres bear names as they
+// are found in the Département, with the mark that this is a demonstration.
+func places() []place {
+	return []place{
+		{Site, "Collège Raoul Blanchard (démonstration)", "college", "Annecy", "Bassin annécien", "parents", college(), []space{
+			{Space, "Hall d’accueil", "Loge du gardien", true, []string{"Poste 1", "Poste 2"}},
+			{"demo-blanchard-multimedia", "Salle multimédia", "Vie scolaire", false, []string{"Poste 1", "Poste 2", "Poste 3"}}}},
+		{"demo-rousseau", "Collège Jean-Jacques Rousseau (démonstration)", "college", "Thonon-les-Bains", "Chablais", "parents", college(), []space{
+			{"demo-rousseau-hall", "Hall d’accueil", "Loge du gardien", false, []string{"Poste 1"}}}},
+		{"demo-verney", "Collège du Verney (démonstration)", "college", "Sallanches", "Arve Faucigny Mont-Blanc", "parents", college(), []space{
+			{"demo-verney-hall", "Hall d’accueil", "Loge du gardien", false, []string{"Poste 1"}}}},
+		{"demo-annecy-est", "Pôle médico-social Annecy Est (démonstration)", "pms", "Annecy", "Bassin annécien", "open", office(), []space{
+			{"demo-annecy-est-accueil", "Accueil", "Agent d’accueil", false, []string{"Poste 1"}}}},
+		{"demo-bonneville", "Pôle médico-social de Bonneville (démonstration)", "pms", "Bonneville", "Arve Faucigny Mont-Blanc", "open", office(), []space{
+			{"demo-bonneville-accueil", "Accueil", "Agent d’accueil", false, []string{"Poste 1"}}}},
+		{"demo-mie", "Maison de l’insertion et de l’emploi (démonstration)", "mie", "Annemasse", "Genevois français", "open", office(), []space{
+			{"demo-mie-libre", "Espace libre accès", "Conseiller numérique", false, []string{"Poste 1", "Poste 2"}}}},
+	}
+}
+
+// college: school days, Wednesday morning, and one evening for parents.
+func college() policy.Hours {
+	day := []policy.Span{{From: 8 * 60, To: 17*60 + 30}}
+	return policy.Hours{
+		Weekly: [7][]policy.Span{{}, day, day, {{From: 8 * 60, To: 12 * 60}}, {{From: 8 * 60, To: 19*60 + 30}}, day, {}},
+		Exceptions: []policy.Exception{
+			{Day: "2026-12-25", Spans: []policy.Span{}, Why: "Noël"}, {Day: "2027-01-01", Spans: []policy.Span{}, Why: "Jour de l’An"}},
+	}
+}
+
+// office: the hours of a public office, with its lunch break.
+func office() policy.Hours {
+	day := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 17 * 60}}
+	friday := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 16 * 60}}
+	return policy.Hours{
+		Weekly: [7][]policy.Span{{}, day, day, day, day, friday, {}},
+		Exceptions: []policy.Exception{
+			{Day: "2026-12-25", Spans: []policy.Span{}, Why: "Noël"}, {Day: "2027-01-01", Spans: []policy.Span{}, Why: "Jour de l’An"}},
+	}
+}
+
+type seeder struct {
+	tx    store.Tx
+	now   time.Time
+	added int
+	err   error
+}
+
+func (s *seeder) place(p place) {
+	add(s, store.Meta{ID: p.id, Site: p.id}, store.Site{Name: p.name, Type: p.kind, Commune: p.commune, Territoire: p.territoire})
+	s.layer(p.id, "", "site", map[string]any{"profile": p.profile, "hours": p.hours, "session": session(p.profile)})
+	for _, sp := range p.spaces {
+		add(s, store.Meta{ID: sp.id, Site: p.id, Scope: sp.id}, store.Space{Name: sp.name, Contact: sp.contact})
+		if sp.always {
+			h := p.hours
+			h.Always = true
+			s.layer(p.id, sp.id, "space", map[string]any{"hours": h})
+		}
+		for i, name := range sp.terminals {
+			add(s, store.Meta{ID: fmt.Sprintf("%s-%d", sp.id, i+1), Site: p.id, Scope: sp.id},
+				store.Terminal{Space: sp.id, Name: name, State: store.StateWaiting, Since: s.now})
+		}
+	}
+}
+
+// session: parents come for one démarche, an open space lends its terminals longer.
+func session(profile string) policy.Session {
+	s := policy.Default().Session
+	if profile == "open" {
+		s.Minutes = 60
+	}
+	return s
+}
+
+func (s *seeder) layer(site, space, layer string, doc map[string]any) {
+	id := site
+	if space != "" {
+		id = space
+	}
+	if s.err != nil || s.has(store.KindPolicy, id) {
+		return
+	}
+	var b []byte
+	if b, s.err = json.Marshal(doc); s.err != nil {
+		return
+	}
+	var set store.Item[store.Setting]
+	if set, s.err = store.Get[store.Setting](s.tx, store.SettingController); s.err != nil {
+		return
+	}
+	set.Row.Policy++
+	if s.err = store.Put(s.tx, set); s.err != nil {
+		return
+	}
+	add(s, store.Meta{ID: id, Site: site, Scope: space}, store.PolicyRow{Layer: layer, Doc: b, Version: set.Row.Policy, Changed: s.now, By: "demo"})
+}
+
+func (s *seeder) has(k store.Kind, id string) bool {
+	_, _, err := s.tx.Get(k, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.err = err
+	}
+	return err == nil
+}
+
+func add[T store.Row](s *seeder, m store.Meta, row T) {
+	if s.err != nil || s.has(row.Table(), m.ID) || s.err != nil {
+		return
+	}
+	if s.err = store.Put(s.tx, store.Item[T]{Meta: m, Row: row}); s.err == nil {
+		s.added++
+	}
+}

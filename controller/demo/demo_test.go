@@ -1,0 +1,93 @@
+package demo_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"borne/controller/demo"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/store/bolt"
+	"borne/controller/wire"
+)
+
+func TestSeedTwice(t *testing.T) {
+	st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	ctx := context.Background()
+	seed := func() (added bool) {
+		if err := st.Decide(ctx, func(tx store.Tx) (err error) { added, err = demo.Seed(tx, time.Now()); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return added
+	}
+	err = st.Decide(ctx, func(tx store.Tx) error {
+		return store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !seed() {
+		t.Fatal("nothing was added")
+	}
+	// What somebody changed stays.
+	rename := func(it *store.Item[store.Site]) error { it.Row.Name = "Autre"; return nil }
+	if err := st.Decide(ctx, func(tx store.Tx) error { return store.Update(tx, demo.Site, rename) }); err != nil {
+		t.Fatal(err)
+	}
+	if seed() {
+		t.Error("a second run adds something")
+	}
+	err = st.View(ctx, func(tx store.Tx) error {
+		for it, err := range store.List[store.Site](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if it.ID == demo.Site && it.Row.Name != "Autre" {
+				t.Errorf("a second run changed the name to %q", it.Row.Name)
+			} else if it.ID != demo.Site && !strings.Contains(it.Row.Name, "démonstration") {
+				t.Errorf("%q is not marked as a demonstration", it.Row.Name)
+			}
+		}
+		for it, err := range store.List[store.Terminal](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if it.Row.State != store.StateWaiting || !it.Row.LastSeen.IsZero() {
+				t.Errorf("terminal %s looks alive: %+v", it.ID, it.Row)
+			}
+		}
+		// Each space's rules hold, and the demonstration's own is open at any hour.
+		for it, err := range store.List[store.Space](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			var layers []policy.Layer
+			for _, id := range []string{it.Site, it.ID} {
+				if l, err := store.Get[store.PolicyRow](tx, id); err == nil {
+					layers = append(layers, policy.Layer{Name: l.Row.Layer, Doc: l.Row.Doc})
+				}
+			}
+			p, _, err := policy.Merge(policy.Default(), layers...)
+			if err != nil {
+				return err
+			}
+			if bad := p.Check(); len(bad) > 0 {
+				t.Errorf("the rules of %s: %v", it.ID, bad)
+			}
+			if (it.ID == demo.Space) != p.Hours.At(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), policy.Location()).Open {
+				t.Errorf("%s on a Sunday night: open %v", it.ID, it.ID != demo.Space)
+			}
+		}
+		_, err := store.Get[store.Terminal](tx, demo.Terminal)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
