@@ -1,1 +1,140 @@
-export function api(req, res) { res.writeHead(404).end() }
+// A small believable fleet of Haute-Savoie, as the API answers, for pictures.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString()
+const ahead = (minutes) => ago(-minutes)
+const wire = readFileSync(fileURLToPath(new URL('../../controller/wire/receipt.go', import.meta.url)), 'utf8')
+const names = (prefix) => [...wire.matchAll(new RegExp(`^\\s${prefix}\\w+\\s+= "([a-z-]+)"`, 'gm'))].map((m) => m[1])
+const props = names('Prop')
+const checks = names('Check')
+
+const devices = [
+  { name: 'reader', device: 'mfrc522:/dev/spidev0.0?rst=GPIO25', health: 'ready' },
+  { name: 'case', device: 'case:gpio', health: 'ready' },
+  { name: 'printer', device: 'ipp://203.0.113.20/ipp/print', health: 'ready' },
+]
+function terminal(id, name, site, space, state, more = {}) {
+  return { id, name, site, space, state, since: ago(42), level: 'full', missing: [], online: !['offline', 'waiting'].includes(state), lastSeen: ago(1), devices: state === 'waiting' ? [] : devices, sim: false, ...more }
+}
+const site = (id, name, kind, commune, spaces) => ({ id, name, kind, commune, territoire: 'Arve et Faucigny', spaces })
+const space = (id, name, open, terminals) => ({ id, name, open, until: open ? ahead(190) : ahead(900), terminals })
+
+const fleet = {
+  sites: [
+    site('samivel', 'Collège Samivel', 'college', 'Bonneville', [
+      space('hall', 'Hall d’accueil', true, [
+        terminal('t1', 'Poste 1', 'samivel', 'hall', 'free'),
+        terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13) }),
+      ]),
+      space('cdi', 'CDI', true, [terminal('t3', 'Poste CDI', 'samivel', 'cdi', 'quarantined', { reason: 'receipt-missing', since: ago(74) })]),
+    ]),
+    site('pms-annecy', 'Pôle médico-social d’Annecy', 'pms', 'Annecy', [
+      space('attente', 'Salle d’attente', true, [
+        terminal('t4', 'Poste 1', 'pms-annecy', 'attente', 'in-use', { leftSeconds: 260, since: ago(40) }),
+        terminal('t5', 'Poste 2', 'pms-annecy', 'attente', 'out', { reason: 'no-browser', since: ago(310) }),
+        terminal('t6', 'Poste 3', 'pms-annecy', 'attente', 'free', { level: 'reduced', missing: ['memory-limit', 'no-disk-swap'] }),
+      ]),
+    ]),
+    site('mie', 'Maison de l’insertion et de l’emploi', 'mie', 'Annemasse', [
+      space('multimedia', 'Espace multimédia', false, [
+        terminal('t7', 'Poste A', 'mie', 'multimedia', 'closed', { reason: 'closed' }),
+        terminal('t8', 'Poste B', 'mie', 'multimedia', 'offline', { since: ago(2900), lastSeen: ago(2900) }),
+        terminal('t9', 'Poste C', 'mie', 'multimedia', 'closed', { reason: 'closed', devices: [{ ...devices[0], health: 'faulted', error: 'cannot read the version register' }, ...devices.slice(1)] }),
+      ]),
+    ]),
+    site('cluses', 'Collège Geneviève-Anthonioz', 'college', 'Cluses', [space('cluses-hall', 'Hall', true, [terminal('t10', 'Poste Parents', 'cluses', 'cluses-hall', 'waiting')])]),
+  ],
+}
+
+const digest = (n) => Buffer.from(Array.from({ length: 32 }, (_, i) => (n * 31 + i * 7) & 255)).toString('base64')
+const receipt = (n) => ({ id: `r${n}`, kind: n === 40 ? 'challenge' : 'session', session: `s-${n}`, at: ago((48 - n) * 55), verdict: n === 41 ? 'rejected' : 'accepted', reason: n === 41 ? 'receipt-stale' : undefined, level: 'full', segment: n > 40 ? 2 : 1, index: n > 40 ? n - 40 : n, wipeMs: 1180 + n * 7, attempt: 1, sim: false })
+const receipts = [47, 46, 45, 44, 43, 42, 41, 40].map(receipt)
+const sessions = [47, 46, 45, 44, 43, 42].map((n, i) => ({ id: `s-${n}`, started: ago((48 - n) * 55 + 30), ended: i === 0 ? undefined : ago((48 - n) * 55), reason: i === 0 ? undefined : ['button', 'idle', 'time', 'arrived', 'closing'][i - 1], profile: 'parents', lang: 'fr', seconds: 60 * (41 - i * 5), active: 60 * (30 - i * 3), pages: i % 3, unsure: false, wipes: 1, wipeMs: 1240, receipt: i === 0 || i === 3 ? undefined : `r${n}` }))
+const commands = [
+  { id: 'c3', kind: 'identify', by: 'Camille Perrollaz', issued: ago(8), state: 'done', done: ago(8) },
+  { id: 'c2', kind: 'message', text: 'Le collège ferme à 17 h aujourd’hui.', by: 'Camille Perrollaz', issued: ago(190), state: 'expired' },
+  { id: 'c1', kind: 'lift', by: '', issued: ago(400), state: 'refused', answer: 'le poste est occupé' },
+]
+const day = (a, b, c, d) => [{ from: a, to: b }, ...(c ? [{ from: c, to: d }] : [])]
+const policy = {
+  version: 12,
+  profile: 'parents',
+  languages: ['fr', 'fr-x-facile', 'en'],
+  session: { minutes: 45, extendMinutes: 15, maxMinutes: 120, minMinutes: 5, warnMinutes: [10, 5, 1], idleSeconds: 180, graceSeconds: 60, uploadSeconds: 10, thanksSeconds: 20 },
+  hours: { always: false, weekly: [[], day(480, 720, 810, 1050), day(480, 720, 810, 1050), day(480, 720), day(480, 720, 810, 1140), day(480, 720, 810, 1020), []], exceptions: [{ day: '2026-12-21', spans: [], why: 'Vacances de Noël' }] },
+  access: { badgeRequired: false, anyBadge: true, known: [] },
+  web: { allowed: [], blocked: ['example.org'], downloads: true, uploads: true, popups: true, camera: false, thirdPartyCookies: true },
+  portal: { title: 'Vos démarches en ligne', tiles: [{ name: 'CAF', url: 'https://www.caf.fr/', hint: 'Allocations, logement, garde d’enfants', icon: 'family' }, { name: 'France Travail', url: 'https://www.francetravail.fr/', hint: 'Emploi, inscription, indemnisation', icon: 'work' }, { name: 'Haute-Savoie', url: 'https://www.hautesavoie.fr/', hint: 'Aides et services du Département', icon: 'place' }] },
+  printing: { enabled: true, pagesPerSession: 10, pagesPerDay: 20, colour: false },
+  permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
+  isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
+  keyboard: { layout: 'fr', variant: '', numLock: true },
+  network: { resolver: '', private: [], proxy: '', pac: '', ca: [] },
+}
+const me = { id: 'u1', name: 'Camille Perrollaz', role: 'administrator', sites: [], expires: ahead(400), version: '0.1.0', demo: true }
+const find = (id) => fleet.sites.flatMap((s) => s.spaces.flatMap((p) => p.terminals.map((t) => ({ s, p, t })))).find((f) => f.t.id === id)
+
+function detail(id) {
+  const { s, p, t } = find(id)
+  return {
+    terminal: t, siteName: s.name, spaceName: p.name, build: 'v0.1.0', machine: 'Raspberry Pi 4 Model B', enrolled: ago(60 * 24 * 40), policyWanted: 12, policyApplied: 12, permits: 4, epoch: 1, cursor: 812, gaps: 0, unacked: 0, diskFree: 21.4e9, clockSure: true, segment: 2, index: 7,
+    quarantine: t.state === 'quarantined' ? { reason: t.reason, detail: 'session s-44 has no receipt after 150 minutes', since: t.since, lifting: false } : undefined,
+    lastReceipt: receipts[0],
+    commands: t.state === 'quarantined' ? ['lift', 'identify', 'out'] : t.state === 'in-use' ? ['message', 'end', 'wipe', 'identify', 'quarantine', 'out'] : ['wipe', 'identify', 'quarantine', 'out'],
+  }
+}
+function receiptView(id) {
+  const b = receipt(Number(id.slice(1)))
+  return {
+    brief: b, terminal: 't2', name: 'Poste 2', unsure: false, boot: 'b-77', build: 'v0.1.0',
+    props: props.map((name) => ({ name, held: name !== 'no-disk-swap', detail: name === 'no-disk-swap' ? '/proc/swaps lists /swapfile' : '' })),
+    checks: [...checks.map((name, i) => ({ name, before: [23, 6, 412, 38, 2, 1][i] ?? 3, after: 0, result: 'clean', place: '' })), { name: 'canary-clipboard', before: 0, after: 0, result: 'not-planted' }],
+    prev: digest(3), digest: digest(9), envelope: { kid: 'Zb3mKq0vQ1n2S4yT', domain: 'borne/receipt/1', payload: digest(1), sig: digest(2) },
+  }
+}
+const audit = [['policy.changed', 'samivel', 'samivel', 'hours'], ['enrol.code', 'cluses', 'cluses-hall', 'Poste Parents'], ['login', '', '', ''], ['site.created', 'cluses', 'cluses', ''], ['user.created', '', 'u4', ''], ['login.link', '', 'u4', '']]
+const inventory = [['session', 'terminal', 'where it was', 'public-task', 'usage'], ['session', 'begun', 'when it began', 'public-task', 'usage'], ['session', 'holder', 'pseudonym of the badge, unlinkable between months', 'public-task', 'usage'], ['terminal', 'name', 'shown to staff and people', 'none-personal', 'life'], ['terminal', 'lastSeen', 'last time it was connected', 'none-personal', 'life'], ['audit', 'actor', 'user, or the controller', 'public-task', 'audit']]
+const days = Array.from({ length: 7 }, (_, i) => ({ day: new Date(Date.now() - (6 - i) * 86_400_000).toISOString().slice(0, 10), sessions: [12, 18, 9, 21, 16, 0, 3][i], minutes: 300 }))
+
+const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
+let rev = 7
+
+function answer(method, path, body, headers) {
+  const [, , a, id, b] = path.split('/')
+  if (method === 'GET') {
+    if (a === 'me') return { body: me }
+    if (a === 'fleet') return { body: fleet }
+    if (a === 'terminals' && !b) return { body: detail(id) }
+    if (b === 'sessions') return { body: { sessions, next: 'x' } }
+    if (b === 'receipts') return { body: { receipts } }
+    if (b === 'commands') return { body: { commands } }
+    if (a === 'receipts') return { body: receiptView(id) }
+    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
+    if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
+    if (a === 'audit') return { body: { entries: audit.map(([action, s, target, d], i) => ({ seq: 90 - i, at: ago(i * 300), actor: i === 2 ? 'Louis Favre' : 'Camille Perrollaz', action, site: s, target, detail: d, hash: digest(i) })) } }
+    if (a === 'inventory') return { body: { fields: inventory.map(([table, field, purpose, basis, retention]) => ({ table, field, purpose, basis, retention })) } }
+  }
+  if (headers['x-borne'] !== '1') return problem(403, 'Cette demande ne vient pas de la console : elle a été refusée.')
+  if (path === '/api/login/link') return body.token.startsWith('expired') ? problem(401, 'Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.') : { body: me }
+  if (method === 'POST' && b === 'commands') return { status: 202, body: { id: 'c9' } }
+  if (b === 'enrol-codes') return { status: 201, body: { code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
+  if (method === 'PUT') {
+    if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
+    if (body.policy.session.minutes === 44) return problem(412, 'Quelqu’un a changé ces règles entre-temps. Rechargez la page, puis refaites votre changement.')
+    return { body: { rev: ++rev, level: 'site', own: body.own, policy: body.policy, applied: [] }, etag: `"${rev}"` }
+  }
+  return problem(404, 'Cet élément n’existe pas, ou plus.')
+}
+
+export async function api(req, res, url) {
+  if (url.pathname === '/api/live') {
+    res.writeHead(200, { 'content-type': 'text/event-stream' })
+    return void res.write(`event: hello\ndata: {"generation":1,"heartbeat":15}\n\n`)
+  }
+  let text = ''
+  for await (const chunk of req) text += chunk
+  if (url.pathname === '/api/me' && req.headers.referer?.includes('outside')) text = ''
+  const a = answer(req.method, url.pathname, text ? JSON.parse(text) : {}, req.headers)
+  res.writeHead(a.status ?? 200, { 'content-type': 'application/json', ...(a.etag ? { etag: a.etag } : {}) }).end(JSON.stringify(a.body))
+}

@@ -22,10 +22,10 @@ const complain = (name, what) => {
   process.stderr.write(`${name}: ${what}\n`)
 }
 
-async function open(name, options, url) {
+async function open(name, options, url, fails = false) {
   const context = await browser.newContext({ locale: 'fr-FR', reducedMotion: 'reduce', ...options })
   const page = await context.newPage()
-  page.on('console', (m) => m.type() === 'error' && complain(name, m.text()))
+  page.on('console', (m) => m.type() === 'error' && !(fails && m.text().includes('Failed to load resource')) && complain(name, m.text()))
   page.on('pageerror', (e) => complain(name, e.message))
   await page.goto(url)
   await page.evaluate(() => document.fonts.ready)
@@ -65,7 +65,7 @@ for (const p of pages) {
       const name = `${p.name}-${size}${colorScheme === 'dark' ? '-dark' : ''}`
       if (!wanted(name)) continue
       if (p.only && p.only !== size) continue
-      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR' }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path)
+      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR' }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path, p.fails)
       await page.waitForSelector(p.wait)
       await p.act?.(page)
       await page.waitForTimeout(200)

@@ -1,0 +1,89 @@
+import type * as T from './types.ts'
+
+/** One wrong field of a request: where ("session.minutes") and why, in French. */
+export interface Wrong {
+  at: string
+  message: string
+}
+
+/** An answer that is no success, with a sentence for the person. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+    readonly wrong: Wrong[] = [],
+  ) {
+    super(detail)
+  }
+}
+
+/** Status of a Problem when no answer came at all. */
+export const UNREACHABLE = 0
+const WAIT_MS = 20_000
+
+export interface Answer<B> {
+  body: B
+  etag: string
+}
+
+/** Reads an RFC 9457 document; whatever else came becomes a Problem without fields. */
+export function problemOf(status: number, text: string): Problem {
+  try {
+    const p = JSON.parse(text) as { detail?: unknown; errors?: { location?: unknown; message?: unknown }[] | null }
+    const wrong = (p.errors ?? []).map((e) => ({ at: String(e.location ?? '').replace(/^body\.(policy\.)?/, ''), message: String(e.message ?? '') }))
+    return new Problem(status, typeof p.detail === 'string' ? p.detail : '', wrong)
+  } catch {
+    return new Problem(status, '')
+  }
+}
+
+let expired: () => void = () => {}
+
+/** Calls back when the controller no longer knows who this is. */
+export function onExpired(run: () => void): void {
+  expired = run
+}
+
+async function call<B>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<B>> {
+  let r: Response
+  let text: string
+  try {
+    r = await fetch('/api' + path, {
+      method,
+      headers: { accept: 'application/json', ...(method === 'GET' ? {} : { 'x-borne': '1' }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(WAIT_MS),
+    })
+    text = await r.text()
+  } catch {
+    throw new Problem(UNREACHABLE, '')
+  }
+  if (!r.ok) {
+    if (r.status === 401 && !path.startsWith('/login')) expired()
+    throw problemOf(r.status, text)
+  }
+  return { body: (text ? JSON.parse(text) : undefined) as B, etag: r.headers.get('etag') ?? '' }
+}
+
+const get = async <B>(path: string) => (await call<B>('GET', path)).body
+const id = encodeURIComponent
+const page = (before?: string) => (before ? `?limit=25&before=${id(before)}` : '?limit=25')
+
+export const api = {
+  login: async (token: string) => (await call<T.Me>('POST', '/login/link', { token })).body,
+  logout: () => call<void>('POST', '/logout'),
+  me: () => get<T.Me>('/me'),
+  fleet: () => get<T.Fleet>('/fleet'),
+  terminal: (t: string) => get<T.TerminalDetail>(`/terminals/${id(t)}`),
+  sessions: (t: string, before?: string) => get<T.SessionPage>(`/terminals/${id(t)}/sessions${page(before)}`),
+  receipts: (t: string, before?: string) => get<T.ReceiptPage>(`/terminals/${id(t)}/receipts${page(before)}`),
+  receipt: (r: string) => get<T.ReceiptView>(`/receipts/${id(r)}`),
+  commands: (t: string, before?: string) => get<T.CommandPage>(`/terminals/${id(t)}/commands${page(before)}`),
+  command: async (t: string, c: T.CommandRequest) => (await call<T.Accepted>('POST', `/terminals/${id(t)}/commands`, c)).body,
+  enrol: async (site: string, r: T.EnrolRequest) => (await call<T.EnrolCode>('POST', `/sites/${id(site)}/enrol-codes`, r)).body,
+  report: (site: string) => get<T.Report>(`/sites/${id(site)}/report`),
+  policy: (level: 'sites' | 'spaces', of: string) => call<T.PolicyView>('GET', `/${level}/${id(of)}/policy`),
+  putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
+  audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),
+  inventory: () => get<T.Inventory>('/inventory'),
+}

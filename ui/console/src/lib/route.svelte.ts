@@ -1,0 +1,54 @@
+export type Route =
+  | { page: 'fleet' }
+  | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string }
+  | { page: 'audit' | 'inventory' }
+  | { page: 'login'; token: string }
+  | { page: 'unknown' }
+
+/** Reads the fragment of the address. One that is no path of ours is a login link's token. */
+export function parse(hash: string): Route {
+  const path = hash.replace(/^#/, '')
+  if (path === '' || path === '/') return { page: 'fleet' }
+  const token = /^(?:login=|token=)?([A-Za-z0-9_-]{16,64})$/.exec(path)
+  if (token) return { page: 'login', token: token[1]! }
+  const [first, id, part] = path.slice(1).split('/').map(safeDecode)
+  if (path.startsWith('/') && id) {
+    if (first === 'terminals') return { page: 'terminal', id, part }
+    if (first === 'sites') return { page: 'site', id, part }
+    if (first === 'receipts') return { page: 'receipt', id }
+  } else if (first === 'audit' || first === 'inventory') return { page: first }
+  return { page: 'unknown' }
+}
+
+function safeDecode(s: string): string {
+  try {
+    return decodeURIComponent(s)
+  } catch {
+    return s
+  }
+}
+
+export const to = {
+  fleet: '#/',
+  terminal: (id: string) => `#/terminals/${encodeURIComponent(id)}`,
+  site: (id: string, part = '') => `#/sites/${encodeURIComponent(id)}${part && '/' + encodeURIComponent(part)}`,
+  receipt: (id: string) => `#/receipts/${encodeURIComponent(id)}`,
+}
+
+export class Router {
+  route = $state.raw<Route>(parse(location.hash))
+
+  constructor() {
+    $effect(() => {
+      const moved = () => (this.route = parse(location.hash))
+      addEventListener('hashchange', moved)
+      return () => removeEventListener('hashchange', moved)
+    })
+  }
+
+  /** Goes elsewhere without leaving this address in the history: a token must not stay there. */
+  replace(hash: string): void {
+    history.replaceState(null, '', '/' + hash)
+    this.route = parse(hash)
+  }
+}

@@ -1,0 +1,31 @@
+import en from '../../../catalogues/en.json?messages=console,reason,check,prop,result,level,alert'
+import fr from '../../../catalogues/fr.json?messages=console,reason,check,prop,result,level,alert'
+import { translator, type Args } from '../../../shared/i18n/format.ts'
+import type { Key } from '../../../shared/i18n/keys.ts'
+
+export type Lang = 'fr' | 'en'
+const kept = 'borne.lang'
+
+function first(): Lang {
+  const stored = localStorage.getItem(kept)
+  if (stored === 'fr' || stored === 'en') return stored
+  return navigator.languages.find((l) => /^(fr|en)\b/.test(l))?.startsWith('en') ? 'en' : 'fr'
+}
+
+class Words {
+  lang = $state<Lang>(first())
+  t = $derived(translator<Key>({ fr, en }, this.lang))
+
+  choose(lang: Lang): void {
+    this.lang = lang
+    localStorage.setItem(kept, lang)
+  }
+}
+
+export const words = new Words()
+export const t = (key: Key, args?: Args): string => words.t(key, args)
+/** The sentence of a code of the protocol, or a neutral one for a code newer than this page. */
+export const sentence = (prefix: 'reason.' | 'check.' | 'prop.' | 'result.' | 'level.' | 'console.command.' | 'console.audit.' | 'console.role.' | 'console.health.' | 'console.device.' | 'console.kind.' | 'console.outcome.' | 'console.basis.' | 'console.retention.', code: string | undefined): string => {
+  const found = words.t.code(prefix, code, 'reason.none')
+  return found === words.t('reason.none') && code ? code : found
+}

@@ -1,0 +1,20 @@
+import type { TerminalBrief } from '../api/types.ts'
+import { sentence, t } from '../lib/words.svelte.ts'
+
+/** Why a terminal is as it is, as a sentence; empty when there is nothing to say. */
+export function why(b: TerminalBrief, left: number): string {
+  if (b.state === 'in-use') return t('console.left', { minutes: Math.ceil(left / 60) })
+  if (b.state === 'offline') return t('console.why.offline')
+  if (b.state === 'waiting') return t('console.why.waiting')
+  if (b.reason) return sentence('reason.', b.reason)
+  const bad = b.devices.find((d) => d.health === 'faulted' || d.health === 'absent')
+  return bad ? t('console.why.device', { device: sentence('console.device.', bad.name), health: sentence('console.health.', bad.health) }) : ''
+}
+
+/** What somebody can do about it. */
+export function todoOf(b: TerminalBrief): string {
+  if (b.state === 'quarantined') return t('console.todo.quarantined')
+  if (b.state === 'out') return t('console.todo.out')
+  if (b.state === 'offline') return t('console.todo.offline')
+  return t('console.todo.device')
+}
