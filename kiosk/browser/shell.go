@@ -69,8 +69,11 @@ func OpenShell(ctx context.Context, cfg ShellConfig) (*Shell, error) {
 		if s.relay != nil {
 			s.relay.close()
 		}
-		if try == 2 || ctx.Err() != nil || cfg.Pipe.Err() != nil {
+		if try == 4 || ctx.Err() != nil || cfg.Pipe.Err() != nil {
 			err = borrowed
+		} else {
+			// lorca waits for targets to be told anew.
+			err = s.p.Call(ctx, "", "Target.setDiscoverTargets", map[string]any{"discover": false}, nil)
 		}
 	}
 	if err == nil {
