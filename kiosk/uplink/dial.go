@@ -208,7 +208,6 @@ func explain(err error, addr string) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
-	var alert tls.AlertError
 	switch {
 	case errors.As(err, &cert) && errors.As(err, &unknown) && len(cert.UnverifiedCertificates) > 0:
 		return &InterceptedError{Host: host, Issuer: issuer(cert.UnverifiedCertificates[0])}
@@ -216,8 +215,8 @@ func explain(err error, addr string) error {
 		return fmt.Errorf("cannot trust %s: its certificate is not valid at this terminal's time; check the clock, then the controller's certificate: %w", addr, err)
 	case errors.As(err, &name):
 		return fmt.Errorf("cannot trust %s: its certificate is for another name; check the controller's address: %w", addr, err)
-	case errors.As(err, &alert):
-		return fmt.Errorf("cannot open TLS 1.3 with %s: it answers %q; a proxy in between may not know TLS 1.3: ask for %s to be exempted: %w", addr, alert.Error(), host, err)
+	case remoteAlert(err) != "":
+		return fmt.Errorf("cannot open TLS 1.3 with %s; a proxy in between may not know TLS 1.3: ask for %s to be exempted: %w", addr, host, err)
 	}
 	return fmt.Errorf("cannot open TLS with %s: %w", addr, err)
 }

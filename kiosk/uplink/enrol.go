@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"borne/controller/wire"
@@ -191,9 +192,19 @@ func post(ctx context.Context, conn net.Conn, host, path string, in, out any) er
 // refusal names the alert by which the other side turns a certificate down: in
 // TLS 1.3 it arrives with the first read, after the handshake.
 func refusal(err error) error {
-	var alert tls.AlertError
-	if errors.As(err, &alert) {
-		return fmt.Errorf("%w (%s): it was revoked, replaced or has expired; see this terminal in the console, or enrol it again: %w", ErrRefused, alert.Error(), err)
+	if alert := remoteAlert(err); strings.Contains(alert, "certificate") || strings.Contains(alert, "access denied") {
+		return fmt.Errorf("%w: it was revoked or replaced, or has expired; see this terminal in the console, or enrol it again: %w", ErrRefused, err)
 	}
 	return err
+}
+
+// remoteAlert returns the text of an alert that the other side sent. crypto/tls
+// has no exported type for it outside QUIC: it comes as the cause of a
+// net.OpError whose Op is "remote error".
+func remoteAlert(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
+		return op.Err.Error()
+	}
+	return ""
 }

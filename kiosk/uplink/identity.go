@@ -152,8 +152,8 @@ func (id Identity) check() error {
 			return fmt.Errorf("a signing key has %d bytes, want %d", len(k), ed25519.PublicKeySize)
 		}
 	}
-	if len(id.BadgeKey) < 16 {
-		return fmt.Errorf("the badge key has %d bytes, want 16 or more", len(id.BadgeKey))
+	if len(id.BadgeKey) < 32 {
+		return fmt.Errorf("the badge key has %d bytes, want 32 or more", len(id.BadgeKey))
 	}
 	return nil
 }
