@@ -25,41 +25,49 @@ type enrolIn struct {
 const maxCodes = 40
 
 func (a *API) enrol(ctx context.Context, in *enrolIn) (*out[EnrolCode], error) {
-	p, now := person(ctx), a.Now().UTC()
-	code := wire.NewCode()
-	secret, err := wire.ParseCode(code)
-	if err != nil {
-		return nil, a.fail(opEnrol, err)
-	}
-	row := store.EnrolCode{Secret: secret, Space: in.Body.Space, Name: strings.TrimSpace(in.Body.Name), Replaces: in.Body.Replace,
-		By: p.ID, Created: now, Expires: now.Add(store.CodeMinutes * time.Minute)}
-	err = a.Store.Decide(ctx, func(tx store.Tx) error {
-		if err := checkCode(tx, in.ID, &row); err != nil {
-			return err
-		}
-		open := 0
-		for it, err := range store.List[store.EnrolCode](tx, "", "", false) {
-			if err != nil {
-				return err
-			}
-			if it.Site == in.ID && it.Row.Used.IsZero() && now.Before(it.Row.Expires) {
-				open++
-			}
-		}
-		if open >= maxCodes {
-			return newProblem(http.StatusTooManyRequests, "Trop de codes d’installation attendent déjà. Utilisez-les, ou attendez 15 minutes.")
-		}
-		m := store.Meta{ID: wire.CodeID(secret), Site: in.ID, Scope: row.Space}
-		if err := store.Put(tx, store.Item[store.EnrolCode]{Meta: m, Row: row}); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "enrol.code", Site: in.ID, Scope: row.Space,
-			Target: row.Replaces, Detail: row.Name})
+	var c EnrolCode
+	err := a.Store.Decide(ctx, func(tx store.Tx) (err error) {
+		c, err = MakeCode(tx, in.ID, in.Body, person(ctx).ID, a.Now())
+		return err
 	})
 	if err != nil {
 		return nil, a.fail(opEnrol, err)
 	}
-	return answer(EnrolCode{Code: code, Terminal: row.Replaces, Expires: row.Expires}), nil
+	return answer(c), nil
+}
+
+// MakeCode makes a one-time installation code for a terminal of the site, and
+// records who asked for it.
+func MakeCode(tx store.Tx, site string, r EnrolRequest, by string, now time.Time) (EnrolCode, error) {
+	now = now.UTC()
+	code := wire.NewCode()
+	secret, err := wire.ParseCode(code)
+	if err != nil {
+		return EnrolCode{}, err
+	}
+	row := store.EnrolCode{Secret: secret, Space: r.Space, Name: strings.TrimSpace(r.Name), Replaces: r.Replace,
+		By: by, Created: now, Expires: now.Add(store.CodeMinutes * time.Minute)}
+	if err := checkCode(tx, site, &row); err != nil {
+		return EnrolCode{}, err
+	}
+	open := 0
+	for it, err := range store.List[store.EnrolCode](tx, "", "", false) {
+		if err != nil {
+			return EnrolCode{}, err
+		}
+		if it.Site == site && it.Row.Used.IsZero() && now.Before(it.Row.Expires) {
+			open++
+		}
+	}
+	if open >= maxCodes {
+		return EnrolCode{}, newProblem(http.StatusTooManyRequests, "Trop de codes d’installation attendent déjà. Utilisez-les, ou attendez 15 minutes.")
+	}
+	m := store.Meta{ID: wire.CodeID(secret), Site: site, Scope: row.Space}
+	if err := store.Put(tx, store.Item[store.EnrolCode]{Meta: m, Row: row}); err != nil {
+		return EnrolCode{}, err
+	}
+	err = audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "enrol.code", Site: site, Scope: row.Space, Target: row.Replaces, Detail: row.Name})
+	return EnrolCode{Code: code, Terminal: row.Replaces, Expires: row.Expires}, err
 }
 
 // checkCode refuses a code that no terminal could be installed with.

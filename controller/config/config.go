@@ -60,7 +60,6 @@ func (c Console) TLS() bool { return c.Cert != "" }
 // Terminals is the listener of terminals: always mutual TLS.
 type Terminals struct {
 	Listen string
-	Names  []string // host names and addresses that its certificate holds
 }
 
 // Retention is one dated rule: days that each class is kept.
@@ -82,8 +81,7 @@ type file struct {
 		URL    string `toml:"url"`
 	} `toml:"console"`
 	Terminals struct {
-		Listen string   `toml:"listen"`
-		Names  []string `toml:"names"`
+		Listen string `toml:"listen"`
 	} `toml:"terminals"`
 	Metrics struct {
 		Listen string `toml:"listen"`
@@ -188,7 +186,7 @@ func (f file) check() (c Config, wrong []error) {
 	bad := func(key, value, want string) { wrong = append(wrong, fmt.Errorf("%s = %q: %s", key, value, want)) }
 	c = Config{State: f.State, LogJSON: f.Log == "json", Demo: f.Demo, Metrics: f.Metrics.Listen,
 		Console:   Console{Listen: f.Console.Listen, Cert: f.Console.Cert, Key: f.Console.Key, URL: strings.TrimRight(f.Console.URL, "/")},
-		Terminals: Terminals{Listen: f.Terminals.Listen, Names: f.Terminals.Names},
+		Terminals: Terminals{Listen: f.Terminals.Listen},
 		Idle:      time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour}
 	if !filepath.IsAbs(f.State) || filepath.Clean(f.State) != f.State || f.State == "/" {
 		bad("state", f.State, "write a whole path such as "+defaults().State)
@@ -216,11 +214,6 @@ func (f file) check() (c Config, wrong []error) {
 	if u, err := url.Parse(f.Console.URL); f.Console.URL != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "") {
 		bad("console.url", f.Console.URL, "write the console's address as people type it, such as https://bornes.example.fr")
 	}
-	for _, n := range f.Terminals.Names {
-		if _, err := netip.ParseAddr(n); err != nil && !hostName.MatchString(n) {
-			bad("terminals.names", n, "write host names or IP addresses, without a port")
-		}
-	}
 	if f.Login.IdleMinutes < 5 || f.Login.IdleMinutes > 24*60 {
 		bad("login.idle_minutes", fmt.Sprint(f.Login.IdleMinutes), "write 5 to 1440")
 	}
@@ -243,8 +236,6 @@ func (f file) check() (c Config, wrong []error) {
 	slices.SortFunc(wrong, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
 	return c, wrong
 }
-
-var hostName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$`)
 
 func address(s string) bool {
 	host, port, err := net.SplitHostPort(s)

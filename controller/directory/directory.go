@@ -12,8 +12,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"borne/controller/store"
@@ -41,28 +39,6 @@ func New(pepper []byte, now func() time.Time) (*Directory, error) {
 		return nil, fmt.Errorf("cannot use the badge directory: the pepper has %d bytes, want 32; restore it from a backup", len(pepper))
 	}
 	return &Directory{pepper: pepper, now: now}, nil
-}
-
-// OpenPepper reads the pepper from a file, which it makes when there is none.
-func OpenPepper(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		b = make([]byte, 32)
-		rand.Read(b) // never fails since Go 1.24
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("cannot make the badge directory's pepper: %w", err)
-		}
-		_, err = f.Write(b)
-		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-			return nil, fmt.Errorf("cannot write the badge directory's pepper: %w", err)
-		}
-		return b, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the badge directory's pepper: %w", err)
-	}
-	return b, nil
 }
 
 // Pseudonym returns what a session of that time carries for the badge: the same
