@@ -81,7 +81,7 @@ type Terminal struct {
 	Epoch      uint64         `json:"epoch" inventory:"numbering of its records;none-personal;life"`
 	Boot       string         `json:"boot,omitempty" inventory:"last boot, to tell clones apart;none-personal;life"`
 	Chain      wire.ChainHead `json:"chain" inventory:"last verified receipt;none-personal;life"`
-	Rechain    bool           `json:"rechain,omitempty" inventory:"new hardware begins a new segment;none-personal;life"`
+	Forgot     uint64         `json:"forgot,omitempty" inventory:"permits up to this number may be from before a restore;none-personal;life"`
 	LastPermit uint64         `json:"lastPermit" inventory:"last permit number granted;none-personal;life"`
 	Generation uint64         `json:"generation" inventory:"controller generation of that number;none-personal;life"`
 	Owes       string         `json:"owes,omitempty" inventory:"begun session without a verified receipt;none-personal;life"`
@@ -173,6 +173,7 @@ type ReceiptRow struct {
 	Kind     wire.ReceiptKind `json:"kind" inventory:"session or challenge;none-personal;security"`
 	Session  string           `json:"session,omitempty" inventory:"session wiped;public-task;security"`
 	Permit   string           `json:"permit,omitempty" inventory:"permit that it repeats;none-personal;security"`
+	Chained  bool             `json:"chained,omitempty" inventory:"authentic and in its place of the chain;none-personal;security"`
 	Segment  uint64           `json:"segment" inventory:"place in the chain;none-personal;security"`
 	Index    uint64           `json:"index" inventory:"place in the chain;none-personal;security"`
 	At       time.Time        `json:"at" inventory:"when it came to be, by the terminal's clock;none-personal;security"`

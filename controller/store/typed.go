@@ -130,18 +130,18 @@ func (s SessionRow) Indexes() []Index {
 
 func (ReceiptRow) Table() Kind { return KindReceipt }
 
-// Indexes: terminal, digest, and place (terminal, segment, index) when accepted.
+// Indexes: terminal, digest, and place (key, segment, index) when chained.
 func (r ReceiptRow) Indexes() []Index {
 	ix := []Index{{"terminal", r.Terminal}, {"digest", r.Digest}}
-	if r.Verdict == VerdictAccepted {
-		ix = append(ix, Index{"place", ReceiptPlace(r.Terminal, r.Segment, r.Index)})
+	if r.Chained {
+		ix = append(ix, Index{"place", ReceiptPlace(r.Envelope.Kid, r.Segment, r.Index)})
 	}
 	return ix
 }
 
 // ReceiptPlace is the value of ReceiptRow's index "place".
-func ReceiptPlace(terminal string, segment, index uint64) string {
-	return fmt.Sprintf("%s/%d/%d", terminal, segment, index)
+func ReceiptPlace(kid string, segment, index uint64) string {
+	return fmt.Sprintf("%s/%d/%d", kid, segment, index)
 }
 
 func (PermitRow) Table() Kind { return KindPermit }

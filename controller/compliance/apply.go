@@ -1,0 +1,230 @@
+package compliance
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// Apply is the store's Applier: one acknowledged record becomes rows. It is
+// total; what it cannot read is kept as it came.
+func (r *Rules) Apply(tx store.Tx, id string, rec wire.Record) error {
+	t, err := store.Get[store.Terminal](tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return keep(tx, store.Meta{ID: id}, rec)
+	}
+	if err != nil {
+		return err
+	}
+	before := t
+	known, err := r.applyKind(tx, &t, rec)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if err := keep(tx, t.Meta, rec); err != nil {
+			return err
+		}
+	}
+	if same(before.Row, t.Row) {
+		return nil
+	}
+	return store.Put(tx, t)
+}
+
+func same(a, b store.Terminal) bool {
+	x, err := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && string(x) == string(y)
+}
+
+func keep(tx store.Tx, of store.Meta, rec wire.Record) error {
+	id := store.TimeID(rec.At, fmt.Sprintf("%s-%d-%d", of.ID, rec.Epoch, rec.Seq))
+	return store.Put(tx, store.Item[store.RecordRow]{Meta: store.Meta{ID: id, Site: of.Site, Scope: of.ID}, Row: store.RecordRow{Terminal: of.ID, Record: rec}})
+}
+
+// applyKind changes t and other rows. It tells whether the record has a table
+// of its own and needs no keeping.
+func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, error) {
+	switch rec.Kind {
+	case wire.KindBegun:
+		b, ok := body[wire.Begun](rec)
+		if !ok || b.Session == "" {
+			return false, nil
+		}
+		return true, r.begun(tx, t, rec, b)
+	case wire.KindEnded:
+		e, ok := body[wire.Ended](rec)
+		if !ok {
+			return false, nil
+		}
+		return r.ended(tx, t, rec, e)
+	case wire.KindReceipt:
+		e, ok := body[wire.Envelope](rec)
+		if !ok {
+			return false, r.quarantine(tx, t, wire.QuarReceiptForged, "a receipt that cannot be read", "")
+		}
+		return true, r.AcceptReceipt(tx, t, rec, e)
+	case wire.KindCommand:
+		c, ok := body[wire.CommandDone](rec)
+		if !ok {
+			return false, nil
+		}
+		return r.commandDone(tx, t, c)
+	case wire.KindDevice:
+		d, ok := body[wire.Device](rec)
+		if !ok || d.Name == "" {
+			return false, nil
+		}
+		return true, device(tx, t, rec, d)
+	case wire.KindRefused:
+		f, ok := body[wire.Refused](rec)
+		if !ok {
+			return false, nil
+		}
+		return false, r.rollup(tx, t, rec, func(u *store.Rollup) {
+			u.Refusals++
+			count(&u.Refused, string(f.Reason))
+		})
+	case wire.KindPolicy:
+		if p, ok := body[wire.PolicyApplied](rec); ok {
+			if t.Row.PolicyError = cut(p.Error); p.Error == "" {
+				t.Row.Policy = p.Version
+			}
+		}
+		return false, nil
+	case wire.KindBoot:
+		if b, ok := body[wire.Boot](rec); ok {
+			t.Row.Build, t.Row.Machine = short(b.Build), short(b.Machine)
+		}
+		return false, nil
+	default:
+		return false, nil
+	}
+}
+
+func body[T any](rec wire.Record) (T, bool) {
+	var v T
+	return v, json.Unmarshal(rec.Body, &v) == nil
+}
+
+func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) error {
+	id := store.TimeID(rec.At, b.Session)
+	if _, err := store.Get[store.SessionRow](tx, id); err == nil {
+		return r.quarantine(tx, t, wire.QuarClone, "session "+b.Session+" began twice", "")
+	}
+	row := store.SessionRow{Session: b.Session, Terminal: t.ID, Permit: b.Permit, N: b.N, Profile: b.Profile, Lang: b.Lang,
+		Policy: b.Policy, Holder: hex.EncodeToString(b.Holder), Begun: rec.At, Unsure: rec.Unsure}
+	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {
+		return err
+	}
+	if t.Row.Owes != "" {
+		if err := r.quarantine(tx, t, wire.QuarReceiptMissing, "session "+b.Session+" began before the receipt of "+t.Row.Owes, ""); err != nil {
+			return err
+		}
+	}
+	why, detail, err := r.consume(tx, t, b)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		if err := r.quarantine(tx, t, why, detail, ""); err != nil {
+			return err
+		}
+	}
+	t.Row.Owes, t.Row.OwedFor = b.Session, 0
+	return nil
+}
+
+// session finds a session of this terminal.
+func session(tx store.Tx, t *terminal, id string) (store.Item[store.SessionRow], bool, error) {
+	for s, err := range store.Find[store.SessionRow](tx, "session", id) {
+		if err != nil {
+			return s, false, err
+		}
+		if s.Row.Terminal == t.ID {
+			return s, true, nil
+		}
+	}
+	return store.Item[store.SessionRow]{}, false, nil
+}
+
+func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (bool, error) {
+	s, ok, err := session(tx, t, e.Session)
+	if err != nil || !ok || !s.Row.Ended.IsZero() {
+		return false, err
+	}
+	s.Row.Ended, s.Row.Reason, s.Row.Seconds, s.Row.Active = rec.At, e.Reason, e.Seconds, e.Active
+	s.Row.Pages, s.Row.Wipes, s.Row.WipeMS = e.Pages, e.Wipes, e.WipeMS
+	if err := store.Put(tx, s); err != nil {
+		return true, err
+	}
+	return true, r.rollup(tx, t, rec, func(u *store.Rollup) {
+		u.Sessions++
+		u.Seconds += max(e.Seconds, 0)
+		u.Active += max(e.Active, 0)
+		u.Pages += max(e.Pages, 0)
+		count(&u.Ends, string(e.Reason))
+	})
+}
+
+// maxReasons bounds what a terminal can add to a day's row.
+const maxReasons = 40
+
+func count(m *map[string]int, key string) {
+	if *m == nil {
+		*m = map[string]int{}
+	}
+	if _, ok := (*m)[key]; len(key) > 40 || (!ok && len(*m) >= maxReasons) {
+		key = "other"
+	}
+	(*m)[key]++
+}
+
+func (r *Rules) rollup(tx store.Tx, t *terminal, rec wire.Record, change func(*store.Rollup)) error {
+	day := rec.At.In(r.cfg.Location).Format("2006-01-02")
+	it, err := store.Get[store.Rollup](tx, store.RollupID(day, t.ID))
+	if errors.Is(err, store.ErrNotFound) {
+		it, err = store.Item[store.Rollup]{Meta: store.Meta{ID: store.RollupID(day, t.ID), Site: t.Site, Scope: t.ID}, Row: store.Rollup{Day: day, Terminal: t.ID}}, nil
+	}
+	if err != nil {
+		return err
+	}
+	change(&it.Row)
+	return store.Put(tx, it)
+}
+
+func (r *Rules) commandDone(tx store.Tx, t *terminal, c wire.CommandDone) (bool, error) {
+	row, err := store.Get[store.CommandRow](tx, c.ID)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.Row.Terminal != t.ID) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if row.Row.Status = store.CommandDone; !c.Done {
+		row.Row.Status = store.CommandRefused
+	}
+	row.Row.Answer, row.Row.Changed = cut(c.Reason), r.cfg.Now().UTC()
+	return true, store.Put(tx, row)
+}
+
+func device(tx store.Tx, t *terminal, rec wire.Record, d wire.Device) error {
+	id := t.ID + "/" + short(d.Name)
+	it, err := store.Get[store.DeviceRow](tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		it, err = store.Item[store.DeviceRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if it.Row.Health != d.Health {
+		it.Row.Since = rec.At
+	}
+	it.Row.Terminal, it.Row.Name, it.Row.Device, it.Row.Health, it.Row.Error = t.ID, d.Name, d.Device, d.Health, cut(d.Error)
+	return store.Put(tx, it)
+}

@@ -1,0 +1,221 @@
+// Package compliance decides whether a terminal may serve: it verifies the
+// receipts of its wipes, grants its permits, and puts it in quarantine. All of
+// it runs inside the store's transactions.
+package compliance
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// Signer signs what the controller says.
+type Signer interface {
+	SignPermit(wire.Permit) (wire.Envelope, error)
+	SignCommand(wire.Command) (wire.Envelope, error)
+}
+
+// Config is what the rules need.
+type Config struct {
+	Sign      Signer
+	Now       func() time.Time
+	RefuseSim bool // a production controller: simulated hardware proves nothing
+	Location  *time.Location
+}
+
+// Rules apply to every terminal.
+type Rules struct{ cfg Config }
+
+// New returns the rules.
+func New(cfg Config) *Rules {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Location == nil {
+		cfg.Location = policy.Location()
+	}
+	return &Rules{cfg}
+}
+
+// Errors that callers tell apart.
+var (
+	ErrClone   = errors.New("two machines share this identity")
+	ErrRevoked = errors.New("the terminal is revoked")
+)
+
+// Lifetimes of commands.
+const (
+	commandHours   = 24
+	messageMinutes = 10
+	nonceBytes     = 32
+)
+
+var ids = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewID returns a random id: 80 bits behind a prefix that tells what it names.
+func NewID(prefix string) string {
+	b := make([]byte, 10)
+	rand.Read(b)
+	return prefix + ids.EncodeToString(b)
+}
+
+type terminal = store.Item[store.Terminal]
+
+// Effective returns the policy of a terminal: the layers of the Département,
+// its site, its space and itself over policy.Default. Version is the newest of
+// theirs.
+func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
+	var layers []policy.Layer
+	version := uint64(1)
+	for _, l := range []struct{ name, id string }{{"global", store.PolicyGlobal}, {"site", t.Site}, {"space", t.Row.Space}, {"terminal", t.ID}} {
+		row, err := store.Get[store.PolicyRow](tx, l.id)
+		if l.id == "" || errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return policy.Policy{}, err
+		}
+		layers = append(layers, policy.Layer{Name: l.name, Doc: row.Row.Doc})
+		version = max(version, row.Row.Version)
+	}
+	p, _, err := policy.Merge(policy.Default(), layers...)
+	if err != nil {
+		return p, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
+	}
+	p.Version = version
+	return p, nil
+}
+
+// Generation returns the controller's: 1 until it is restored.
+func Generation(tx store.Tx) (uint64, error) {
+	s, err := store.Get[store.Setting](tx, store.SettingController)
+	if errors.Is(err, store.ErrNotFound) {
+		return 1, nil
+	}
+	return max(s.Row.Generation, 1), err
+}
+
+// Quarantine stops a terminal: no permit is granted, and it is told. The first
+// reason is kept, but a clone is told whatever came before.
+func (r *Rules) Quarantine(tx store.Tx, id string, reason wire.Reason, detail, by string) error {
+	t, err := store.Get[store.Terminal](tx, id)
+	if err != nil {
+		return err
+	}
+	if err := r.quarantine(tx, &t, reason, detail, by); err != nil {
+		return err
+	}
+	return store.Put(tx, t)
+}
+
+// quarantine changes t, and leaves writing it to the caller.
+func (r *Rules) quarantine(tx store.Tx, t *terminal, reason wire.Reason, detail, by string) error {
+	again := t.Row.State == store.StateQuarantined
+	if t.Row.State == store.StateRevoked || (again && (reason != wire.QuarClone || t.Row.Reason == wire.QuarClone)) {
+		return nil
+	}
+	t.Row.State, t.Row.Reason, t.Row.Detail = store.StateQuarantined, reason, cut(detail)
+	if !again {
+		t.Row.Since = r.cfg.Now().UTC()
+	}
+	t.Row.Challenge = ""
+	_, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdQuarantine, Reason: reason}, by)
+	return err
+}
+
+func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "") }
+
+// RequestLift asks a quarantined terminal for a challenge wipe; the clean
+// receipt of that wipe lifts. A clone is never lifted: its hardware is replaced.
+func (r *Rules) RequestLift(tx store.Tx, id, by string) (store.Item[store.CommandRow], error) {
+	var none store.Item[store.CommandRow]
+	t, err := store.Get[store.Terminal](tx, id)
+	switch {
+	case err != nil:
+		return none, err
+	case t.Row.State == store.StateRevoked:
+		return none, fmt.Errorf("cannot lift the quarantine of %s: %w", id, ErrRevoked)
+	case t.Row.State != store.StateQuarantined:
+		return none, fmt.Errorf("cannot lift the quarantine of %s: it is not in quarantine: %w", id, store.ErrConflict)
+	case t.Row.Reason == wire.QuarClone:
+		return none, fmt.Errorf("cannot lift the quarantine of %s: replace its hardware with a new enrolment code: %w", id, ErrClone)
+	}
+	nonce := make([]byte, nonceBytes)
+	rand.Read(nonce)
+	c, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdLift, Nonce: nonce, Reason: t.Row.Reason}, by)
+	if err != nil {
+		return none, err
+	}
+	t.Row.Challenge = c.ID
+	return c, store.Put(tx, t)
+}
+
+// Command issues any other command. Quarantine and lift go through their own
+// functions, also from here.
+func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (string, error) {
+	t, err := store.Get[store.Terminal](tx, id)
+	if err != nil {
+		return "", err
+	}
+	if len(c.Text) > wire.MaxText {
+		return "", fmt.Errorf("cannot send the message: %d bytes pass the limit of %d", len(c.Text), wire.MaxText)
+	}
+	switch c.Kind {
+	case wire.CmdLift:
+		row, err := r.RequestLift(tx, id, by)
+		return row.ID, err
+	case wire.CmdQuarantine:
+		if err := r.Quarantine(tx, id, wire.QuarStaff, c.Text, by); err != nil {
+			return "", err
+		}
+		last, err := store.First(store.FindRange[store.CommandRow](tx, "terminal", id, "", "", true))
+		return last.ID, err
+	case wire.CmdMessage, wire.CmdEnd, wire.CmdWipe, wire.CmdIdentify, wire.CmdOut, wire.CmdBack:
+		row, err := r.issue(tx, t.Meta, c, by)
+		return row.ID, err
+	default:
+		return "", fmt.Errorf("cannot send the command %q: staff may not ask for it", c.Kind)
+	}
+}
+
+func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (store.Item[store.CommandRow], error) {
+	now := r.cfg.Now().UTC()
+	c.ID, c.Terminal, c.Issued = store.TimeID(now, NewID("")), of.ID, now
+	if c.NotAfter = now.Add(commandHours * time.Hour); c.Kind == wire.CmdMessage || c.Kind == wire.CmdIdentify {
+		c.NotAfter = now.Add(messageMinutes * time.Minute)
+	}
+	env, err := r.cfg.Sign.SignCommand(c)
+	if err != nil {
+		return store.Item[store.CommandRow]{}, fmt.Errorf("cannot sign a command: %w", err)
+	}
+	row := store.Item[store.CommandRow]{Meta: store.Meta{ID: c.ID, Site: of.Site, Scope: of.ID}, Row: store.CommandRow{Terminal: of.ID,
+		Kind: c.Kind, Text: c.Text, Reason: c.Reason, Nonce: c.Nonce, By: by, Issued: now, NotAfter: c.NotAfter, Status: store.CommandPending, Changed: now, Envelope: env}}
+	return row, store.Put(tx, row)
+}
+
+// OpenCommands returns the commands that wait for an answer, and marks those
+// whose time is over.
+func (r *Rules) OpenCommands(tx store.Tx, id string) ([]store.Item[store.CommandRow], error) {
+	var open []store.Item[store.CommandRow]
+	for c, err := range store.Find[store.CommandRow](tx, "open", id) {
+		if err != nil {
+			return nil, err
+		}
+		if now := r.cfg.Now().UTC(); now.After(c.Row.NotAfter) {
+			c.Row.Status, c.Row.Changed = store.CommandExpired, now
+			if err := store.Put(tx, c); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		open = append(open, c)
+	}
+	return open, nil
+}

@@ -1,0 +1,268 @@
+// Package pki holds the controller's keys: the offline root that terminals pin,
+// the intermediate that issues their certificates, the listener's certificate,
+// the key that signs policy, permits and commands, and the badge secrets.
+package pki
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"borne/controller/wire"
+)
+
+// ServerName is the name (SNI) of the terminals' listener. It is never looked
+// up in DNS: it is what the certificate says and what terminals expect.
+const ServerName = "terminaux.borne.internal"
+
+// Lifetimes.
+const (
+	rootYears     = 30
+	issuerYears   = 10
+	serverDays    = 90
+	TerminalDays  = 90
+	backdate      = time.Hour // for terminals whose clock is a little behind
+	secretBytes   = 32
+	fileRoot      = "root.pem"
+	fileRootKey   = "root.key" // may be moved offline once Init is done
+	fileIssuer    = "issuer.pem"
+	fileIssuerKey = "issuer.key"
+	fileSign      = "sign.key"
+	filePepper    = "pepper.key"
+	fileBadge     = "badge.key"
+)
+
+// PKI is an open folder of keys.
+type PKI struct {
+	root      *x509.Certificate
+	issuer    *x509.Certificate
+	issuerKey *ecdsa.PrivateKey
+	sign      ed25519.PrivateKey
+	pepper    []byte
+	badge     []byte
+	now       func() time.Time
+}
+
+// Init makes every key, once: a folder that has some is left alone.
+func Init(dir string, now time.Time) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the folder of keys: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, fileRoot)); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot make keys in %s: there are some already (or it cannot be read: %v)", dir, err)
+	}
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("cannot make the root: %w", err)
+	}
+	root := authority("Borne root", now, rootYears, 1)
+	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
+	if err != nil {
+		return fmt.Errorf("cannot make the root: %w", err)
+	}
+	issuerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("cannot make the issuer: %w", err)
+	}
+	issuer := authority("Borne issuer", now, issuerYears, 0)
+	issuerDER, err := x509.CreateCertificate(rand.Reader, issuer, root, issuerKey.Public(), rootKey)
+	if err != nil {
+		return fmt.Errorf("cannot make the issuer: %w", err)
+	}
+	_, sign, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("cannot make the signing key: %w", err)
+	}
+	// The root's certificate is written last: its presence means that all is there.
+	for _, f := range []struct {
+		name string
+		key  any
+		der  []byte
+	}{{fileRootKey, rootKey, nil}, {fileIssuerKey, issuerKey, nil}, {fileSign, sign, nil}, {fileIssuer, nil, issuerDER}} {
+		if err := writePEM(dir, f.name, f.key, f.der); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{filePepper, fileBadge} {
+		b := make([]byte, secretBytes)
+		rand.Read(b)
+		if err := writeFile(dir, name, pem.EncodeToMemory(&pem.Block{Type: "BORNE SECRET", Bytes: b})); err != nil {
+			return err
+		}
+	}
+	return writePEM(dir, fileRoot, nil, rootDER)
+}
+
+func authority(name string, now time.Time, years, below int) *x509.Certificate {
+	return &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-backdate),
+		NotAfter: now.AddDate(years, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLen: below, MaxPathLenZero: below == 0,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}
+}
+
+func serial() *big.Int {
+	b := make([]byte, 16)
+	rand.Read(b)
+	b[0] &= 0x7f
+	return new(big.Int).SetBytes(b)
+}
+
+// Open reads the folder. now is time.Now, but for tests.
+func Open(dir string, now func() time.Time) (*PKI, error) {
+	p := &PKI{now: now}
+	var err error
+	if p.root, err = readCert(dir, fileRoot); err != nil {
+		return nil, err
+	}
+	if p.issuer, err = readCert(dir, fileIssuer); err != nil {
+		return nil, err
+	}
+	if err := p.issuer.CheckSignatureFrom(p.root); err != nil {
+		return nil, fmt.Errorf("cannot use %s: it is not signed by %s: %w", fileIssuer, fileRoot, err)
+	}
+	key, err := readKey[*ecdsa.PrivateKey](dir, fileIssuerKey)
+	if err != nil {
+		return nil, err
+	}
+	if p.issuerKey = key; !key.PublicKey.Equal(p.issuer.PublicKey) {
+		return nil, fmt.Errorf("cannot use %s: it is not the key of %s", fileIssuerKey, fileIssuer)
+	}
+	if p.sign, err = readKey[ed25519.PrivateKey](dir, fileSign); err != nil {
+		return nil, err
+	}
+	for name, to := range map[string]*[]byte{filePepper: &p.pepper, fileBadge: &p.badge} {
+		block, err := readPEM(dir, name, "BORNE SECRET")
+		if err != nil {
+			return nil, err
+		}
+		if *to = block; len(block) != secretBytes {
+			return nil, fmt.Errorf("cannot use %s: it has %d bytes, want %d", name, len(block), secretBytes)
+		}
+	}
+	return p, nil
+}
+
+func writePEM(dir, name string, key any, der []byte) error {
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: der}
+	if key != nil {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return fmt.Errorf("cannot write %s: %w", name, err)
+		}
+		block = &pem.Block{Type: "PRIVATE KEY", Bytes: der}
+	}
+	return writeFile(dir, name, pem.EncodeToMemory(block))
+}
+
+func writeFile(dir, name string, b []byte) error {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	return nil
+}
+
+// readPEM refuses a secret that others on the machine can read.
+func readPEM(dir, name, kind string) ([]byte, error) {
+	path := filepath.Join(dir, name)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the keys: %w; make them with the init command, or restore them from a backup", err)
+	}
+	if kind != "CERTIFICATE" {
+		if st, err := os.Stat(path); err != nil || st.Mode().Perm()&0o077 != 0 {
+			return nil, fmt.Errorf("cannot use %s: others may read it; run chmod 600 on it", path)
+		}
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != kind {
+		return nil, fmt.Errorf("cannot read %s: it holds no %s; restore it from a backup", path, kind)
+	}
+	return block.Bytes, nil
+}
+
+func readCert(dir, name string) (*x509.Certificate, error) {
+	der, err := readPEM(dir, name, "CERTIFICATE")
+	if err != nil {
+		return nil, err
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func readKey[T any](dir, name string) (T, error) {
+	var none T
+	der, err := readPEM(dir, name, "PRIVATE KEY")
+	if err != nil {
+		return none, err
+	}
+	k, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return none, fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	key, ok := k.(T)
+	if !ok {
+		return none, fmt.Errorf("cannot use %s: it is a %T, want a %T", name, k, none)
+	}
+	return key, nil
+}
+
+// Root returns the certificate that terminals pin, DER.
+func (p *PKI) Root() []byte { return p.root.Raw }
+
+// Chain returns what is between a terminal's certificate and the root, DER.
+func (p *PKI) Chain() [][]byte { return [][]byte{p.issuer.Raw} }
+
+// SignKeys returns the public keys that terminals accept signatures of.
+func (p *PKI) SignKeys() [][]byte { return [][]byte{p.sign.Public().(ed25519.PublicKey)} }
+
+// SignPolicy seals a policy.
+func (p *PKI) SignPolicy(v any) (wire.Envelope, error) {
+	return wire.Seal(p.sign, wire.DomainPolicy, v)
+}
+
+// SignPermit seals a permit.
+func (p *PKI) SignPermit(v wire.Permit) (wire.Envelope, error) {
+	return wire.Seal(p.sign, wire.DomainPermit, v)
+}
+
+// SignCommand seals a command.
+func (p *PKI) SignCommand(v wire.Command) (wire.Envelope, error) {
+	return wire.Seal(p.sign, wire.DomainCommand, v)
+}
+
+// BadgeKey returns the key of h1 for a group of sites, derived so that one
+// group's key tells nothing of another's.
+func (p *PKI) BadgeKey(group string) []byte { return mac(p.badge, "group", group) }
+
+// Pepper returns a key derived from the pepper, which never leaves the
+// controller.
+func (p *PKI) Pepper(use string) []byte { return mac(p.pepper, "pepper", use) }
+
+func mac(key []byte, parts ...string) []byte {
+	m := hmac.New(sha256.New, key)
+	for _, s := range parts {
+		m.Write([]byte(s))
+		m.Write([]byte{0})
+	}
+	return m.Sum(nil)
+}
