@@ -103,7 +103,7 @@ let rev = 7
 function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
   if (method === 'GET') {
-    if (a === 'me') return { body: me }
+    if (a === 'me') return headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
     if (a === 'terminals' && !b) return { body: detail(id) }
     if (b === 'sessions') return { body: { sessions, next: 'x' } }
@@ -134,7 +134,6 @@ export async function api(req, res, url) {
   }
   let text = ''
   for await (const chunk of req) text += chunk
-  if (url.pathname === '/api/me' && req.headers.referer?.includes('outside')) text = ''
   const a = answer(req.method, url.pathname, text ? JSON.parse(text) : {}, req.headers)
   res.writeHead(a.status ?? 200, { 'content-type': 'application/json', ...(a.etag ? { etag: a.etag } : {}) }).end(JSON.stringify(a.body))
 }

@@ -2,7 +2,7 @@
 export const pages = [
   { name: 'bench', server: 'terminal', path: '/bench.html', wait: '.badges', act: async (p) => { await p.click('[data-tap=a1b2c3d4]'); await p.click('[data-do=case]') } },
   { name: 'view', server: 'terminal', path: '/view.html', wait: 'img.shown', only: 'wide' },
-  { name: 'console-login', path: '/#expired-token-of-the-mock', wait: 'h1', fails: true },
+  { name: 'console-login', path: '/#expired-token-of-the-mock', wait: 'h1', fails: true, outside: true },
   { name: 'console-fleet', path: '/', wait: '.sites', dark: true },
   { name: 'console-fleet-en', path: '/', wait: '.sites', locale: 'en-GB', only: 'wide' },
   { name: 'console-terminal', path: '/#/terminals/t2', wait: '.chain', dark: true },

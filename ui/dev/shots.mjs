@@ -65,7 +65,7 @@ for (const p of pages) {
       const name = `${p.name}-${size}${colorScheme === 'dark' ? '-dark' : ''}`
       if (!wanted(name)) continue
       if (p.only && p.only !== size) continue
-      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR' }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path, p.fails)
+      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR', ...(p.outside ? { extraHTTPHeaders: { 'x-mock': 'outside' } } : {}) }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path, p.fails)
       await page.waitForSelector(p.wait)
       await p.act?.(page)
       await page.waitForTimeout(200)

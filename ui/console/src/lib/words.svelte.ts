@@ -1,5 +1,5 @@
-import en from '../../../catalogues/en.json?messages=console,reason,check,prop,result,level,alert'
-import fr from '../../../catalogues/fr.json?messages=console,reason,check,prop,result,level,alert'
+import en from '../../../catalogues/en.json?messages=console,reason,check,prop,result,level'
+import fr from '../../../catalogues/fr.json?messages=console,reason,check,prop,result,level'
 import { translator, type Args } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 

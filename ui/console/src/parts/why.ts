@@ -1,4 +1,5 @@
 import type { TerminalBrief } from '../api/types.ts'
+import { urgency } from '../lib/fleet.ts'
 import { sentence, t } from '../lib/words.svelte.ts'
 
 /** Why a terminal is as it is, as a sentence; empty when there is nothing to say. */
@@ -7,6 +8,15 @@ export function why(b: TerminalBrief, left: number): string {
   if (b.state === 'offline') return t('console.why.offline')
   if (b.state === 'waiting') return t('console.why.waiting')
   if (b.reason) return sentence('reason.', b.reason)
+  return device(b) || (b.state === 'free' && b.level === 'reduced' ? t('level.reduced') + '.' : '')
+}
+
+/** What needs somebody: for a terminal that serves, its broken device. */
+export function whatIsWrong(b: TerminalBrief): string {
+  return (urgency(b) === 1 && device(b)) || why(b, 0)
+}
+
+function device(b: TerminalBrief): string {
   const bad = b.devices.find((d) => d.health === 'faulted' || d.health === 'absent')
   return bad ? t('console.why.device', { device: sentence('console.device.', bad.name), health: sentence('console.health.', bad.health) }) : ''
 }

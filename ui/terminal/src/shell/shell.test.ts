@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import { Link, type Socket } from './link.ts'
+import { leftNow, minutesOf, when } from './time.ts'
+import { parseView, type View } from './view.ts'
+
+class FakeSocket implements Socket {
+  readyState = 0
+  sent: string[] = []
+  onopen: Socket['onopen'] = null
+  onmessage: Socket['onmessage'] = null
+  onclose: Socket['onclose'] = null
+  send(data: string) {
+    this.sent.push(data)
+  }
+  close() {}
+  opens() {
+    this.readyState = 1
+    this.onopen?.(new Event('open'))
+  }
+  says(data: string) {
+    this.onmessage?.({ data } as MessageEvent)
+  }
+  drops() {
+    this.readyState = 3
+    this.onclose?.({} as CloseEvent)
+  }
+}
+
+function setup() {
+  const sockets: FakeSocket[] = []
+  const waits: number[] = []
+  const views: View[] = []
+  const ups: boolean[] = []
+  let next: () => void = () => {}
+  const link = new Link({
+    open: () => {
+      sockets.push(new FakeSocket())
+      return sockets.at(-1)!
+    },
+    later: (run, ms) => {
+      waits.push(ms)
+      next = run
+    },
+    view: (v) => views.push(v),
+    up: (u) => ups.push(u),
+  })
+  return { link, sockets, waits, views, ups, retry: () => next() }
+}
+
+describe('Link', () => {
+  it('comes back by itself, waits longer each time, and starts over after a view', () => {
+    const s = setup()
+    for (let i = 0; i < 7; i++) {
+      s.sockets.at(-1)!.drops()
+      s.retry()
+    }
+    expect(s.waits).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000])
+    s.sockets.at(-1)!.opens()
+    s.sockets.at(-1)!.says('{"screen":"welcome","lang":"fr"}')
+    s.sockets.at(-1)!.drops()
+    expect(s.waits.at(-1)).toBe(250)
+    expect(s.views[0]?.screen).toBe('welcome')
+    expect(s.ups.slice(-2)).toEqual([true, false])
+  })
+  it('sends actions on an open socket only: a late press acts on nothing', () => {
+    const s = setup()
+    s.link.act('end')
+    s.sockets[0]!.opens()
+    s.link.act('lang', 'en')
+    expect(s.sockets[0]!.sent).toEqual(['{"do":"lang","lang":"en"}'])
+  })
+})
+
+describe('parseView', () => {
+  it('refuses what is no view, and says nothing wrong on a screen of tomorrow', () => {
+    for (const bad of ['', 'x', '3', 'null', '{}', '{"screen":7}', new ArrayBuffer(2)]) expect(parseView(bad)).toBeUndefined()
+    expect(parseView('{"screen":"hologram"}')?.screen).toBe('starting')
+    expect(parseView('{"screen":"closed"}')?.place.terminal).toBe('')
+  })
+})
+
+describe('time', () => {
+  it('counts down from when the view came, never below nothing', () => {
+    expect([leftNow(60, 0), leftNow(60, 900), leftNow(60, 59_001), leftNow(60, 90_000)]).toEqual([60, 60, 1, 0])
+    expect([minutesOf(0), minutesOf(59), minutesOf(60), minutesOf(61), minutesOf(1920)]).toEqual([0, 0, 1, 2, 32])
+  })
+  it('says when in the words of Paris, whatever the zone of the machine', () => {
+    const now = new Date('2026-11-22T21:30:00Z') // 22:30 in Paris
+    expect(when('2026-11-22T22:15:00Z', now, 'fr')).toEqual({ key: 'terminal.closed.today', time: '23\u00a0h\u00a015' })
+    expect(when('2026-11-23T08:00:00+01:00', now, 'fr')).toEqual({ key: 'terminal.closed.tomorrow', time: '8\u00a0h' })
+    expect(when('2026-11-25T08:30:00+01:00', now, 'fr')).toEqual({ key: 'terminal.closed.day', day: 'mercredi 25 novembre', time: '8\u00a0h\u00a030' })
+    expect(when('2026-03-29T08:00:00+02:00', new Date('2026-03-28T12:00:00Z'), 'fr')?.key).toBe('terminal.closed.tomorrow') // the clocks change that night
+    for (const none of [undefined, '', 'soon', '2026-11-22T20:00:00Z']) expect(when(none, now, 'fr')).toBeUndefined()
+  })
+})
