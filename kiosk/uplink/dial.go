@@ -176,7 +176,7 @@ func (r Route) trusted(ctx context.Context, id Identity, now time.Time) (*tls.Co
 }
 
 // untrusted opens TLS 1.3 to a controller that nothing is known of yet. The
-// proofs of enrolment authenticate it afterwards, or Survey looks at it.
+// proofs of enrolment authenticate it afterwards; Reach only looks at it.
 func (r Route) untrusted(ctx context.Context, u *url.URL) (*tls.Conn, error) {
 	return r.handshake(ctx, u.Host, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
@@ -232,4 +232,29 @@ func issuer(c *x509.Certificate) string {
 		return "unnamed"
 	}
 	return out
+}
+
+// Probe opens TLS to the enrolled controller and closes it again: the error
+// says what stands in the way. now is the time to verify at.
+func Probe(ctx context.Context, r Route, id Identity, now time.Time) error {
+	c, err := r.trusted(ctx, id, now)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// Reach opens TLS to a controller that nothing is known of yet, and returns who
+// made the certificate that it shows.
+func Reach(ctx context.Context, r Route, controller string) (issuedBy string, err error) {
+	u, err := endpoint(controller)
+	if err != nil {
+		return "", err
+	}
+	c, err := r.untrusted(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	return issuer(c.ConnectionState().PeerCertificates[0]), nil
 }

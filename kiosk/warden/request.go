@@ -1,9 +1,12 @@
 package warden
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"borne/kiosk/sandbox"
 )
 
 // ReceiptRequest returns a certificate request (PKCS #10, DER) of the receipt
@@ -19,4 +22,20 @@ func ReceiptRequest(state string) ([]byte, error) {
 		return nil, err
 	}
 	return (&ledger{key: key}).csr()
+}
+
+// Survey tells what this machine can do, without serving an agent: it takes the
+// state folder, builds and destroys a probe sandbox, and lets go. It fails
+// while the role runs on that folder.
+func Survey(ctx context.Context, c Config) (sandbox.Surveyed, error) {
+	w, closeAll, err := open(ctx, c)
+	if err != nil {
+		return sandbox.Surveyed{}, err
+	}
+	defer closeAll()
+	s, err := w.survey(ctx)
+	if err != nil {
+		return sandbox.Surveyed{}, err
+	}
+	return *s, nil
 }

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"borne/kiosk/notify"
+	"borne/kiosk/stage"
+	"borne/kiosk/warden"
+)
+
+// configEnv carries the configuration to the agent: its file may hold the
+// proxy's password, and only root reads it.
+const configEnv = "BORNE_CONFIG"
+
+// run is the warden: it starts the display and the agent, and guards the sandboxes.
+func run(ctx context.Context, c *call) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("cannot run: %w", errRoot)
+	}
+	n := notify.FromEnv()
+	if err := claim(c.cfg.State, c.cfg.Sim); err != nil {
+		return err
+	}
+	if err := ownFolder(filepath.Join(c.cfg.State, "agent"), c.cfg.UIDBase); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.cfg.Run, 0o755); err != nil {
+		return fmt.Errorf("cannot make the run folder: %w", err)
+	}
+	places := filepath.Join(c.cfg.Run, "display")
+	if err := os.MkdirAll(places, 0o755); err != nil {
+		return fmt.Errorf("cannot make the display's folder: %w", err)
+	}
+	agentUID, shellUID := c.cfg.UIDBase, c.cfg.UIDBase+1
+	// The display outlives ctx: the agent still shows the last wipe while it stops.
+	alive, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	x, err := stage.Start(alive, stage.ServerConfig{Kind: c.cfg.Display, Width: c.cfg.Width, Height: c.cfg.Height, Dir: places,
+		UID: c.cfg.UIDBase + 2, Clients: []int{agentUID, shellUID}, Log: c.log})
+	if err != nil {
+		return err
+	}
+	defer x.Stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() { // nothing can be shown without it: end, and be started again
+		select {
+		case <-x.Done():
+			stop(x.Err())
+		case <-alive.Done():
+		}
+	}()
+	// A watchdog that starved would kill sessions: feeding it needs nothing but a running scheduler.
+	go n.Watch(ctx, nil)
+	if err := n.Send(notify.Ready); err != nil {
+		c.log.Warn("service manager not told", "err", err)
+	}
+	err = warden.Run(ctx, warden.Config{
+		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
+		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
+		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, x.Display(), x.Authority(agentUID))},
+		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
+	})
+	n.Send(notify.Stopping)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return err
+}
+
+// agentEnv is the agent's whole environment.
+func agentEnv(c *call, display, authority string) []string {
+	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/", "DISPLAY=" + display, "XAUTHORITY=" + authority, configEnv + "=" + string(c.text)}
+	if c.cfg.Sim {
+		env = append(env, "BORNE_SIM=1")
+	}
+	return env
+}
+
+// inherited takes the configuration out of the environment, so that no child
+// of this process gets it.
+func inherited(env map[string]string) (text string, sim bool) {
+	text, sim = env[configEnv], env["BORNE_SIM"] == "1"
+	for _, k := range []string{configEnv, "BORNE_SIM"} {
+		os.Unsetenv(k)
+	}
+	return text, sim
+}
+
+func environ(list []string) map[string]string {
+	m := map[string]string{}
+	for _, e := range list {
+		k, v, _ := strings.Cut(e, "=")
+		m[k] = v
+	}
+	return m
+}

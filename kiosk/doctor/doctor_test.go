@@ -1,0 +1,156 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"borne/controller/wire"
+	"borne/hw"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/uplink"
+)
+
+func expect(t *testing.T, name string, f Finding, ok bool, words string) {
+	t.Helper()
+	if (f.Fix == "") != ok || !strings.Contains(f.Found+" "+f.Fix, words) {
+		t.Errorf("%s: %+v, want ok=%v and %q", name, f, ok, words)
+	}
+}
+
+func TestClock(t *testing.T) {
+	at, built := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	is := func(w time.Time, sure bool) func() (time.Time, bool) {
+		return func() (time.Time, bool) { return w, sure }
+	}
+	expect(t, "right", Clock(is(at, true), built), true, "04/05/2026 03:02")
+	expect(t, "unsure", Clock(is(at, false), built), false, "NTP")
+	expect(t, "past", Clock(is(time.Unix(0, 0), true), built), false, "avant la date")
+}
+
+func TestDNS(t *testing.T) {
+	yes := func(context.Context, string) ([]string, error) { return []string{"203.0.113.7"}, nil }
+	no := func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
+	expect(t, "found", DNS(t.Context(), yes, "borne.example", false), true, "203.0.113.7")
+	expect(t, "not found", DNS(t.Context(), no, "borne.example", false), false, "resolv.conf")
+	expect(t, "behind a proxy", DNS(t.Context(), no, "borne.example", true), true, "proxy")
+	expect(t, "address", DNS(t.Context(), no, "203.0.113.7", false), true, "inutile")
+	expect(t, "unknown", DNS(t.Context(), no, "", false), true, "aucun nom")
+}
+
+func TestProxy(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &url.URL{Scheme: "http", Host: ln.Addr().String(), User: url.UserPassword("u", "secret")}
+	dial := (&net.Dialer{}).DialContext
+	expect(t, "answers", Proxy(t.Context(), dial, u), true, "répond")
+	ln.Close()
+	f := Proxy(t.Context(), dial, u)
+	expect(t, "down", f, false, "ne répond pas")
+	if strings.Contains(f.Found+f.Fix, "secret") {
+		t.Error("tells the password")
+	}
+	expect(t, "none", Proxy(t.Context(), dial, nil), true, "aucun proxy")
+}
+
+func TestController(t *testing.T) {
+	probe := func(err error) Target {
+		return Target{Enrolled: true, Controller: "https://c", Probe: func(context.Context) error { return err }}
+	}
+	expect(t, "well", Controller(t.Context(), probe(nil)), true, "non intercepté")
+	expect(t, "intercepted", Controller(t.Context(), probe(fmt.Errorf("x: %w", &uplink.InterceptedError{Host: "c.example", Issuer: "Filtre"}))), false, "exempter c.example")
+	expect(t, "proxy user", Controller(t.Context(), probe(uplink.ErrProxyAuth)), false, "nom et un mot de passe")
+	expect(t, "proxy refuses", Controller(t.Context(), probe(uplink.ErrProxy)), false, "CONNECT vers https://c")
+	expect(t, "revoked", Controller(t.Context(), probe(uplink.ErrRefused)), false, "console")
+	expect(t, "down", Controller(t.Context(), probe(errors.New("no route"))), false, "no route")
+	reach := Target{Controller: "https://c", Reach: func(context.Context) (string, error) { return "Borne CA", nil }}
+	expect(t, "not enrolled", Controller(t.Context(), reach), false, "Borne CA")
+	reach.Reach = func(context.Context) (string, error) { return "", errors.New("no route") }
+	expect(t, "not enrolled, down", Controller(t.Context(), reach), false, "no route")
+	expect(t, "unknown", Controller(t.Context(), Target{}), false, "enrol CODE")
+}
+
+func TestChromium(t *testing.T) {
+	run := func(out string, err error) RunFunc {
+		return func(context.Context, string, ...string) ([]byte, error) { return []byte(out), err }
+	}
+	expect(t, "there", Chromium(t.Context(), run("Chromium 156.0\n", nil), "/c"), true, "Chromium 156.0")
+	expect(t, "missing", Chromium(t.Context(), run("", fs.ErrNotExist), "/c"), false, "apt install chromium")
+	expect(t, "silent", Chromium(t.Context(), run("", nil), "/c"), false, "ne démarre pas")
+}
+
+func TestDisplay(t *testing.T) {
+	all := func(string) (string, error) { return "/usr/bin/x", nil }
+	but := func(gone string) func(string) (string, error) {
+		return func(n string) (string, error) {
+			if n == gone {
+				return "", fs.ErrNotExist
+			}
+			return "/usr/bin/" + n, nil
+		}
+	}
+	expect(t, "auto", Display(all, "auto"), true, "Xvfb")
+	expect(t, "no window manager", Display(but("openbox"), ":0"), false, "openbox")
+	expect(t, "no Xorg", Display(but("Xorg"), "xorg"), false, "il manque Xorg")
+	expect(t, "Xorg not needed", Display(but("Xorg"), ":0"), true, "Xephyr")
+}
+
+func TestIsolation(t *testing.T) {
+	survey := func(err error, held bool) func(context.Context) (sandbox.Surveyed, error) {
+		return func(context.Context) (sandbox.Surveyed, error) {
+			return sandbox.Surveyed{Props: []wire.Property{{Name: wire.PropUID, Held: true}, {Name: wire.PropMemory, Held: held, Detail: "no controller"}}}, err
+		}
+	}
+	no, yes := func(error) bool { return false }, func(error) bool { return true }
+	expect(t, "full", Isolation(t.Context(), true, survey(nil, true), no), true, "complète (2")
+	expect(t, "reduced", Isolation(t.Context(), true, survey(nil, false), no), false, "memory-limit (no controller)")
+	expect(t, "fails", Isolation(t.Context(), true, survey(errors.New("no netns"), true), no), false, "no netns")
+	expect(t, "running", Isolation(t.Context(), true, survey(errors.New("locked"), true), yes), true, "le poste tourne")
+	expect(t, "not root", Isolation(t.Context(), false, survey(nil, true), no), false, "sudo")
+}
+
+func TestDevice(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "there", Device(os.Stat, hw.Device{Path: "/dev/null"}), true, "")
+	expect(t, "missing", Device(os.Stat, hw.Device{Path: "/dev/spidev9.9"}), false, "dtparam=spi=on")
+	expect(t, "a file", Device(os.Stat, hw.Device{Path: plain}), false, "n'est pas un périphérique")
+	expect(t, "simulated", Device(os.Stat, hw.Device{Sim: true}), true, "simulé")
+}
+
+func TestPrinter(t *testing.T) {
+	expect(t, "none", Printer(false), true, "refus poli")
+	expect(t, "promised", Printer(true), false, "printing.enabled")
+}
+
+func TestRunTellsAndCounts(t *testing.T) {
+	one := func(f Finding) Check { return Check{"chose", func(context.Context) Finding { return f }} }
+	for want, checks := range map[string][]Check{
+		"Tout va bien":              {one(well("là"))},
+		"Une chose est à corriger":  {one(well("là")), one(amiss("Branchez.", "absent"))},
+		"2 choses sont à corriger.": {one(amiss("Branchez.", "absent")), one(amiss("Réglez.", "faux"))},
+	} {
+		var b strings.Builder
+		wrong, err := Run(t.Context(), &b, checks)
+		if err != nil || !strings.Contains(b.String(), want) || wrong != strings.Count(b.String(), "→") {
+			t.Errorf("%d, %v:\n%s", wrong, err, &b)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, &strings.Builder{}, []Check{one(well("là"))}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
