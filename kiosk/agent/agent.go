@@ -1,0 +1,403 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/hw"
+	"borne/kiosk/journal"
+	"borne/kiosk/session"
+	"borne/kiosk/shell"
+	"borne/kiosk/uplink"
+)
+
+// Agent is one terminal's agent. Only Run's goroutine touches its fields but
+// boxes, which guards itself.
+type Agent struct {
+	cfg   Config
+	parts Parts
+	log   *slog.Logger
+
+	state   session.State
+	encoded []byte // of state, as it is durable
+	policy  policy.Policy
+	applied wire.Envelope // the policy's, verbatim
+	welcome wire.Welcome
+	refused string // the last policy that was refused, and why
+	online  bool
+	heard   *reference // a time that the controller told
+	devices map[string]wire.Device
+	boxes   *boxes
+	stuck   *step // could not be committed yet
+	stuckAt time.Duration
+	erased  string // session whose sandbox was destroyed while nothing could be written
+
+	results  chan result
+	workers  sync.WaitGroup
+	scene    chan bool // true: the session is to be seen
+	making   bool      // a standby is being made
+	makeAt   time.Duration
+	failures int // standbys in a row that could not be made
+	probing  bool
+	playing  bool
+	seen     wire.Status
+	seenAt   time.Duration
+	done     bool // the machine says that the agent may end
+}
+
+// reference is a wall time with the monotonic time it was told at.
+type reference struct {
+	wall time.Time
+	mono time.Duration
+}
+
+// step is one step under way to the disk.
+type step struct {
+	next    session.State
+	encoded []byte
+	effects []session.Effect
+	commit  journal.Step
+}
+
+// result is what a worker brings back. fact may be nil.
+type result struct {
+	fact session.Fact
+	head *wire.ChainHead // of the receipt in fact
+	then func(a *Agent)  // runs on the owner's goroutine, before the fact
+}
+
+// New makes an agent; Run starts it.
+func New(cfg Config, p Parts) (*Agent, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.StopIn <= 0 {
+		cfg.StopIn = 90 * time.Second
+	}
+	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan bool, 1)}
+	return a, nil
+}
+
+// Run is the terminal's life. It returns nil when ctx ended and the terminal
+// was left clean, and an error when it cannot go on: the next start recovers.
+func (a *Agent) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.Background())
+	defer func() {
+		cancel()
+		a.workers.Wait()
+	}()
+	a.boxes = newBoxes(work, a.parts.Warden, a.parts.Browser, a.parts.Prepare, a.log, func(b *box) {
+		a.deliver(work, result{fact: session.Lost{Session: b.session}})
+	})
+	a.workers.Go(func() { a.direct(work) })
+	if a.parts.Pages != nil {
+		a.workers.Go(func() { a.keepShell(work) })
+	}
+	if err := a.recover(work); err != nil {
+		return err
+	}
+	return a.loop(ctx, work)
+}
+
+// loop is the owner of the session.
+func (a *Agent) loop(ctx, work context.Context) error {
+	var remote <-chan uplink.Event
+	if a.parts.Uplink != nil {
+		remote = a.parts.Uplink.Events()
+	}
+	ended := ctx.Done()
+	var late <-chan time.Time
+	taps, contact, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Devices, a.parts.Warden.Events()
+	for !a.done {
+		a.show(work)
+		if a.parts.Beat != nil {
+			a.parts.Beat()
+		}
+		select {
+		case <-ended:
+			if errors.Is(context.Cause(ctx), ErrAbandon) {
+				return ErrAbandon
+			}
+			ended = nil
+			t := time.NewTimer(a.cfg.StopIn)
+			defer t.Stop()
+			late = t.C
+			a.apply(work, session.Stop{})
+		case <-late:
+			return fmt.Errorf("cannot end cleanly within %s in phase %s: the next start wipes first", a.cfg.StopIn, a.state.Phase)
+		case err := <-a.parts.Fatal:
+			return fmt.Errorf("cannot go on: %w", err)
+		case <-a.parts.Ticks:
+			a.tick(work)
+		case r := <-a.results:
+			a.took(work, r)
+		case t, ok := <-taps:
+			if !ok {
+				taps = nil
+				continue
+			}
+			a.tapped(work, t)
+		case l, ok := <-contact:
+			if !ok {
+				contact = nil
+				l = hw.Unknown
+			}
+			a.apply(work, session.Case{Contact: contactOf(l)})
+		case s, ok := <-devices:
+			if !ok {
+				devices = nil
+				continue
+			}
+			a.device(work, s)
+		case act := <-a.parts.Shell.Actions():
+			a.acted(work, act)
+		case e, ok := <-remote:
+			if !ok {
+				remote = nil
+				continue
+			}
+			a.remote(work, e)
+		case e, ok := <-warden:
+			if !ok {
+				a.apply(work, session.Lost{Warden: true})
+				return errors.New("cannot go on: the warden is gone, and every sandbox with it")
+			}
+			if e.Kind == "sandbox-lost" {
+				a.workers.Go(func() { a.boxes.gone(func(b *box) bool { return b.id == e.Sandbox }) })
+			}
+		}
+	}
+	return nil
+}
+
+// now is the time as this terminal knows it.
+func (a *Agent) now() session.Instant {
+	wall, trusted := a.parts.Clock.Now()
+	at := session.Instant{Mono: a.parts.Clock.Mono(), Wall: wall, Trusted: trusted}
+	if !trusted && a.heard != nil {
+		at.Wall, at.Trusted = a.heard.wall.Add(at.Mono-a.heard.mono), true
+	}
+	return at
+}
+
+// recover goes on from what the journal holds.
+func (a *Agent) recover(work context.Context) error {
+	f := a.parts.Journal.Found()
+	s, detail := session.New(), ""
+	switch {
+	case f.State != nil:
+		var err error
+		if s, err = session.Decode(f.State); err != nil {
+			a.log.Error("the state is not usable", "error", err)
+			detail = err.Error()
+		}
+	case f.Damaged != "":
+		a.log.Error("the journal was damaged and is out of use; a challenge from the console puts the terminal back in service", "moved", f.Damaged)
+		s, detail = session.Unreadable(), "the journal was damaged and was moved aside"
+	}
+	if f.Welcome != nil {
+		a.welcome = *f.Welcome
+	}
+	at := a.now()
+	next, effects, records := session.Recover(s, at, wire.Boot{Boot: a.cfg.Boot, Build: a.cfg.Build, Machine: a.cfg.Machine})
+	if detail != "" {
+		records = append(records, draft(at, wire.KindAlert, wire.Alert{Code: string(wire.OutState), Detail: detail}))
+	}
+	next.Live.Trouble = a.parts.Fault
+	if f.Policy != nil {
+		p, err := a.verify(*f.Policy)
+		if err != nil { // its keys changed, or this version wants more of it
+			a.log.Error("the policy that was kept is not usable", "error", err)
+			next.Limits = session.Limits{}
+		} else {
+			a.policy, a.applied, next.Limits = p, *f.Policy, limits(p)
+		}
+	}
+	if err := a.commit(work, next, effects, records, extra{}); err != nil {
+		return err
+	}
+	return nil
+}
+
+// extra is what a step changes beside the session's state.
+type extra struct {
+	command *journal.Applied
+	policy  *journal.Policy
+	head    *wire.ChainHead
+	records []wire.Record
+}
+
+// apply steps the machine and makes the step durable.
+func (a *Agent) apply(work context.Context, f session.Fact) { a.applyWith(work, f, extra{}) }
+
+// applyWith does nothing while an earlier step waits for the disk: the
+// machine's own deadlines bring back whatever result is missed. It tells
+// whether the step was taken.
+func (a *Agent) applyWith(work context.Context, f session.Fact, x extra) bool {
+	if a.stuck != nil && !a.unstick(work) {
+		return false
+	}
+	next, effects, records := session.Step(a.state, session.Event{At: a.now(), Fact: f})
+	if err := a.commit(work, next, effects, records, x); err != nil {
+		a.log.Error("the journal cannot be written; the terminal waits", "error", err)
+		return false
+	}
+	return true
+}
+
+// commit writes what is durable about a step, then lets its effects go.
+func (a *Agent) commit(work context.Context, next session.State, effects []session.Effect, records []wire.Record, x extra) error {
+	enc, err := session.Encode(next)
+	if err != nil {
+		return err
+	}
+	at := a.now()
+	s := &step{next: next, encoded: enc, effects: effects, commit: journal.Step{State: enc, Records: append(records, x.records...),
+		Permits: next.Usable(at), Command: x.command, Policy: x.policy, Chain: x.head}}
+	if len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || !bytes.Equal(enc, a.encoded) {
+		if err := a.parts.Journal.Commit(s.commit); err != nil {
+			a.stuck, a.stuckAt = s, at.Mono
+			return err
+		}
+	}
+	a.take(work, s)
+	return nil
+}
+
+// take makes a durable step the present.
+func (a *Agent) take(work context.Context, s *step) {
+	if s.next.Phase != a.state.Phase {
+		a.log.Info("phase", "from", a.state.Phase, "to", s.next.Phase, "reason", s.next.Reason)
+	}
+	a.state, a.encoded = s.next, s.encoded
+	for _, e := range s.effects {
+		a.perform(work, e)
+	}
+}
+
+// unstick tries again to write the step that waits.
+func (a *Agent) unstick(work context.Context) bool {
+	if err := a.parts.Journal.Commit(a.stuck.commit); err != nil {
+		return false
+	}
+	s := a.stuck
+	a.stuck = nil
+	a.log.Info("the journal can be written again")
+	a.take(work, s)
+	if gone := a.erased; gone != "" {
+		a.erased = ""
+		a.apply(work, session.Lost{Session: gone})
+	}
+	return true
+}
+
+// took takes a worker's result.
+func (a *Agent) took(work context.Context, r result) {
+	if r.then != nil {
+		r.then(a)
+	}
+	if r.fact == nil {
+		return
+	}
+	x := extra{}
+	if w, ok := r.fact.(session.Wiped); ok && w.Effect == a.state.Live.Await {
+		x.head = r.head
+	}
+	a.applyWith(work, r.fact, x)
+}
+
+// deliver hands a result to the owner, unless the agent ends.
+func (a *Agent) deliver(work context.Context, r result) {
+	select {
+	case a.results <- r:
+	case <-work.Done():
+	}
+}
+
+// show brings screen, display and controller in step with the state.
+func (a *Agent) show(work context.Context) {
+	at := a.now()
+	a.parts.Shell.Show(ViewOf(a.state, at, a.face()))
+	seen := (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil
+	select {
+	case <-a.scene: // an older wish
+	default:
+	}
+	a.scene <- seen
+	a.report(at)
+}
+
+// direct shows the session or the shell, off the owner's goroutine: a display
+// that hangs must not stop the session's time.
+func (a *Agent) direct(work context.Context) {
+	shown := false
+	fresh := true
+	for {
+		select {
+		case <-work.Done():
+			return
+		case want := <-a.scene:
+			if want == shown && !fresh {
+				continue
+			}
+			show := a.parts.Stage.ShowShell
+			if want {
+				show = a.parts.Stage.ShowSession
+			}
+			if err := show(); err != nil {
+				a.log.Error("the display does not follow", "session", want, "error", err)
+				continue
+			}
+			shown, fresh = want, false
+		}
+	}
+}
+
+// keepShell keeps the shell's browser on the screen.
+func (a *Agent) keepShell(work context.Context) {
+	for wait := 100 * time.Millisecond; work.Err() == nil; {
+		open, cancel := context.WithTimeout(work, 45*time.Second)
+		lost, err := a.parts.Pages.Open(open)
+		cancel()
+		if err == nil {
+			wait = 100 * time.Millisecond
+			select {
+			case err = <-lost:
+			case <-work.Done():
+				return
+			}
+		}
+		a.log.Error("the shell's browser is started again", "error", err, "in", wait)
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-work.Done():
+			t.Stop()
+			return
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+}
+
+// face is what the view needs beside the state.
+func (a *Agent) face() Face {
+	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.cfg.Help},
+		Access: a.policy.Access, Offline: !a.online, Sim: a.cfg.Sim}
+	if a.policy.Printing.Enabled {
+		f.Pages = a.policy.Printing.PagesPerSession
+	}
+	if a.stuck != nil {
+		f.Stuck = wire.OutDisk
+	}
+	return f
+}

@@ -1,0 +1,91 @@
+package agenttest
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"sync"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/kiosk/uplink"
+)
+
+// Controller is an uplink whose other end is the test: what it sends is really
+// signed.
+type Controller struct {
+	key      ed25519.PrivateKey
+	terminal string
+	events   chan uplink.Event
+
+	mu     sync.Mutex
+	status []wire.Status
+	n      uint64
+}
+
+// NewController makes one that signs with key, for one terminal.
+func NewController(key ed25519.PrivateKey, terminal string) *Controller {
+	return &Controller{key: key, terminal: terminal, events: make(chan uplink.Event, 64)}
+}
+
+// Key verifies what it signs.
+func (c *Controller) Key() ed25519.PublicKey { return c.key.Public().(ed25519.PublicKey) }
+
+// Events yields what it says.
+func (c *Controller) Events() <-chan uplink.Event { return c.events }
+
+// Send keeps a status.
+func (c *Controller) Send(s wire.Status) { c.mu.Lock(); c.status = append(c.status, s); c.mu.Unlock() }
+
+// Status is the last one that was sent.
+func (c *Controller) Status() wire.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.status) == 0 {
+		return wire.Status{}
+	}
+	return c.status[len(c.status)-1]
+}
+
+// Say sends an event as it is.
+func (c *Controller) Say(e uplink.Event) { c.events <- e }
+
+// Welcome greets the terminal.
+func (c *Controller) Welcome(quarantine wire.Reason) {
+	c.Say(uplink.Event{Welcome: &wire.Welcome{Protocol: 1, Generation: 1, Epoch: 1, Terminal: "Poste 1", Site: "Collège", Place: "Hall", Quarantine: string(quarantine)}})
+}
+
+// Policy sends a policy.
+func (c *Controller) Policy(p policy.Policy) error {
+	e, err := wire.Seal(c.key, wire.DomainPolicy, p)
+	if err == nil {
+		c.Say(uplink.Event{Policy: &e})
+	}
+	return err
+}
+
+// Permits grants n permits until a time.
+func (c *Controller) Permits(n int, until time.Time) error {
+	var out []wire.Envelope
+	for range n {
+		c.n++
+		e, err := wire.Seal(c.key, wire.DomainPermit, wire.Permit{ID: fmt.Sprintf("permit-%d", c.n), Terminal: c.terminal, N: c.n,
+			Nonce: fmt.Appendf(nil, "nonce-%06d", c.n), NotAfter: until, Generation: 1})
+		if err != nil {
+			return err
+		}
+		out = append(out, e)
+	}
+	c.Say(uplink.Event{Permits: out})
+	return nil
+}
+
+// Command asks for something.
+func (c *Controller) Command(cmd wire.Command) error {
+	cmd.Terminal = c.terminal
+	e, err := wire.Seal(c.key, wire.DomainCommand, cmd)
+	if err == nil {
+		c.Say(uplink.Event{Command: &e})
+	}
+	return err
+}

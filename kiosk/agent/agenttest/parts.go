@@ -1,0 +1,195 @@
+package agenttest
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"borne/kiosk/agent"
+	"borne/kiosk/shell"
+)
+
+// Clock is a terminal's time, moved by the test.
+type Clock struct {
+	mu    sync.Mutex
+	mono  time.Duration
+	wall  time.Time
+	unsur bool
+}
+
+// NewClock starts at a wall time that is trusted.
+func NewClock(wall time.Time) *Clock { return &Clock{wall: wall, mono: time.Second} }
+
+// Now is the wall time, and whether it is trusted.
+func (c *Clock) Now() (time.Time, bool) { c.mu.Lock(); defer c.mu.Unlock(); return c.wall, !c.unsur }
+
+// Mono never goes back.
+func (c *Clock) Mono() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.mono }
+
+// Advance moves both clocks.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mono, c.wall = c.mono+d, c.wall.Add(d)
+}
+
+// Set moves the wall clock alone.
+func (c *Clock) Set(wall time.Time, trusted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall, c.unsur = wall, !trusted
+}
+
+// Browser is a session's browser that shows nothing.
+type Browser struct {
+	mu        sync.Mutex
+	gone      chan error
+	closed    bool
+	playing   bool
+	uploading int
+	moves     []string
+}
+
+// Browsers opens them.
+type Browsers struct {
+	mu   sync.Mutex
+	all  []*Browser
+	fail error
+}
+
+// Open makes one for a sandbox.
+func (b *Browsers) Open(ctx context.Context, _ []*os.File, _ []byte) (agent.SessionBrowser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	n := &Browser{gone: make(chan error, 1)}
+	b.all = append(b.all, n)
+	return n, ctx.Err()
+}
+
+// Fail makes every later opening fail; nil ends that.
+func (b *Browsers) Fail(err error) { b.mu.Lock(); b.fail = err; b.mu.Unlock() }
+
+// Last is the browser that was opened last; nil when there is none.
+func (b *Browsers) Last() *Browser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.all) == 0 {
+		return nil
+	}
+	return b.all[len(b.all)-1]
+}
+
+// Painted is at once.
+func (b *Browser) Painted(ctx context.Context) error { return ctx.Err() }
+
+// Home notes that the portal was asked for.
+func (b *Browser) Home(context.Context) error { b.move("home"); return nil }
+
+// Back notes that the page before was asked for.
+func (b *Browser) Back(context.Context) error { b.move("back"); return nil }
+
+func (b *Browser) move(m string) { b.mu.Lock(); b.moves = append(b.moves, m); b.mu.Unlock() }
+
+// Moves lists what was asked of it.
+func (b *Browser) Moves() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string(nil), b.moves...)
+}
+
+// Playing is what SetPlaying said.
+func (b *Browser) Playing(context.Context) bool { b.mu.Lock(); defer b.mu.Unlock(); return b.playing }
+
+// SetPlaying starts or stops a video.
+func (b *Browser) SetPlaying(on bool) { b.mu.Lock(); b.playing = on; b.mu.Unlock() }
+
+// Uploading is what SetUploading said.
+func (b *Browser) Uploading() int { b.mu.Lock(); defer b.mu.Unlock(); return b.uploading }
+
+// SetUploading sets the uploads under way.
+func (b *Browser) SetUploading(n int) { b.mu.Lock(); b.uploading = n; b.mu.Unlock() }
+
+// Gone yields when it ended.
+func (b *Browser) Gone() <-chan error { return b.gone }
+
+// Close ends it.
+func (b *Browser) Close() error { b.Crash(); return nil }
+
+// Crash ends it without anybody asking.
+func (b *Browser) Crash() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.gone)
+	}
+}
+
+// Stage is a display without one.
+type Stage struct {
+	mu      sync.Mutex
+	session bool
+	idle    time.Duration
+}
+
+// ShowSession uncovers the session.
+func (s *Stage) ShowSession() error { s.mu.Lock(); s.session = true; s.mu.Unlock(); return nil }
+
+// ShowShell covers it.
+func (s *Stage) ShowShell() error { s.mu.Lock(); s.session = false; s.mu.Unlock(); return nil }
+
+// Session tells which of both is seen.
+func (s *Stage) Session() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.session }
+
+// Idle is what SetIdle said.
+func (s *Stage) Idle() (time.Duration, error) { s.mu.Lock(); defer s.mu.Unlock(); return s.idle, nil }
+
+// SetIdle sets the time since the last input.
+func (s *Stage) SetIdle(d time.Duration) { s.mu.Lock(); s.idle = d; s.mu.Unlock() }
+
+// Shell keeps the last view.
+type Shell struct {
+	actions chan shell.Action
+
+	mu      sync.Mutex
+	view    shell.View
+	screens []shell.Screen // as they came, without repeats
+	changed chan struct{}
+}
+
+func newShell() *Shell {
+	return &Shell{actions: make(chan shell.Action), changed: make(chan struct{})}
+}
+
+// Show keeps a view and wakes whoever waits for one.
+func (s *Shell) Show(v shell.View) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = v
+	if n := len(s.screens); n == 0 || s.screens[n-1] != v.Screen {
+		s.screens = append(s.screens, v.Screen)
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Actions yields what the test presses.
+func (s *Shell) Actions() <-chan shell.Action { return s.actions }
+
+// View is the last view, and a channel that is closed at the next one.
+func (s *Shell) View() (shell.View, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view, s.changed
+}
+
+// Screens lists the screens that were shown, in order.
+func (s *Shell) Screens() []shell.Screen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]shell.Screen(nil), s.screens...)
+}

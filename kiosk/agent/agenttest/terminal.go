@@ -1,0 +1,194 @@
+package agenttest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/hw"
+	"borne/kiosk/agent"
+	"borne/kiosk/journal"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/shell"
+)
+
+// Options of a terminal. Dir, Terminal, ReceiptKey and SignKeys are required.
+type Options struct {
+	Dir        string // of the journal; survives kills
+	Terminal   string
+	ReceiptKey ed25519.PrivateKey
+	SignKeys   []ed25519.PublicKey
+	Start      time.Time // wall time; zero: a Monday morning
+	Sim        bool
+	// Uplink makes the connection for a journal just opened; nil: none. The
+	// context ends with the agent.
+	Uplink func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
+	Hours  func(policy.Hours, time.Time) policy.Opening // nil: open exactly when Always
+	Check  func(policy.Policy) error                    // nil: everything is good
+	Fault  wire.Reason
+	Log    *slog.Logger
+}
+
+// Terminal is a real agent, journal and session machine on a machine of stubs.
+// What is not the agent's survives Kill and Stop.
+type Terminal struct {
+	Warden   *Warden
+	Browsers *Browsers
+	Stage    *Stage
+	Clock    *Clock
+	Shell    *Shell // of the agent that runs; replaced by Start
+	Journal  *journal.Journal
+
+	opt    Options
+	ticks  chan time.Time
+	taps   chan hw.Tap
+	box    chan hw.Level
+	cancel context.CancelCauseFunc
+	ended  chan struct{}
+	err    error
+	boots  int
+}
+
+// New makes a terminal that is switched off.
+func New(o Options) *Terminal {
+	if o.Start.IsZero() {
+		o.Start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	}
+	if o.Hours == nil {
+		o.Hours = func(h policy.Hours, _ time.Time) policy.Opening { return policy.Opening{Open: h.Always} }
+	}
+	if o.Check == nil {
+		o.Check = func(policy.Policy) error { return nil }
+	}
+	return &Terminal{opt: o, Warden: NewWarden(o.ReceiptKey, o.Sim), Browsers: &Browsers{}, Stage: &Stage{}, Clock: NewClock(o.Start)}
+}
+
+// Start switches it on.
+func (t *Terminal) Start() error {
+	j, err := journal.Open(filepath.Join(t.opt.Dir, "journal.db"), journal.Options{Clock: t.Clock})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t.boots++
+	t.Journal, t.Shell, t.cancel, t.ended = j, newShell(), cancel, make(chan struct{})
+	t.ticks, t.taps, t.box = make(chan time.Time), make(chan hw.Tap), make(chan hw.Level)
+	p := agent.Parts{Warden: t.Warden, Browser: t.Browsers, Stage: t.Stage, Shell: t.Shell, Journal: j, Clock: t.Clock, Ticks: t.ticks,
+		Taps: t.taps, Case: t.box, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
+		Prepare: func(p policy.Policy, lang string) (sandbox.Prepare, error) {
+			return sandbox.Prepare{Profile: p.Profile, Lang: lang, Portal: []byte("<!doctype html>")}, nil
+		}}
+	if t.opt.Uplink != nil {
+		if p.Uplink, err = t.opt.Uplink(ctx, j); err != nil {
+			cancel(err)
+			return errors.Join(err, j.Close())
+		}
+	}
+	a, err := agent.New(agent.Config{Terminal: t.opt.Terminal, SignKeys: t.opt.SignKeys, Build: "test", Boot: fmt.Sprintf("boot-%d", t.boots),
+		Machine: "stub", Sim: t.opt.Sim, State: t.opt.Dir, Log: t.opt.Log}, p)
+	if err != nil {
+		cancel(err)
+		return errors.Join(err, j.Close())
+	}
+	ended := t.ended
+	go func() {
+		t.err = a.Run(ctx)
+		cancel(nil)
+		close(ended)
+	}()
+	return nil
+}
+
+// Kill stops it where it is, without any cleanup: only the disk and the
+// machine around it stay.
+func (t *Terminal) Kill() error {
+	t.cancel(agent.ErrAbandon)
+	<-t.ended
+	return t.Journal.Close()
+}
+
+// Stop ends it as a shutdown does, and returns Run's error.
+func (t *Terminal) Stop() error {
+	t.cancel(nil)
+	<-t.ended
+	return errors.Join(t.err, t.Journal.Close())
+}
+
+// Ended is closed when the agent has ended, by itself or not.
+func (t *Terminal) Ended() <-chan struct{} { return t.ended }
+
+// Err is why it ended; read it after Ended.
+func (t *Terminal) Err() error { return t.err }
+
+// Tick moves the time and lets the agent see it.
+func (t *Terminal) Tick(d time.Duration) {
+	t.Clock.Advance(d)
+	wall, _ := t.Clock.Now()
+	select {
+	case t.ticks <- wall:
+	case <-t.ended:
+	}
+}
+
+// Pass lets time go by, second by second.
+func (t *Terminal) Pass(d time.Duration) {
+	for ; d > 0; d -= time.Second {
+		t.Tick(time.Second)
+	}
+}
+
+// Press is what a person presses on the shell's page.
+func (t *Terminal) Press(do shell.Do) { t.PressWith(shell.Action{Do: do}) }
+
+// PressWith is a whole action.
+func (t *Terminal) PressWith(a shell.Action) {
+	select {
+	case t.Shell.actions <- a:
+	case <-t.ended:
+	}
+}
+
+// Tap holds badges to the reader, told apart by a letter.
+func (t *Terminal) Tap(badges ...byte) {
+	tap := hw.Tap{}
+	for _, b := range badges {
+		tap.Badges = append(tap.Badges, hw.Badge{Key: [32]byte{b}, Bytes: 4, Assurance: hw.AssuranceUID})
+	}
+	select {
+	case t.taps <- tap:
+	case <-t.ended:
+	}
+}
+
+// Case sets the case contact.
+func (t *Terminal) Case(l hw.Level) {
+	select {
+	case t.box <- l:
+	case <-t.ended:
+	}
+}
+
+// Wait waits until the shell shows what is wanted. It moves no time.
+func (t *Terminal) Wait(within time.Duration, want func(shell.View) bool) (shell.View, error) {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for {
+		v, changed := t.Shell.View()
+		if want(v) {
+			return v, nil
+		}
+		select {
+		case <-changed:
+		case <-t.ended:
+			return v, fmt.Errorf("the agent ended on screen %q: %w", v.Screen, t.err)
+		case <-late.C:
+			return v, fmt.Errorf("the screen is %q (%s), and not what is waited for", v.Screen, v.Reason)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/session"
+)
+
+// Deadlines of what is asked of the warden. They lie below the machine's own,
+// so that it hears why before it gives up.
+const (
+	prepareWithin = 40 * time.Second
+	wipeWithin    = 60 * time.Second
+	askWithin     = 10 * time.Second
+	surveyWithin  = 55 * time.Second
+)
+
+// key is what a standby was made for.
+type key struct {
+	profile, lang string
+	version       uint64
+}
+
+// box is a sandbox with its browser.
+type box struct {
+	key     key
+	id      string
+	session string // empty: a standby
+	browser SessionBrowser
+}
+
+// boxes makes, admits and wipes sandboxes, one at a time. A wipe ends whatever
+// is being built, so that it waits for nobody.
+type boxes struct {
+	warden  Warden
+	open    Opener
+	prepare Preparer
+	log     *slog.Logger
+	lost    func(b *box)
+
+	work sync.Mutex // held while the warden builds or wipes
+
+	mu      sync.Mutex // guards what follows
+	build   context.Context
+	stop    context.CancelFunc
+	standby *box
+	running *box
+}
+
+func newBoxes(ctx context.Context, w Warden, o Opener, p Preparer, log *slog.Logger, lost func(b *box)) *boxes {
+	b := &boxes{warden: w, open: o, prepare: p, log: log, lost: lost}
+	b.build, b.stop = context.WithCancel(ctx)
+	return b
+}
+
+// building is the context of what a wipe interrupts.
+func (b *boxes) building() context.Context {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.build
+}
+
+// current is the running session's browser; nil without one.
+func (b *boxes) current() *box {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running
+}
+
+// ready tells whether a standby for k is there.
+func (b *boxes) ready(k key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.standby != nil && b.standby.key == k
+}
+
+// ensure makes a standby for k, in place of one that was made for another.
+func (b *boxes) ensure(ctx context.Context, k key, p policy.Policy) error {
+	b.work.Lock()
+	defer b.work.Unlock()
+	_, err := b.made(ctx, k, p)
+	return err
+}
+
+// made returns the standby for k. The caller holds work.
+func (b *boxes) made(ctx context.Context, k key, p policy.Policy) (*box, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("cannot prepare a sandbox: a wipe came before it: %w", err)
+	}
+	b.mu.Lock()
+	old := b.standby
+	if old != nil && old.key == k {
+		b.mu.Unlock()
+		return old, nil
+	}
+	b.standby = nil
+	b.mu.Unlock()
+	if old != nil {
+		b.close(old)
+		if err := b.clear(ctx); err != nil {
+			return nil, err
+		}
+	}
+	req, err := b.prepare(p, k.lang)
+	if err != nil {
+		return nil, fmt.Errorf("cannot prepare a sandbox: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, prepareWithin)
+	defer cancel()
+	a, files, err := b.warden.Do(ctx, sandbox.Request{Prepare: &req})
+	if err != nil && ctx.Err() == nil && b.clear(ctx) == nil {
+		// Remains of a standby that died may stand in the way: once more, on clean ground.
+		a, files, err = b.warden.Do(ctx, sandbox.Request{Prepare: &req})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.Sandbox == nil {
+		sandbox.CloseAll(files)
+		return nil, errors.New("cannot prepare a sandbox: the warden named none")
+	}
+	br, err := b.open.Open(ctx, files, req.Portal)
+	if err != nil {
+		return nil, err
+	}
+	n := &box{key: k, id: a.Sandbox.Sandbox, browser: br}
+	if err := br.Painted(ctx); err != nil {
+		b.close(n)
+		return nil, err
+	}
+	b.mu.Lock()
+	b.standby = n
+	b.mu.Unlock()
+	go func() {
+		<-br.Gone()
+		b.gone(func(x *box) bool { return x == n })
+	}()
+	return n, nil
+}
+
+// clear destroys standbys that nobody wants; never beside a session.
+func (b *boxes) clear(ctx context.Context) error {
+	if b.current() != nil {
+		return nil
+	}
+	_, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Attempt: 1}})
+	return err
+}
+
+// admit turns the standby into a person's session.
+func (b *boxes) admit(ctx context.Context, k key, p policy.Policy, sess string) error {
+	b.work.Lock()
+	defer b.work.Unlock()
+	n, err := b.made(ctx, k, p)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	if _, _, err := b.warden.Do(ctx, sandbox.Request{Admit: &sandbox.Admit{Sandbox: n.id, Session: sess}}); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.standby != n { // it died at that very moment
+		return errors.New("cannot admit: the sandbox was lost")
+	}
+	n.session, b.standby, b.running = sess, nil, n
+	return nil
+}
+
+// wipe destroys everything and brings the evidence, signed when it is owed.
+func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at session.Instant) (session.Wiped, *wire.ChainHead) {
+	b.mu.Lock()
+	b.stop()
+	b.build, b.stop = context.WithCancel(ctx)
+	b.mu.Unlock()
+	b.work.Lock()
+	defer b.work.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, wipeWithin)
+	defer cancel()
+	b.drop()
+	a, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Session: e.Session, Attempt: e.Attempt}})
+	if err != nil {
+		return session.Wiped{Err: err.Error()}, nil
+	}
+	if a.Wiped == nil {
+		return session.Wiped{Err: "cannot wipe: the warden brought no evidence"}, nil
+	}
+	ev := a.Wiped
+	out := session.Wiped{Failure: ev.Failure, Full: ev.Level == wire.LevelFull, Millis: ev.Millis, Checks: ev.Checks}
+	if out.Failure != "" || e.Kind == session.WipeSweep {
+		return out, nil
+	}
+	s, _, err := b.warden.Do(ctx, sandbox.Request{Sign: &sandbox.Sign{Kind: wire.ReceiptKind(e.Kind), Terminal: terminal, Session: e.Session,
+		Permit: e.Permit, Nonce: e.Nonce, At: at.Wall, Unsure: !at.Trusted, NewChain: e.Kind == session.WipeChallenge}})
+	switch {
+	case err != nil:
+		out.Err = err.Error()
+		return out, nil
+	case s.Receipt == nil:
+		out.Err = "cannot sign: the warden brought no receipt"
+		return out, nil
+	}
+	out.Receipt, out.Number = s.Receipt, number(*s.Receipt)
+	return out, s.Head
+}
+
+// destroy wipes without evidence: nothing may stay because the journal is full.
+func (b *boxes) destroy(ctx context.Context) error {
+	b.mu.Lock()
+	b.stop()
+	b.build, b.stop = context.WithCancel(ctx)
+	b.mu.Unlock()
+	b.work.Lock()
+	defer b.work.Unlock()
+	b.drop()
+	ctx, cancel := context.WithTimeout(ctx, wipeWithin)
+	defer cancel()
+	_, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Attempt: 1}})
+	return err
+}
+
+// drop lets go of every browser: their sandboxes are about to be destroyed.
+func (b *boxes) drop() {
+	b.mu.Lock()
+	gone := []*box{b.standby, b.running}
+	b.standby, b.running = nil, nil
+	b.mu.Unlock()
+	for _, x := range gone {
+		if x != nil {
+			b.close(x)
+		}
+	}
+}
+
+func (b *boxes) close(x *box) {
+	if err := x.browser.Close(); err != nil {
+		b.log.Debug("a session's browser did not close well", "error", err)
+	}
+}
+
+// gone takes note of a sandbox that went away by itself.
+func (b *boxes) gone(is func(*box) bool) {
+	b.mu.Lock()
+	var x *box
+	switch {
+	case b.standby != nil && is(b.standby):
+		x, b.standby = b.standby, nil
+	case b.running != nil && is(b.running):
+		x, b.running = b.running, nil
+	}
+	b.mu.Unlock()
+	if x != nil {
+		b.close(x)
+		b.lost(x)
+	}
+}
+
+// number is how a receipt is named to people: its place in the chain.
+func number(e wire.Envelope) string {
+	var r wire.Receipt
+	if err := json.Unmarshal(e.Payload, &r); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d-%d", r.Segment, r.Index)
+}

@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"borne/controller/wire"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/session"
+)
+
+// perform starts a worker for an effect. Every worker has a deadline, and its
+// result names the effect: the machine ignores one that it no longer awaits.
+func (a *Agent) perform(work context.Context, e session.Effect) {
+	at := a.now()
+	switch ask := e.Ask.(type) {
+	case session.DoSurvey:
+		a.worker(work, func() result { return a.survey(work, e.ID) })
+	case session.DoOpen:
+		k := key{profile: a.policy.Profile, lang: ask.Lang, version: a.policy.Version}
+		p, build := a.policy, a.boxes.building()
+		a.worker(work, func() result {
+			f := session.Opened{Effect: e.ID}
+			if err := a.boxes.admit(build, k, p, ask.Session); err != nil {
+				f.Err = err.Error()
+			}
+			return result{fact: f}
+		})
+	case session.DoWipe:
+		a.playing = false
+		a.worker(work, func() result {
+			f, head := a.boxes.wipe(work, ask, a.cfg.Terminal, at)
+			f.Effect = e.ID
+			return result{fact: f, head: head}
+		})
+	case session.DoForget:
+		a.worker(work, func() result {
+			ctx, cancel := context.WithTimeout(work, askWithin)
+			defer cancel()
+			if _, _, err := a.parts.Warden.Do(ctx, sandbox.Request{Forget: &sandbox.Forget{Permit: ask.Permit}}); err != nil {
+				a.log.Debug("the warden keeps evidence for longer", "permit", ask.Permit, "error", err)
+			}
+			return result{}
+		})
+	case session.DoHome:
+		a.page(work, SessionBrowser.Home)
+	case session.DoBack:
+		a.page(work, SessionBrowser.Back)
+	case session.DoStop:
+		a.done = true
+	}
+}
+
+func (a *Agent) worker(work context.Context, f func() result) {
+	a.workers.Go(func() { a.deliver(work, f()) })
+}
+
+// page moves the session's browser. It is no matter of the session when that fails.
+func (a *Agent) page(work context.Context, move func(SessionBrowser, context.Context) error) {
+	b := a.boxes.current()
+	if b == nil {
+		return
+	}
+	a.worker(work, func() result {
+		ctx, cancel := context.WithTimeout(work, askWithin)
+		defer cancel()
+		if err := move(b.browser, ctx); err != nil {
+			a.log.Warn("the session's browser does not follow", "error", err)
+		}
+		return result{}
+	})
+}
+
+// survey asks what this machine can do.
+func (a *Agent) survey(work context.Context, effect uint64) result {
+	ctx, cancel := context.WithTimeout(work, surveyWithin)
+	defer cancel()
+	f := session.Surveyed{Effect: effect}
+	ans, _, err := a.parts.Warden.Do(ctx, sandbox.Request{Survey: &sandbox.Survey{}})
+	switch {
+	case err != nil:
+		a.log.Error("this machine cannot be surveyed", "error", err)
+		f.Fault, f.Missing = wire.OutIsolation, []string{"survey"}
+	case ans.Survey == nil:
+		f.Fault, f.Missing = wire.OutIsolation, []string{"survey"}
+	default:
+		f.Level = ans.Survey.Level
+		for _, p := range ans.Survey.Props {
+			if !p.Held {
+				f.Missing = append(f.Missing, p.Name)
+			}
+		}
+		if ans.Survey.Chromium == "" {
+			a.log.Error("Chromium is missing: install it (apt-get install chromium), or name it in the configuration")
+			f.Fault = wire.OutBrowser
+		}
+		if len(f.Missing) > 0 {
+			a.log.Warn("isolation is reduced", "missing", f.Missing)
+		}
+	}
+	return result{fact: f}
+}
+
+// tick comes once a second.
+func (a *Agent) tick(work context.Context) {
+	at := a.now()
+	if a.stuck != nil && !a.unstick(work) {
+		a.hold(work, at)
+		return
+	}
+	open := a.parts.Hours(a.policy.Hours, at.Wall)
+	f := session.Tick{Sure: at.Trusted || a.policy.Hours.Always, Open: open.Open, Until: open.Until, Why: open.Why, Playing: a.playing}
+	if !at.Trusted {
+		f.Until, f.Why = time.Time{}, ""
+	}
+	if a.state.Phase.InSession() {
+		idle, err := a.parts.Stage.Idle()
+		if err != nil {
+			a.log.Error("the idle time is not known", "error", err)
+		}
+		f.Idle = idle
+		if b := a.boxes.current(); b != nil {
+			f.Uploading = b.browser.Uploading() > 0
+			a.probe(work, b, idle)
+		}
+	}
+	a.apply(work, f)
+	a.keepStandby(work)
+}
+
+// hold is a disk that is full in somebody's session: the shell covers it, and
+// after a while its sandbox goes. Destroying needs no journal.
+func (a *Agent) hold(work context.Context, at session.Instant) {
+	const patience = 15 * time.Second
+	b := a.boxes.current()
+	if b == nil || at.Mono-a.stuckAt < patience || a.erased != "" {
+		return
+	}
+	a.erased = b.session
+	a.worker(work, func() result {
+		if err := a.boxes.destroy(work); err != nil {
+			a.log.Error("the sandbox cannot be destroyed", "error", err)
+		}
+		return result{}
+	})
+}
+
+// probe asks now and then whether something plays, once nobody moves.
+func (a *Agent) probe(work context.Context, b *box, idle time.Duration) {
+	const quiet = 20 * time.Second
+	if idle < quiet {
+		a.playing = false
+		return
+	}
+	if a.probing {
+		return
+	}
+	a.probing = true
+	a.worker(work, func() result {
+		ctx, cancel := context.WithTimeout(work, 5*time.Second)
+		defer cancel()
+		playing := b.browser.Playing(ctx)
+		return result{then: func(a *Agent) { a.probing, a.playing = false, playing && a.boxes.current() == b }}
+	})
+}
+
+// keepStandby has a painted sandbox ready for whoever comes next.
+func (a *Agent) keepStandby(work context.Context) {
+	switch a.state.Phase {
+	case session.Welcome, session.Charter, session.Thanks:
+	default:
+		return
+	}
+	k := key{profile: a.policy.Profile, lang: lang(a.state), version: a.policy.Version}
+	now := a.parts.Clock.Mono()
+	if a.policy.Version == 0 || a.making || now < a.makeAt || a.boxes.ready(k) {
+		return
+	}
+	a.making = true
+	p, build := a.policy, a.boxes.building()
+	a.worker(work, func() result {
+		err := a.boxes.ensure(build, k, p)
+		return result{then: func(a *Agent) { a.madeStandby(work, build, err) }}
+	})
+}
+
+// madeStandby notes how it went; failures are told to staff once, and tried
+// again at longer and longer intervals.
+func (a *Agent) madeStandby(work, build context.Context, err error) {
+	a.making = false
+	switch {
+	case err == nil:
+		a.failures = 0
+	case build.Err() != nil: // a wipe came between
+	default:
+		a.failures++
+		a.makeAt = a.parts.Clock.Mono() + min(time.Second<<min(a.failures, 6), time.Minute)
+		a.log.Error("no session can be made ready", "error", err, "failures", a.failures)
+		if a.failures == 3 {
+			detail := fmt.Sprintf("%.300s", err)
+			a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "no-standby", Detail: detail})}})
+		}
+	}
+}

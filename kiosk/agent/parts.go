@@ -1,0 +1,140 @@
+// Package agent is the terminal's unprivileged role: one goroutine owns the
+// session. Events come in, the machine steps, the journal commits state and
+// records, and only then are the effects run; their results come back as
+// events.
+package agent
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/hw"
+	"borne/kiosk/journal"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/shell"
+	"borne/kiosk/uplink"
+)
+
+// ErrAbandon, as the cause of Run's context, makes Run leave at once, as a
+// power cut would: nothing is ended or wiped, and the next start recovers.
+var ErrAbandon = errors.New("abandoned")
+
+// Config says who this terminal is.
+type Config struct {
+	Terminal string              // id given at enrolment; empty: not enrolled, nobody can begin
+	SignKeys []ed25519.PublicKey // that sign policy, permits and commands
+	Build    string
+	Boot     string // random id of this boot
+	Machine  string // board or PC model
+	Sim      bool
+	Help     string // whom to ask, in French
+	State    string // folder whose free space is told to staff
+	StopIn   time.Duration
+	Log      *slog.Logger
+}
+
+// Parts are what the agent works with. Warden, Browser, Stage, Shell, Journal,
+// Clock, Ticks, Prepare, Check and Hours are required.
+type Parts struct {
+	Warden  Warden
+	Browser Opener
+	Stage   Stage
+	Shell   Shell
+	Journal *journal.Journal
+	Clock   Clock
+	Ticks   <-chan time.Time // about one a second
+
+	Uplink  Uplink           // nil: not enrolled
+	Taps    <-chan hw.Tap    // nil: no reader
+	Case    <-chan hw.Level  // nil: no contact
+	Devices <-chan hw.Status // nil: none
+	Pages   ShellBrowser     // nil: the shell's page is shown by somebody else
+	Fatal   <-chan error     // something without which no agent can work; nil: nothing
+	Beat    func()           // called by the owner of the session; nil: no watchdog
+	Fault   wire.Reason      // what is missing on this machine, found before the start
+	Prepare Preparer         // what a sandbox is made of
+	Check   func(policy.Policy) error
+	Hours   func(policy.Hours, time.Time) policy.Opening
+}
+
+// Warden answers the verbs; sandbox.Client is one. Events is closed when the
+// warden is gone.
+type Warden interface {
+	Do(ctx context.Context, r sandbox.Request) (sandbox.Answer, []*os.File, error)
+	Events() <-chan sandbox.Event
+}
+
+// Opener takes over the debugging pipe of a sandbox's browser.
+type Opener interface {
+	Open(ctx context.Context, files []*os.File, portal []byte) (SessionBrowser, error)
+}
+
+// SessionBrowser drives the browser of one sandbox.
+type SessionBrowser interface {
+	Pages
+	Watched
+	Close() error
+}
+
+// Pages moves between pages.
+type Pages interface {
+	Painted(ctx context.Context) error // waits until the portal is painted
+	Home(ctx context.Context) error
+	Back(ctx context.Context) error
+}
+
+// Watched tells what goes on, without what it is.
+type Watched interface {
+	Playing(ctx context.Context) bool
+	Uploading() int
+	Gone() <-chan error
+}
+
+// Stage is the terminal's display.
+type Stage interface {
+	ShowSession() error
+	ShowShell() error
+	Idle() (time.Duration, error)
+}
+
+// Shell shows views and yields what the person does; shell.Server is one.
+type Shell interface {
+	Show(v shell.View)
+	Actions() <-chan shell.Action
+}
+
+// ShellBrowser opens the browser that shows the shell. Open returns when the
+// page is shown, and the channel yields once when it is lost.
+type ShellBrowser interface {
+	Open(ctx context.Context) (lost <-chan error, err error)
+}
+
+// Uplink is the connection to the controller; uplink.Link is one.
+type Uplink interface {
+	Events() <-chan uplink.Event
+	Send(s wire.Status)
+}
+
+// Clock is the terminal's time.
+type Clock interface {
+	hw.Clock
+	Mono() time.Duration // since the process began
+}
+
+// Preparer makes the request for a standby.
+type Preparer func(p policy.Policy, lang string) (sandbox.Prepare, error)
+
+func (p Parts) check() error {
+	switch {
+	case p.Warden == nil, p.Browser == nil, p.Stage == nil, p.Shell == nil, p.Journal == nil, p.Clock == nil,
+		p.Ticks == nil, p.Prepare == nil, p.Check == nil, p.Hours == nil:
+		return errors.New("cannot make the agent: a required part is missing; give Warden, Browser, Stage, Shell, Journal, Clock, Ticks, Prepare, Check and Hours")
+	}
+	return nil
+}

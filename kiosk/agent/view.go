@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/kiosk/session"
+	"borne/kiosk/shell"
+)
+
+// Face is what the view needs beside the session's state.
+type Face struct {
+	Place   shell.Place
+	Access  policy.Access
+	Pages   int // a session's; 0 without printing
+	Offline bool
+	Sim     bool
+	Stuck   wire.Reason // the journal cannot be written
+}
+
+// paris is where every hour on screen is told.
+func paris() *time.Location {
+	l, err := time.LoadLocation("Europe/Paris")
+	if err != nil { // cannot be: main embeds the time zones
+		return time.UTC
+	}
+	return l
+}
+
+// ViewOf is what the person sees. It is a function of its arguments alone.
+func ViewOf(s session.State, at session.Instant, f Face) shell.View {
+	l := s.Live
+	v := shell.View{Lang: lang(s), Languages: s.Limits.Languages, Place: f.Place, Reason: string(s.Reason), Badge: badge(f.Access),
+		Sim: f.Sim, Offline: f.Offline}
+	if at.Mono < l.Identify {
+		v.Identify = f.Place.Terminal
+	}
+	if at.Mono < l.NoticeTo {
+		v.Notice = string(l.Notice)
+	}
+	if f.Stuck != "" {
+		v.Screen, v.Reason = shell.Broken, string(f.Stuck)
+		return v
+	}
+	switch s.Phase {
+	case session.Starting:
+		v.Screen = shell.Starting
+	case session.Welcome:
+		v.Screen = shell.Welcome
+	case session.Charter:
+		v.Screen, v.Charter = shell.CharterPage, &shell.Charter{Minutes: minutes(given(s, at)), Pages: f.Pages}
+	case session.Opening:
+		v.Screen = shell.OpeningPage
+	case session.Active:
+		v.Screen, v.Bar = shell.SessionPage, bar(s, f)
+	case session.Warning:
+		v.Screen, v.Bar, v.Warning = shell.WarningPage, bar(s, f), warning(s, at)
+		v.Message = l.Warn.Text
+	case session.Ending:
+		v.Screen, v.Bar = shell.SessionPage, bar(s, f)
+		v.Bar.Ending = true
+	case session.Wiping, session.Challenge:
+		v.Screen = shell.Wiping
+		if s.Run != nil {
+			v.Reason = string(s.Run.Reason)
+		}
+	case session.Thanks:
+		v.Screen, v.Wipe = shell.Thanks, erased(l.Summary)
+	case session.Closed:
+		v.Screen, v.Opening = shell.Closed, &shell.Opening{Why: s.Hours.Why}
+		if s.Reason == wire.RefuseClosed && l.Sure && !s.Hours.Until.IsZero() {
+			v.Opening.At = s.Hours.Until.In(paris()).Format(time.RFC3339)
+		}
+	case session.Quarantined:
+		v.Screen = shell.Quarantined
+	case session.Broken:
+		v.Screen = shell.Broken
+	case session.Updating:
+		v.Screen = shell.Updating
+	case session.Maintenance:
+		v.Screen = shell.Maintenance
+		if s.Out != nil {
+			v.Message = s.Out.Text
+		}
+	}
+	if v.Message == "" && !s.Phase.InSession() && at.Mono < l.MessageTo {
+		v.Message = l.Message
+	}
+	return v
+}
+
+func lang(s session.State) string {
+	switch {
+	case s.Run != nil && s.Run.Lang != "":
+		return s.Run.Lang
+	case s.Live.Lang != "":
+		return s.Live.Lang
+	case len(s.Limits.Languages) > 0:
+		return s.Limits.Languages[0]
+	}
+	return "fr"
+}
+
+func badge(a policy.Access) string {
+	switch {
+	case a.BadgeRequired:
+		return "required"
+	case a.AnyBadge || len(a.Known) > 0:
+		return "offered"
+	}
+	return "none"
+}
+
+// given is how long a session that began now would last.
+func given(s session.State, at session.Instant) time.Duration {
+	d := s.Limits.Minutes
+	if s.Live.Sure && s.Hours.Open && !s.Hours.Until.IsZero() {
+		d = min(d, s.Hours.Until.Sub(at.Wall))
+	}
+	return max(d, 0)
+}
+
+func bar(s session.State, f Face) *shell.Bar {
+	b := &shell.Bar{LeftSeconds: int((s.Live.Left + time.Second - 1) / time.Second), PagesLeft: -1}
+	if s.Run != nil {
+		b.TotalSeconds = int(s.Run.Total / time.Second)
+	}
+	if f.Pages > 0 {
+		b.PagesLeft = f.Pages
+	}
+	return b
+}
+
+func warning(s session.State, at session.Instant) *shell.Warning {
+	w := s.Live.Warn
+	out := &shell.Warning{Kind: string(w.Kind), Minutes: minutes(s.Live.Left)}
+	switch w.Kind {
+	case session.WarnBadge:
+		// It asks what the idle warning asks: who is here?
+		out.Kind = string(session.WarnIdle)
+	case session.WarnExtended:
+		out.Minutes = minutes(w.Added)
+	}
+	if w.Until > 0 {
+		out.LeftSeconds = int(max(0, w.Until-at.Mono+time.Second-1) / time.Second)
+		out.OfSeconds = int(w.Of / time.Second)
+	}
+	return out
+}
+
+func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+
+func erased(s *session.Summary) *shell.Wipe {
+	if s == nil {
+		return nil
+	}
+	w := &shell.Wipe{Full: s.Full, Millis: s.Millis, Receipt: s.Receipt, Reason: string(s.Reason)}
+	for _, c := range s.Checks {
+		w.Checks = append(w.Checks, shell.Check{Name: c.Name, Before: c.Before, Result: string(c.Result)})
+	}
+	return w
+}
