@@ -142,8 +142,7 @@ func (c *cgroups) make(name string, memoryMB, procs int) *group {
 		}
 		g.by[n] = d
 	}
-	cores := 100 * max(1, numCPU()-1) // one core stays for the agent and the shell, when there are two
-	g.set(memoryMB, procs, cores)
+	g.set(memoryMB, procs, max(50, 100*numCPU()-50)) // half a core stays for the agent and the shell
 	return g
 }
 

@@ -1,4 +1,187 @@
 package warden
 
-func wardenChild(string) int { return 0 }
-func agentChild(string) int  { return 0 }
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"borne/controller/wire"
+	"borne/kiosk/sandbox"
+)
+
+// wardenChild is the real role in a process of its own, so that it can be killed.
+func wardenChild(dir string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c := lightConfigIn(dir, 2)
+	c.Agent = Command{Argv: []string{"/proc/self/exe", "agent-child", c.State + "/agent"}, Env: []string{"PATH=/usr/bin:/bin"}}
+	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := Run(ctx, c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// stages of agentChild's life, each told in a file of its own once it begins.
+var stages = []string{"started", "preparing", "prepared", "admitting", "admitted", "wiping", "wiped", "signed"}
+
+// agentChild does what an agent does with a session, and says how far it is.
+func agentChild(dir string) int {
+	c, err := sandbox.NewClient(os.NewFile(3, "warden"))
+	if err != nil {
+		return 1
+	}
+	tell := func(stage string) { os.WriteFile(dir+"/"+stage, nil, 0o600) }
+	run := func(r sandbox.Request) sandbox.Answer {
+		a, _, err := c.Do(context.Background(), r)
+		if err != nil {
+			os.WriteFile(dir+"/error", []byte(err.Error()), 0o600)
+			os.Exit(1)
+		}
+		return a
+	}
+	st, _ := os.ReadFile("/proc/self/status")
+	os.WriteFile(dir+"/status", st, 0o600)
+	tell("started")
+	p := lightPrepare()
+	tell("preparing")
+	a := run(sandbox.Request{Prepare: &p})
+	tell("prepared")
+	tell("admitting")
+	run(sandbox.Request{Admit: &sandbox.Admit{Sandbox: a.Sandbox.Sandbox, Session: "session-1"}})
+	tell("admitted")
+	if exists(dir + "/hold") { // stay in the session
+		select {}
+	}
+	tell("wiping")
+	a = run(sandbox.Request{Wipe: &sandbox.Wipe{Session: "session-1", Attempt: 1}})
+	b, _ := json.Marshal(a.Wiped)
+	os.WriteFile(dir+"/evidence", b, 0o600)
+	tell("wiped")
+	run(sandbox.Request{Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t1", Session: "session-1", Permit: "p1", Nonce: make([]byte, 16), At: time.Now()}})
+	tell("signed")
+	select {}
+}
+
+func startWarden(t *testing.T, dir string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "warden-child", dir)
+	cmd.Stderr = t.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+func TestKillOfTheWardenLeavesNothing(t *testing.T) {
+	for _, stage := range stages {
+		t.Run(stage, func(t *testing.T) {
+			c := lightConfig(t, 2)
+			dir := strings.TrimSuffix(c.State, "/state")
+			cmd := startWarden(t, dir)
+			waitFor(t, stage, func() bool { return exists(c.State + "/agent/" + stage) })
+			cmd.Process.Kill()
+			cmd.Wait()
+			w := openTest(t, c)
+			assertNothingLeft(t, c)
+			ev, err := w.wipe(t.Context(), sandbox.Wipe{Session: "session-1", Attempt: 1})
+			if err != nil || ev.Failure != "" {
+				t.Errorf("wipe after the kill: %s, %v", jsonString(ev), err)
+			}
+			if b, err := os.ReadFile(c.State + "/agent/error"); err == nil {
+				t.Errorf("the agent failed: %s", b)
+			}
+		})
+	}
+}
+
+func TestRunServesAnAgentWithoutPrivileges(t *testing.T) {
+	c := lightConfig(t, 2)
+	cmd := startWarden(t, strings.TrimSuffix(c.State, "/state"))
+	waitFor(t, "signed", func() bool { return exists(c.State + "/agent/signed") })
+	b, err := os.ReadFile(c.State + "/agent/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := parseStatus(1, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad := noCaps(p); bad != "" || p.fields["NoNewPrivs"] != "1" || p.uids[0] != c.UIDBase {
+		t.Errorf("the agent has %s, no_new_privs %s, uid %d", bad, p.fields["NoNewPrivs"], p.uids[0])
+	}
+	var ev sandbox.Evidence
+	b, err = os.ReadFile(c.State + "/agent/evidence")
+	if err != nil || json.Unmarshal(b, &ev) != nil || ev.Failure != "" {
+		t.Errorf("evidence %s, %v", b, err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err == nil || strings.Contains(err.Error(), "status 1") {
+		t.Logf("ended: %v", err)
+	}
+	assertNothingLeft(t, c)
+}
+
+func TestDeathOfTheAgentEndsItsSandboxes(t *testing.T) {
+	c := lightConfig(t, 2)
+	if err := os.MkdirAll(c.State+"/agent", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.State+"/agent/hold", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	startWarden(t, strings.TrimSuffix(c.State, "/state"))
+	agent := c.State + "/agent/"
+	waitFor(t, "admitted", func() bool { return exists(agent + "admitted") })
+	first := processesOf(t, uidRange{c.UIDBase, c.UIDBase})
+	inside := processesOf(t, c.pool())
+	if len(first) != 1 || len(inside) == 0 {
+		t.Fatalf("agents %v, in the sandbox %v", first, inside)
+	}
+	for _, s := range stages {
+		os.Remove(agent + s)
+	}
+	syscall.Kill(first[0], syscall.SIGKILL)
+	waitFor(t, "a new agent", func() bool { return exists(agent + "started") })
+	for _, pid := range inside {
+		if p, err := readProcess(pid); err == nil && p.hasUID(c.pool()) && !p.zombie() {
+			t.Errorf("process %d of the sandbox lives on", pid)
+		}
+	}
+	waitFor(t, "a new session", func() bool { return exists(agent + "admitted") })
+}
+
+func processesOf(t *testing.T, r uidRange) []int {
+	t.Helper()
+	all, err := allProcesses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, p := range all {
+		if p.hasUID(r) && !p.zombie() {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
+
+func TestSecondWardenIsRefused(t *testing.T) {
+	c := lightConfig(t, 3)
+	openTest(t, c)
+	_, _, err := open(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), "another warden runs on it") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -85,7 +85,7 @@ func (w *warden) own(kind string) string {
 func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]string) {
 	pool := w.c.pool()
 	for _, p := range all {
-		if p.hasUID(pool) {
+		if p.hasUID(pool) && !p.zombie() {
 			out[wire.CheckProcesses].add(fmt.Sprintf("process %d (%.20q) of uid %d", p.pid, p.name, p.uids[0]))
 		}
 		for _, kind := range nsKinds {

@@ -113,7 +113,13 @@ func addr(a netip.Addr, bits int) *netlink.Addr {
 
 // links lists the interfaces of this instance that exist.
 func links(tag string) ([]netlink.Link, error) {
-	all, err := netlink.LinkList()
+	var all []netlink.Link
+	var err error
+	for range 50 { // the kernel says when the list changed under the reading
+		if all, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot list interfaces: %w", err)
 	}

@@ -28,6 +28,9 @@ func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := w.dropLost(ctx); err != nil {
+		return nil, nil, err
+	}
 	slot, err := w.freeSlot()
 	if err != nil {
 		return nil, nil, err
@@ -175,6 +178,23 @@ func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 		Outer: outer, Inner: b.inner, Browser: b.uids.browser, Display: b.uids.display, Press: b.uids.press,
 		Chromium: w.c.Chromium, Print: printing, Canary: b.canaries.value(canaryInEnv)})
 	return s, err
+}
+
+// dropLost removes standbys that ended by themselves. Nobody used them, so that
+// there is nothing to prove; a session's sandbox waits for its wipe.
+func (w *warden) dropLost(ctx context.Context) error {
+	var errs []error
+	for _, b := range w.living() {
+		if b.alive() || b.session() != "" {
+			continue
+		}
+		w.mu.Lock()
+		delete(w.boxes, b.id)
+		w.mu.Unlock()
+		errs = append(errs, w.remove(b, time.Now().Add(10*time.Second)))
+		w.removeNetwork(ctx, b)
+	}
+	return errors.Join(errs...)
 }
 
 // freeSlot picks the next slot: a standby never has the uids of the session

@@ -124,7 +124,11 @@ func (p process) hasUID(r uidRange) bool {
 	return false
 }
 
-func (p process) zombie() bool { return strings.HasPrefix(p.fields["State"], "Z") }
+// zombie tells a process that is over, and holds nothing. One whose first
+// thread has ended while others run looks alike, but for their number.
+func (p process) zombie() bool {
+	return strings.HasPrefix(p.fields["State"], "Z") && atoi(p.fields["Threads"]) <= 1
+}
 
 // namespace returns the identity of one of a process's namespaces, as
 // "pid:[4026531836]".

@@ -88,16 +88,18 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if (ns != shell && w.hasMark(spaces[ns])) || (byUID && p.hasUID(w.orphanUIDs())) {
+		if (ns != shell && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
 			pids = append(pids, p.pid)
 		}
 	}
 	return pids, nil
 }
 
-// orphanUIDs are the uids whose processes a start ends. The outer X server's is
-// not among them: it was started just before.
-func (w *warden) orphanUIDs() uidRange { return w.c.pool() }
+// orphan tells a process that a start ends: of a session, of the agent or of
+// the shell. The outer X server is not one: it was started just before.
+func (w *warden) orphan(p process) bool {
+	return p.hasUID(w.c.pool()) || p.hasUID(uidRange{w.c.UIDBase + offAgent, w.c.UIDBase + offShell})
+}
 
 func (w *warden) hasMark(mounts []mountEntry) bool {
 	for _, m := range mounts {

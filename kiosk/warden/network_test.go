@@ -1,0 +1,217 @@
+package warden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"borne/kiosk/sandbox"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// farNet is a network namespace that stands for the rest of the world: a
+// server on a public address, one on a private one, and a DNS server.
+func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/unshare", "--net", "/bin/sleep", "600")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	own, err := namespace(os.Getpid(), "net")
+	must(t, err)
+	waitFor(t, "the far network", func() bool {
+		far, err := namespace(cmd.Process.Pid, "net")
+		return err == nil && far != own
+	})
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "tn" + tag
+	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "far0", PeerNamespace: netlink.NsPid(cmd.Process.Pid)}))
+	near, err := netlink.LinkByName(attrs.Name)
+	must(t, err)
+	t.Cleanup(func() { netlink.LinkDel(near) })
+	must(t, netlink.AddrAdd(near, addr(host, 24)))
+	must(t, netlink.LinkSetUp(near))
+	ns, err := netns.GetFromPid(cmd.Process.Pid)
+	must(t, err)
+	defer ns.Close()
+	h, err := netlink.NewHandleAt(ns)
+	must(t, err)
+	defer h.Close()
+	far, err := h.LinkByName("far0")
+	must(t, err)
+	must(t, h.AddrAdd(far, addr(public, 24)))
+	must(t, h.AddrAdd(far, addr(private, 32)))
+	must(t, h.LinkSetUp(far))
+	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: near.Attrs().Index, Dst: addr(private, 32).IPNet}))
+	for _, a := range []string{net.JoinHostPort(public.String(), "80"), net.JoinHostPort(public.String(), "22"), net.JoinHostPort(private.String(), "80")} {
+		listenIn(t, ns, a)
+	}
+}
+
+// listenIn accepts connections on address inside a network namespace.
+func listenIn(t *testing.T, ns netns.NsHandle, address string) {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		if err := netns.Set(ns); err != nil {
+			result <- err
+			return
+		}
+		l, err := net.Listen("tcp4", address)
+		if err != nil {
+			result <- err
+			return
+		}
+		t.Cleanup(func() { l.Close() })
+		go accept(l)
+		result <- nil
+	}()
+	must(t, <-result)
+}
+
+func accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+}
+
+// dialIn connects from inside the network namespace of process pid.
+func dialIn(t *testing.T, pid int, address string) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		ns, err := netns.GetFromPid(pid)
+		if err == nil {
+			err = netns.Set(ns)
+			ns.Close()
+		}
+		if err != nil {
+			result <- fmt.Errorf("setup: %w", err)
+			return
+		}
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			result <- fmt.Errorf("setup: %w", err)
+			return
+		}
+		defer syscall.Close(fd)
+		// Bounds connect too (socket(7)).
+		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Usec: 700_000})
+		ap := netip.MustParseAddrPort(address)
+		result <- syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
+	}()
+	return <-result
+}
+
+func TestNetworkIsDeniedByDefault(t *testing.T) {
+	c := lightConfig(t, 7)
+	host, public, private := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.80"), netip.MustParseAddr("10.98.7.9")
+	farNet(t, c.tag(), host, public, private)
+	w := openTest(t, c)
+	p := lightPrepare()
+	info, files, err := w.prepare(t.Context(), p)
+	must(t, err)
+	defer sandbox.CloseAll(files)
+	b := w.boxes[info.Sandbox]
+	web := netip.AddrPortFrom(public, 80).String()
+	if err := dialIn(t, b.pid, web); err == nil {
+		t.Fatal("a standby reaches the network before it is admitted")
+	}
+	if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "n"}); err != nil {
+		t.Fatal(err)
+	}
+	var reached error
+	deadline := time.Now().Add(10 * time.Second)
+	for reached = dialIn(t, b.pid, web); reached != nil && time.Now().Before(deadline); {
+		reached = dialIn(t, b.pid, web)
+	}
+	if reached != nil {
+		t.Fatalf("a public server on port 80: %v", reached)
+	}
+	// Services of the machine itself: on the link's own address, on another of
+	// its addresses, and on all of them.
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	must(t, err)
+	defer l.Close()
+	go accept(l)
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	for name, a := range map[string]netip.AddrPort{
+		"the machine, on the link":       netip.AddrPortFrom(b.link.gw, port),
+		"the machine, on its network":    netip.AddrPortFrom(host, port),
+		"the machine, loopback":          netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port),
+		"a public server, another port":  netip.AddrPortFrom(public, 22),
+		"a private server":               netip.AddrPortFrom(private, 80),
+		"the metadata service of clouds": netip.MustParseAddrPort("169.254.169.254:80"),
+	} {
+		err := dialIn(t, b.pid, a.String())
+		if err == nil {
+			t.Errorf("%s (%s) is reached", name, a)
+		}
+		if err != nil && strings.HasPrefix(err.Error(), "setup") {
+			t.Fatal(err)
+		}
+	}
+	// The control: each of those answers where nothing forbids it.
+	for _, a := range []netip.AddrPort{netip.AddrPortFrom(host, port), netip.AddrPortFrom(public, 22), netip.AddrPortFrom(private, 80)} {
+		conn, err := net.DialTimeout("tcp4", a.String(), 5*time.Second)
+		if err != nil {
+			t.Errorf("control: %v", err)
+			continue
+		}
+		conn.Close()
+	}
+}
+
+func TestNamedExceptionIsReached(t *testing.T) {
+	c := lightConfig(t, 8)
+	private := netip.MustParseAddr("10.98.8.9")
+	farNet(t, c.tag(), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.80"), private)
+	w := openTest(t, c)
+	p := lightPrepare()
+	p.Network.Private = []string{"10.98.8.0/24"}
+	info, files, err := w.prepare(t.Context(), p)
+	must(t, err)
+	defer sandbox.CloseAll(files)
+	if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "n"}); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for err = errors.New(""); err != nil && time.Now().Before(deadline); {
+		err = dialIn(t, w.boxes[info.Sandbox].pid, private.String()+":80")
+	}
+	if err != nil {
+		t.Errorf("a named private server: %v", err)
+	}
+}
+
+func TestChangedRulesAreNoticed(t *testing.T) {
+	w := openTest(t, lightConfig(t, 9))
+	info := mustPrepare(t, w)
+	b := w.boxes[info.Sandbox]
+	if _, err := nft(context.Background(), "flush chain inet "+b.rules.table+" leaving\n", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "n"}); err == nil || !strings.Contains(err.Error(), "cannot trust the firewall") {
+		t.Errorf("error %v", err)
+	}
+	if p := props(w.properties(t.Context(), b))["default-deny"]; p.Held {
+		t.Errorf("%+v", p)
+	}
+}
