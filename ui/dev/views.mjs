@@ -47,6 +47,7 @@ export const views = {
   quarantined: { ...base, screen: 'quarantined', reason: 'receipt-missing' },
   broken: { ...base, screen: 'broken', reason: 'no-browser' },
   updating: { ...base, screen: 'updating' },
+  'welcome-message': { ...base, screen: 'welcome', message: 'Le hall ferme à 17 h aujourd’hui.' },
   maintenance: { ...base, screen: 'maintenance', reason: 'staff', place: { ...base.place, help: '' } },
   identify: { ...base, screen: 'welcome', identify: 'Poste 2 — Hall' },
 }

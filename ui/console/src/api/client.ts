@@ -37,11 +37,11 @@ export function problemOf(status: number, text: string): Problem {
   }
 }
 
-let expired: () => void = () => {}
+let known: (known: boolean) => void = () => {}
 
-/** Calls back when the controller no longer knows who this is. */
-export function onExpired(run: () => void): void {
-  expired = run
+/** Calls back after each answer: whether the controller knows who this is. */
+export function onKnown(run: (known: boolean) => void): void {
+  known = run
 }
 
 async function call<B>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<B>> {
@@ -59,9 +59,10 @@ async function call<B>(method: string, path: string, body?: unknown, headers: Re
     throw new Problem(UNREACHABLE, '')
   }
   if (!r.ok) {
-    if (r.status === 401 && !path.startsWith('/login')) expired()
+    if (r.status === 401 && !path.startsWith('/login')) known(false)
     throw problemOf(r.status, text)
   }
+  known(true)
   return { body: (text ? JSON.parse(text) : undefined) as B, etag: r.headers.get('etag') ?? '' }
 }
 

@@ -26,6 +26,7 @@ export class Live {
       this.#source?.close()
       clearTimeout(this.#timer)
       clearInterval(tick)
+      this.fleet = undefined // whoever comes next must not see it
     }
   }
 
