@@ -21,6 +21,7 @@ const (
 
 func roles() []command {
 	return []command{
+		{name: roleAgent, run: runAgent},
 		{name: roleEnrol, run: enrolAgent},
 		{name: rolePress, run: runPress},
 	}

@@ -41,7 +41,7 @@ var may = map[string][]string{
 	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw"}, // checks what the others need
 	"kiosk/agent":   {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
 	"kiosk/agent/…": {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
-	"kiosk/cli":     {"controller/wire", "hw", "hw/…", "kiosk/…", "ui/…"},                       // wires the roles together
+	"kiosk/cli":     {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of
 	"kiosk":         {"kiosk/cli"},
 	"ui/terminal":   nil,
 	"ui/console":    nil,

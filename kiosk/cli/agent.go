@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/hw/clock"
+	"borne/hw/sim"
+	"borne/kiosk/agent"
+	"borne/kiosk/bench"
+	"borne/kiosk/config"
+	"borne/kiosk/journal"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/shell"
+	"borne/kiosk/stage"
+	"borne/kiosk/uplink"
+	"borne/ui/terminal"
+)
+
+// wardenFD is the warden's socket, as it starts the agent.
+const wardenFD = 3
+
+// enrolledEvery is how often an agent that is not enrolled looks whether it is.
+const enrolledEvery = 3 * time.Second
+
+// times is the terminal's clock.
+type times struct {
+	clock.System
+	mono clock.Monotonic
+}
+
+func (t times) Mono() time.Duration { return t.mono.Now() }
+
+// runAgent is the unprivileged role. It assembles the parts that agent.Agent
+// works with; only the warden starts it.
+func runAgent(ctx context.Context, c *call) error {
+	text, simulated := inherited(environ(os.Environ()))
+	var err error
+	if c.cfg, err = config.Parse([]byte(text), simulated); err != nil {
+		return err
+	}
+	c.log = newLog(c.Stderr, c.cfg.LogJSON, c.cfg.LogLevel).With("role", "agent")
+	client, err := sandbox.NewClient(os.NewFile(wardenFD, "warden"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	// What follows must outlive ctx: when it ends, the agent still wipes and shows it.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	t := times{clock.NewSystem(clock.BuildTime()), clock.NewMonotonic()}
+	j, err := journal.Open(filepath.Join(c.cfg.State, "agent", "journal.db"), journal.Options{Clock: t.System})
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	st, err := stage.Open(life, stage.Config{Display: os.Getenv("DISPLAY"), Authority: os.Getenv("XAUTHORITY"), BarHeight: shell.BarHeight, Log: c.log})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	files, err := terminal.Files()
+	if err != nil {
+		return fmt.Errorf("cannot read the shell's pages: %w", err)
+	}
+	srv, err := shell.New(files, c.log)
+	if err != nil {
+		return err
+	}
+	fatal := make(chan error, 4)
+	watch := func(what func() error) {
+		go func() {
+			if err := what(); err != nil && life.Err() == nil {
+				select {
+				case fatal <- err:
+				default:
+				}
+			}
+		}()
+	}
+	watch(func() error { return srv.Serve(life) })
+	watch(func() error {
+		select {
+		case err := <-st.Gone():
+			return err
+		case <-life.Done():
+			return nil
+		}
+	})
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	width, height := st.Size()
+	_, screen := st.ScreenSize()
+	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal,
+		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
+		Prepare: preparer(c, st.Container(), width, height), Check: checkPolicy(),
+		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
+	if _, err := os.Stat(c.cfg.Chromium); err != nil {
+		c.log.Error("no browser; install it, or correct chromium in the configuration", "err", err)
+		p.Fault = wire.OutBrowser
+	}
+	cfg := agent.Config{Build: c.Version, Boot: bootID(), Machine: machine(firmware()...), Sim: c.cfg.Sim, State: c.cfg.State, Log: c.log}
+
+	var hardware *sim.Bench
+	network := uplink.NewSwitch(nil)
+	route := uplink.Route{Proxy: c.cfg.Proxy}
+	if c.cfg.Sim {
+		hardware, route.Dial = sim.NewBench(t.mono, 1), network.Dial
+		b, err := bench.New(bench.Config{Hardware: hardware, Network: network, Files: files, Listen: c.cfg.SimListen, Log: c.log,
+			Stage: func() bench.Stage { return st },
+			// Without a chance to tidy up, as when the mains go: the warden ends the sandboxes, and a new agent recovers.
+			Power: func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) }})
+		if err != nil {
+			return err
+		}
+		c.log.Info("simulator's bench", "url", b.URL())
+		watch(func() error { return b.Serve(life) })
+	}
+	folder, err := uplink.OpenFolder(filepath.Join(c.cfg.State, "agent", "identity"))
+	if err != nil {
+		return err
+	}
+	id, err := folder.Load()
+	switch {
+	case errors.Is(err, uplink.ErrNotEnrolled):
+		c.log.Warn("nobody can begin a session yet", "err", err)
+		watch(func() error { return enrolled(life, folder) })
+	case err != nil:
+		return err
+	default:
+		cfg.Terminal, cfg.SignKeys = id.Terminal, id.Verifiers()
+		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch}); err != nil {
+			return err
+		}
+	}
+	if err := devicesOf(life, c, &p, hardware, t.mono, id.BadgeKey); err != nil {
+		return err
+	}
+	a, err := agent.New(cfg, p)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// enrolled ends, with an error that has the agent started again, once there is
+// an identity.
+func enrolled(ctx context.Context, f *uplink.Folder) error {
+	t := time.NewTicker(enrolledEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if _, err := f.Load(); err == nil {
+				return errors.New("cannot go on without the identity that was just given: starting again with it")
+			}
+		}
+	}
+}
+
+type joining struct {
+	id      uplink.Identity
+	folder  *uplink.Folder
+	route   uplink.Route
+	journal *journal.Journal
+	times   times
+	boot    string
+	watch   func(func() error)
+}
+
+// join starts the uplink.
+func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
+	built := clock.BuildTime()
+	link, err := uplink.New(uplink.Config{Outbox: n.journal, Identity: n.id, Folder: n.folder, Route: n.route, Build: c.Version, Boot: n.boot,
+		Sim: c.cfg.Sim, Wall: n.times.Now, Log: c.log, Floor: func() time.Time {
+			if f := n.journal.Floor(); f.After(built) {
+				return f
+			}
+			return built
+		}})
+	if err != nil {
+		return err
+	}
+	p.Uplink = link
+	n.watch(func() error { return link.Run(ctx) })
+	known := keyIDs(n.id.Verifiers())
+	n.watch(func() error { // signing keys that were rolled over count from a new start on
+		t := time.NewTicker(time.Minute)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.C:
+				if keyIDs(link.Identity().Verifiers()) != known {
+					return errors.New("cannot go on with signing keys that were replaced: starting again with the new ones")
+				}
+			}
+		}
+	})
+	return nil
+}
+
+func keyIDs(keys []ed25519.PublicKey) string {
+	var b strings.Builder
+	for _, k := range keys {
+		b.WriteString(wire.KeyID(k) + " ")
+	}
+	return b.String()
+}
+
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+
+	"borne/controller/policy"
+	"borne/hw"
+	"borne/hw/clock"
+	"borne/hw/devices"
+	"borne/hw/sim"
+	"borne/hw/supervise"
+	"borne/kiosk/agent"
+	"borne/kiosk/browser"
+	"borne/kiosk/sandbox"
+	"borne/kiosk/shell"
+)
+
+// opener takes over the session's browser.
+type opener struct{ log *slog.Logger }
+
+func (o opener) Open(ctx context.Context, files []*os.File, portal []byte) (agent.SessionBrowser, error) {
+	p, err := pipe(files)
+	if err != nil {
+		return nil, err
+	}
+	s, err := browser.NewSession(ctx, p, browser.SessionConfig{Portal: portal, Log: o.log})
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func pipe(files []*os.File) (*browser.Pipe, error) {
+	if len(files) != 2 {
+		sandbox.CloseAll(files)
+		return nil, fmt.Errorf("cannot drive the browser: the warden gave %d descriptors, want 2", len(files))
+	}
+	return browser.NewPipe(files[0], files[1])
+}
+
+// pages opens the shell's browser. Its calls do not overlap.
+type pages struct {
+	warden        agent.Warden
+	server        *shell.Server
+	width, height int
+	log           *slog.Logger
+	open          *browser.Shell
+}
+
+func (p *pages) Open(ctx context.Context) (<-chan error, error) {
+	if p.open != nil {
+		p.open.Close()
+		p.open = nil
+	}
+	_, files, err := p.warden.Do(ctx, sandbox.Request{Shell: &sandbox.Shell{Origin: p.server.Origin(), Width: p.width, Height: p.height, Lang: "fr"}})
+	if err != nil {
+		return nil, err
+	}
+	tube, err := pipe(files)
+	if err != nil {
+		return nil, err
+	}
+	token := p.server.Cookie()
+	p.open, err = browser.OpenShell(ctx, browser.ShellConfig{Pipe: tube, URL: p.server.Origin() + "/", Cookie: token.Name, Token: token.Value, Log: p.log})
+	if err != nil {
+		return nil, err
+	}
+	return p.open.Gone(), nil
+}
+
+// preparer makes the request for a standby out of a policy.
+func preparer(c *call, window uint32, width, height int) agent.Preparer {
+	return func(p policy.Policy, lang string) (sandbox.Prepare, error) {
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: lang})
+		if err != nil {
+			return sandbox.Prepare{}, err
+		}
+		page, err := portalPage(p.Portal, lang)
+		if err != nil {
+			return sandbox.Prepare{}, err
+		}
+		proxy := ""
+		if p.Network.Proxy != "" {
+			u, err := url.Parse(p.Network.Proxy)
+			if err != nil {
+				return sandbox.Prepare{}, errors.New("cannot use the policy's proxy: write http://host:port")
+			}
+			proxy = u.Host
+		}
+		resolver := p.Network.Resolver
+		if resolver == "" && c.cfg.Resolver.IsValid() {
+			resolver = c.cfg.Resolver.String()
+		}
+		return sandbox.Prepare{Profile: p.Profile, Lang: lang, Browser: managed, Home: "about:blank", Portal: page,
+			Limits:   sandbox.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
+			Network:  sandbox.Network{Resolver: resolver, Private: p.Network.Private, Proxy: proxy},
+			Keyboard: sandbox.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock},
+			Width:    width, Height: height, Window: window}, nil
+	}
+}
+
+// checkPolicy refuses a policy that cannot be carried out here.
+func checkPolicy() func(policy.Policy) error {
+	return func(p policy.Policy) error {
+		var wrong []error
+		for _, problem := range p.Check() {
+			wrong = append(wrong, fmt.Errorf("%+v", problem))
+		}
+		if _, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: "fr"}); err != nil {
+			wrong = append(wrong, err)
+		}
+		return errors.Join(wrong...)
+	}
+}
+
+// devicesOf supervises the configured devices and gives the agent their events.
+func devicesOf(ctx context.Context, c *call, p *agent.Parts, bench *sim.Bench, mono clock.Monotonic, secret []byte) error {
+	env := devices.Env{Bench: bench, Clock: mono, Log: c.log}
+	if len(secret) > 0 {
+		key, err := hw.NewBadgeKey(secret)
+		if err != nil {
+			return err
+		}
+		env.Key = key
+	}
+	health := make(chan hw.Status, 16)
+	p.Devices = health
+	forward := func(s *supervise.Supervisor) {
+		go func() {
+			for st := range s.Status() {
+				select {
+				case health <- st:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	for role, d := range c.cfg.Devices {
+		if err := devices.Check(d); err != nil {
+			return err
+		}
+		cfg := supervise.Config{Name: role, Device: d.String(), Clock: mono, Log: c.log}
+		switch {
+		case d.Driver == "mfrc522" && env.Key == nil: // no key, no pseudonym: badges wait for enrolment
+		case d.Driver == "mfrc522" && p.Taps != nil:
+			return fmt.Errorf("cannot use device %s: there is a badge reader already; remove one from the configuration", role)
+		case d.Driver == "mfrc522":
+			r, err := supervise.StartReader(ctx, cfg, func(ctx context.Context) (hw.Reader, error) { return devices.OpenReader(ctx, d, env) })
+			if err != nil {
+				return err
+			}
+			p.Taps = r.Taps()
+			forward(r.Supervisor)
+		case d.Driver == "case" && p.Case != nil:
+			return fmt.Errorf("cannot use device %s: there is a case contact already; remove one from the configuration", role)
+		case d.Driver == "case":
+			in, err := supervise.StartInput(ctx, cfg, func(ctx context.Context) (hw.Input, error) { return devices.OpenInput(ctx, d, env) })
+			if err != nil {
+				return err
+			}
+			p.Case = in.Levels()
+			forward(in.Supervisor)
+		}
+	}
+	return nil
+}
