@@ -1,7 +1,6 @@
 package compliance
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,7 +117,7 @@ func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) e
 		return r.quarantine(tx, t, wire.QuarClone, "session "+b.Session+" began twice", "")
 	}
 	row := store.SessionRow{Session: b.Session, Terminal: t.ID, Permit: b.Permit, N: b.N, Profile: b.Profile, Lang: b.Lang,
-		Policy: b.Policy, Holder: hex.EncodeToString(b.Holder), Begun: rec.At, Unsure: rec.Unsure}
+		Policy: b.Policy, Holder: string(b.Holder), Begun: rec.At, Unsure: rec.Unsure}
 	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {
 		return err
 	}

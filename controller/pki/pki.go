@@ -34,7 +34,7 @@ const (
 	issuerYears   = 10
 	serverDays    = 90
 	TerminalDays  = 90
-	backdate      = time.Hour // for terminals whose clock is a little behind
+	backdate      = 24 * time.Hour // for terminals whose clock is a little behind
 	secretBytes   = 32
 	fileRoot      = "root.pem"
 	fileRootKey   = "root.key" // may be moved offline once Init is done
@@ -107,7 +107,7 @@ func Init(dir string, now time.Time) error {
 }
 
 func authority(name string, now time.Time, years, below int) *x509.Certificate {
-	return &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-backdate),
+	return &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-2 * backdate),
 		NotAfter: now.AddDate(years, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLen: below, MaxPathLenZero: below == 0,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}
 }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // ErrRevoked reports a certificate that is no longer good.
@@ -134,7 +133,7 @@ func (l *leaf) get() (*tls.Certificate, error) {
 		return nil, fmt.Errorf("cannot make the listener's key: %w", err)
 	}
 	t := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: ServerName}, DNSNames: []string{ServerName},
-		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(0, 0, serverDays), KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: now.Add(-backdate), NotAfter: now.AddDate(0, 0, serverDays), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, t, l.p.issuer, key.Public(), l.p.issuerKey)
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 // Config says where the store is and how records become rows.
 type Config struct {
 	Dir     string        // made with mode 0700 when missing
-	Apply   store.Applier // runs in the transaction that moves the cursor
+	Apply   store.Applier // runs in the transaction that moves the cursor; nil leaves records in the journal
 	Log     *slog.Logger
 	Journal int64         // bytes of the journal; 16 MiB when 0
 	Wait    time.Duration // for another process to let go of the file; 1 s when 0
@@ -238,7 +238,7 @@ func (s *Store) caughtUp(ctx context.Context) error {
 	defer stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for want := s.written; s.applied < want; s.changed.Wait() {
+	for want := s.written; s.applied < want && s.cfg.Apply != nil; s.changed.Wait() {
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("cannot wait for the terminals' records: %w", context.Cause(ctx))

@@ -208,6 +208,9 @@ func (s *Store) unpend(terminal string) {
 }
 
 func (s *Store) applyLoop() {
+	if s.cfg.Apply == nil {
+		return
+	}
 	for {
 		s.mu.Lock()
 		for len(s.queue) == 0 && !s.closed {
