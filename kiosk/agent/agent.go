@@ -84,6 +84,12 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	if cfg.StopIn <= 0 {
 		cfg.StopIn = 90 * time.Second
 	}
+	if p.Check == nil {
+		p.Check = checked
+	}
+	if p.Hours == nil {
+		p.Hours = inFrance
+	}
 	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan bool, 1)}
 	return a, nil
 }

@@ -244,10 +244,13 @@ func reach(b *bed, p session.Phase) {
 	case session.Closed:
 		q := rules()
 		q.Version, q.Hours.Always = 2, false
+		q.Hours.Exceptions = []policy.Exception{{Day: "2026-03-02", Why: "Travaux"}}
 		b.must(b.c.Policy(q))
 		b.waitPolicy(2)
 		b.Tick(time.Second)
-		b.see(shell.Closed)
+		if v := b.see(shell.Closed); v.Opening == nil || v.Opening.Why != "Travaux" || v.Opening.At != "2026-03-03T08:00:00+01:00" {
+			b.t.Errorf("opening %+v", v.Opening)
+		}
 	case session.Welcome:
 	case session.Charter:
 		b.Press(shell.Begin)

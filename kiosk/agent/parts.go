@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -40,7 +41,7 @@ type Config struct {
 }
 
 // Parts are what the agent works with. Warden, Browser, Stage, Shell, Journal,
-// Clock, Ticks, Prepare, Check and Hours are required.
+// Clock, Ticks and Prepare are required.
 type Parts struct {
 	Warden  Warden
 	Browser Opener
@@ -130,11 +131,25 @@ type Clock interface {
 // Preparer makes the request for a standby.
 type Preparer func(p policy.Policy, lang string) (sandbox.Prepare, error)
 
+// checked says why a policy cannot be obeyed.
+func checked(p policy.Policy) error {
+	var wrong []error
+	for _, c := range p.Check() {
+		wrong = append(wrong, fmt.Errorf("%s: %s", c.Field, c.Sentence))
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("cannot use the policy: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+func inFrance(h policy.Hours, t time.Time) policy.Opening { return h.At(t, policy.Location()) }
+
 func (p Parts) check() error {
 	switch {
 	case p.Warden == nil, p.Browser == nil, p.Stage == nil, p.Shell == nil, p.Journal == nil, p.Clock == nil,
-		p.Ticks == nil, p.Prepare == nil, p.Check == nil, p.Hours == nil:
-		return errors.New("cannot make the agent: a required part is missing; give Warden, Browser, Stage, Shell, Journal, Clock, Ticks, Prepare, Check and Hours")
+		p.Ticks == nil, p.Prepare == nil:
+		return errors.New("cannot make the agent: a required part is missing; give Warden, Browser, Stage, Shell, Journal, Clock, Ticks and Prepare")
 	}
 	return nil
 }

@@ -29,7 +29,11 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 	}
 	switch {
 	case e.Clock != nil:
-		a.heard = &reference{wall: e.Clock.Wall.Add(e.Clock.Round / 2), mono: a.parts.Clock.Mono()}
+		wall := e.Clock.Wall.Add(e.Clock.Round / 2)
+		a.heard = &reference{wall: wall, mono: a.parts.Clock.Mono()}
+		if c, ok := a.parts.Clock.(interface{ Hear(time.Time) }); ok {
+			c.Hear(wall) // so that the journal and the link know it too
+		}
 	case e.Welcome != nil:
 		a.online, a.welcome = true, *e.Welcome
 		a.apply(work, session.Welcomed{Quarantine: wire.Reason(e.Welcome.Quarantine)})

@@ -19,15 +19,6 @@ type Face struct {
 	Stuck   wire.Reason // the journal cannot be written
 }
 
-// paris is where every hour on screen is told.
-func paris() *time.Location {
-	l, err := time.LoadLocation("Europe/Paris")
-	if err != nil { // cannot be: main embeds the time zones
-		return time.UTC
-	}
-	return l
-}
-
 // ViewOf is what the person sees. It is a function of its arguments alone.
 func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	l := s.Live
@@ -70,7 +61,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Closed:
 		v.Screen, v.Opening = shell.Closed, &shell.Opening{Why: s.Hours.Why}
 		if s.Reason == wire.RefuseClosed && l.Sure && !s.Hours.Until.IsZero() {
-			v.Opening.At = s.Hours.Until.In(paris()).Format(time.RFC3339)
+			v.Opening.At = s.Hours.Until.In(policy.Location()).Format(time.RFC3339)
 		}
 	case session.Quarantined:
 		v.Screen = shell.Quarantined

@@ -318,7 +318,11 @@ func (m *machine) contact(f Case) {
 	if f.Contact == l.Contact {
 		return
 	}
+	first := l.Contact == ""
 	l.Contact = f.Contact
+	if first && f.Contact == ContactUnknown {
+		return // a contact that is still being opened
+	}
 	switch f.Contact {
 	case ContactOpen:
 		l.CaseOpen = true

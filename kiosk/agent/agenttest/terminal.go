@@ -29,8 +29,8 @@ type Options struct {
 	// Uplink makes the connection for a journal just opened; nil: none. The
 	// context ends with the agent.
 	Uplink func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
-	Hours  func(policy.Hours, time.Time) policy.Opening // nil: open exactly when Always
-	Check  func(policy.Policy) error                    // nil: everything is good
+	Hours  func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
+	Check  func(policy.Policy) error                    // nil: the policy's own
 	Fault  wire.Reason
 	Log    *slog.Logger
 }
@@ -59,12 +59,6 @@ type Terminal struct {
 func New(o Options) *Terminal {
 	if o.Start.IsZero() {
 		o.Start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	}
-	if o.Hours == nil {
-		o.Hours = func(h policy.Hours, _ time.Time) policy.Opening { return policy.Opening{Open: h.Always} }
-	}
-	if o.Check == nil {
-		o.Check = func(policy.Policy) error { return nil }
 	}
 	return &Terminal{opt: o, Warden: NewWarden(o.ReceiptKey, o.Sim), Browsers: &Browsers{}, Stage: &Stage{}, Clock: NewClock(o.Start)}
 }
