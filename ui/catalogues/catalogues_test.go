@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -145,6 +147,51 @@ func TestCodesHaveSentences(t *testing.T) {
 			}
 			if !Has(c.key + code) {
 				t.Errorf("no sentence for %q: add %q to every catalogue", code, c.key+code)
+			}
+		}
+	}
+}
+
+// source yields the text of every Go file below dir, tests apart.
+func source(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// TestStaffSentences reads what the controller and the warden write down: each
+// audited action, stored field's purpose and canary is shown as a sentence.
+func TestStaffSentences(t *testing.T) {
+	controller := source(t, "../../controller")
+	for _, c := range []struct {
+		key, in string
+		re      *regexp.Regexp
+		least   int
+	}{
+		{"console.audit.", controller, regexp.MustCompile(`Action:\s*"([a-z.-]+)"`), 8},
+		{"purpose.", controller, regexp.MustCompile(`inventory:"([^";]+);[a-z -]+;[a-z]+"`), 100},
+		{"console.basis.", controller, regexp.MustCompile(`inventory:"[^";]+;([a-z-]+);`), 2},
+		{"console.retention.", controller, regexp.MustCompile(`inventory:"[^";]+;[a-z-]+;([a-z]+)"`), 6},
+		{"check.", source(t, "../../kiosk/warden"), regexp.MustCompile(`checkCanary\w+\s*=\s*"([a-z-]+)"`), 3},
+	} {
+		found := c.re.FindAllStringSubmatch(c.in, -1)
+		if len(found) < c.least {
+			t.Errorf("found only %d codes for %q", len(found), c.key)
+		}
+		for _, m := range found {
+			if !Has(c.key + m[1]) {
+				t.Errorf("no sentence for %q: add %q to every catalogue", m[1], c.key+m[1])
 			}
 		}
 	}
