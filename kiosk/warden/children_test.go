@@ -141,7 +141,7 @@ func TestDeathOfTheAgentEndsItsSandboxes(t *testing.T) {
 	if err := os.WriteFile(c.State+"/agent/hold", nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	startWarden(t, strings.TrimSuffix(c.State, "/state"))
+	child := startWarden(t, strings.TrimSuffix(c.State, "/state"))
 	agent := c.State + "/agent/"
 	waitFor(t, "admitted", func() bool { return exists(agent + "admitted") })
 	first := processesOf(t, uidRange{c.UIDBase, c.UIDBase})
@@ -160,6 +160,9 @@ func TestDeathOfTheAgentEndsItsSandboxes(t *testing.T) {
 		}
 	}
 	waitFor(t, "a new session", func() bool { return exists(agent + "admitted") })
+	child.Process.Kill()
+	child.Wait()
+	openTest(t, c) // sweeps
 }
 
 func processesOf(t *testing.T, r uidRange) []int {

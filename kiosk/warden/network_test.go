@@ -25,10 +25,10 @@ import (
 func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/unshare", "--net", "/bin/sleep", "600")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	own, err := namespace(os.Getpid(), "net")
+	// Of this thread: the process's first one may have ended up elsewhere.
+	own, err := os.Readlink("/proc/thread-self/ns/net")
 	must(t, err)
 	waitFor(t, "the far network", func() bool {
 		far, err := namespace(cmd.Process.Pid, "net")
