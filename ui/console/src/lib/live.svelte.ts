@@ -4,18 +4,21 @@ import { terminals, update, type Found } from './fleet.ts'
 
 const RETRY_MS = 5000
 
-/** The fleet as it is now: read once, then kept right by the live feed. */
+/** The fleet as it is now: read at each "hello" of the live feed, then kept right by its events. */
 export class Live {
   fleet = $state.raw<Fleet | undefined>()
   lost = $state(false)
   problem = $state.raw<Problem | undefined>()
-  /** When the shown figures were right: leftSeconds count down from here. */
-  since = $state(Date.now())
   now = $state(Date.now())
-  changed = $state(0)
   #source: EventSource | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  #stopped = false
+  #stopped = true
+  /** When a terminal's figures were right: leftSeconds count down from there. */
+  #seen = new Map<string, number>()
+  #since = Date.now()
+  /** Events that came while the fleet was being read: they may be newer than the answer. */
+  #during: TerminalBrief[] | undefined
+  #again = false
 
   start(): () => void {
     this.#stopped = false
@@ -31,46 +34,66 @@ export class Live {
   }
 
   #open(): void {
-    void this.read()
     const s = new EventSource('/api/live')
     this.#source = s
+    // Whoever gets hello reads everything: what changed before it is in that answer.
     s.addEventListener('hello', () => {
-      if (this.lost) void this.read()
       this.lost = false
+      void this.read()
     })
     s.addEventListener('terminal', (e) => {
       const t = JSON.parse((e as MessageEvent<string>).data) as TerminalBrief
-      this.#seen.set(t.id, Date.now())
-      const next = this.fleet && update(this.fleet, t)
-      this.changed++
-      if (next) this.fleet = next
-      else void this.read()
+      this.#during?.push(t)
+      this.#place(t)
     })
     s.onerror = () => {
       this.lost = true
+      if (!this.fleet) void this.read() // without a feed the page still shows what it can
       // The browser tries again by itself unless the answer was an error.
       if (s.readyState !== EventSource.CLOSED || this.#stopped) return
       this.#timer = setTimeout(() => this.#open(), RETRY_MS)
     }
   }
 
+  #place(t: TerminalBrief): void {
+    if (!this.fleet) return
+    this.#seen.set(t.id, Date.now())
+    const next = update(this.fleet, t)
+    if (next) this.fleet = next
+    else if (!this.#during) void this.read()
+  }
+
+  /** Reads everything; asked again meanwhile, it reads once more afterwards. */
   async read(): Promise<void> {
+    if (this.#during) {
+      this.#again = true
+      return
+    }
+    this.#during = []
     try {
-      this.fleet = await api.fleet()
-      this.since = Date.now()
+      const fleet = await api.fleet()
+      const during = this.#during
+      this.#during = undefined
+      if (this.#stopped) return
+      this.fleet = fleet
+      this.#since = Date.now()
       this.#seen.clear()
       this.problem = undefined
+      for (const t of during) if (update(fleet, t)) this.#place(t)
     } catch (e) {
+      this.#during = undefined
       this.problem = e as Problem
       if (this.problem.status === UNREACHABLE) this.lost = true
     }
+    if (this.#again) {
+      this.#again = false
+      await this.read()
+    }
   }
-
-  #seen = new Map<string, number>()
 
   /** Seconds left of a session, now. */
   left(t: TerminalBrief): number {
-    return Math.max(0, Math.round((t.leftSeconds ?? 0) - (this.now - (this.#seen.get(t.id) ?? this.since)) / 1000))
+    return Math.max(0, Math.round((t.leftSeconds ?? 0) - (this.now - (this.#seen.get(t.id) ?? this.#since)) / 1000))
   }
 
   find(id: string): Found | undefined {
