@@ -109,7 +109,7 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 			b.Devices = append(b.Devices, wire.Device{Name: d.Row.Name, Device: d.Row.Device, Health: d.Row.Health, Error: d.Row.Error})
 		}
 	}
-	b.State, b.Reason = stateOf(t, live)
+	b.State, b.Reason = StateOf(t, live)
 	switch b.State {
 	case Waiting, Quarantined:
 		b.Since = timed(t.Since)
@@ -124,9 +124,9 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 	return b
 }
 
-// stateOf tells what staff see. What the controller decided goes before what
+// StateOf tells what staff see. What the controller decided goes before what
 // the terminal says, and what it said last means nothing once it is away.
-func stateOf(t store.Terminal, live LiveState) (State, string) {
+func StateOf(t store.Terminal, live LiveState) (State, string) {
 	switch t.State {
 	case store.StateWaiting:
 		return Waiting, ""

@@ -2,43 +2,22 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
 
+	"borne/controller/compliance"
 	"borne/controller/policy"
 	"borne/controller/store"
 )
 
 // Effective returns the policy that holds for a terminal, a space or a site
-// (leave empty what is below): the Département's, changed by each layer on the
-// way down. Its version is the newest layer's, so that it rises with each change.
+// (leave empty what is below), as compliance merges it.
 func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error) {
-	var layers []policy.Layer
-	var version uint64
-	for _, id := range []string{store.PolicyGlobal, site, space, terminal} {
-		if id == "" {
-			continue
-		}
-		it, err := store.Get[store.PolicyRow](tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return policy.Policy{}, err
-		}
-		layers = append(layers, policy.Layer{Name: it.Row.Layer, Doc: it.Row.Doc})
-		version = max(version, it.Row.Version)
-	}
-	p, _, err := policy.Merge(policy.Default(), layers...)
-	if err != nil {
-		return policy.Policy{}, fmt.Errorf("cannot apply the policy of site %q, space %q: %w", site, space, err)
-	}
-	p.Version = version
+	p, err := compliance.Effective(tx, store.Item[store.Terminal]{Meta: store.Meta{ID: terminal, Site: site}, Row: store.Terminal{Space: space}})
 	emptyNotNil(reflect.ValueOf(&p).Elem())
-	return p, nil
+	return p, err
 }
 
 // wrong lists what would make the policy useless or unsafe, field by field.

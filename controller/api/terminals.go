@@ -165,33 +165,14 @@ func (a *API) commands(ctx context.Context, in *page) (*out[CommandPage], error)
 	p := CommandPage{Commands: []CommandView{}}
 	err := a.Store.View(ctx, func(tx store.Tx) error {
 		p.Commands, p.Next = p.Commands[:0], ""
-		// Ids are random: the newest is found by its time. A terminal's commands are
-		// few, and retention keeps them so.
-		var all []store.Item[store.CommandRow]
-		for it, err := range store.Find[store.CommandRow](tx, "terminal", in.ID) {
-			if err != nil {
-				return err
-			}
-			all = append(all, it)
-		}
-		key := func(it store.Item[store.CommandRow]) string { return store.TimeID(it.Row.Issued, it.ID) }
-		slices.SortFunc(all, func(x, y store.Item[store.CommandRow]) int { return strings.Compare(key(y), key(x)) })
-		names := names{tx: tx, by: map[string]string{}}
-		for _, it := range all {
-			if in.Before != "" && key(it) >= in.Before {
-				continue
-			}
-			if len(p.Commands) == in.Limit {
-				break
-			}
-			p.Commands = append(p.Commands, CommandView{ID: it.ID, Kind: string(it.Row.Kind), Text: it.Row.Text, By: names.of(it.Row.By),
-				Issued: it.Row.Issued, State: string(it.Row.Status), Answer: it.Row.Answer, Done: timed(it.Row.Changed)})
-			p.Next = key(it)
-		}
-		if len(p.Commands) < in.Limit {
-			p.Next = ""
-		}
-		return nil
+		people := names{tx: tx, by: map[string]string{}}
+		return paged(store.FindRange[store.CommandRow](tx, "terminal", in.ID, "", in.Before, true), in.Limit, &p.Next,
+			func(it store.Item[store.CommandRow]) error {
+				r := it.Row
+				p.Commands = append(p.Commands, CommandView{ID: it.ID, Kind: string(r.Kind), Text: r.Text, By: people.of(r.By),
+					Issued: r.Issued, State: string(r.Status), Answer: r.Answer, Done: timed(r.Changed)})
+				return nil
+			})
 	})
 	if err != nil {
 		return nil, a.fail(opCommands, err)

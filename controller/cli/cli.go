@@ -8,26 +8,30 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"time"
 
-	"borne/controller/api"
+	"borne/controller/config"
+	"borne/controller/server"
 )
 
 // Exit codes.
 const (
-	exitOK    = 0
-	exitError = 1 // it was tried and did not work
-	exitUsage = 2 // it was not asked for correctly
-	exitFound = 3 // a check found something wrong
+	ExitOK    = 0
+	ExitError = 1 // it was tried and did not work
+	ExitUsage = 2 // it was not asked for correctly
+	ExitFound = 3 // a check found something wrong
 )
 
 // IO is the outside of the program.
 type IO struct {
 	Out, Err io.Writer
 	Env      func(string) string
+	Version  string
 }
 
 // errUsage marks a command line that makes no sense.
-var errUsage = errors.New("usage")
+var errUsage = errors.New("cannot understand the command line")
 
 // errFound marks a check that found something.
 var errFound = errors.New("something is wrong")
@@ -40,12 +44,24 @@ type command struct {
 // env is what a command works with.
 type env struct {
 	IO
-	flags *flag.FlagSet
+	flags  *flag.FlagSet
+	config string
 }
 
 func commands() []command {
 	return []command{
+		{"serve", "[-config file]", "serve terminals and the console", serve},
+		{"init", "[-config file] [-name text]", "set up a new controller, and its configuration when there is none", initialise},
+		{"user link", "[-name text] [-role role] [-sites a,b | -all]", "print a one-time login link (the first one makes the administrator)", userLink},
+		{"enrol-code", "-terminal id | -space id -name text", "print a one-time installation code", enrolCode},
+		{"backup", "-out file", "write the store and the keys into one archive, also while it serves", backup},
+		{"restore", "-in file [-replace]", "put a backup into an empty state folder", restore},
+		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},
+		{"audit verify", "[-head number:hash]", "verify the audit's chain", auditVerify},
+		{"seed-demo", "", "add a small demonstration fleet (only with demo = true)", ask(server.OpSeedDemo)},
+		{"config", "", "print a commented configuration", printConfig},
 		{"openapi", "", "print the console API's OpenAPI 3.1 document", openapi},
+		{"version", "", "print the version", version},
 	}
 }
 
@@ -53,53 +69,80 @@ func commands() []command {
 func Run(ctx context.Context, args []string, io IO) int {
 	all := commands()
 	for _, c := range all {
-		words := 1
-		name := ""
-		if len(args) > 0 {
-			name = args[0]
-		}
-		if len(args) > 1 && c.name == args[0]+" "+args[1] {
-			name, words = c.name, 2
-		}
-		if c.name != name {
+		words := match(c.name, args)
+		if words == 0 {
 			continue
 		}
 		e := &env{IO: io, flags: flag.NewFlagSet(c.name, flag.ContinueOnError)}
 		e.flags.SetOutput(io.Err)
-		err := c.run(ctx, e, args[words:])
-		switch {
-		case err == nil, errors.Is(err, flag.ErrHelp):
-			return exitOK
-		case errors.Is(err, errUsage):
-			fmt.Fprintf(io.Err, "borne-controller: %v\nusage: borne-controller %s %s\n", err, c.name, c.args)
-			return exitUsage
+		e.flags.StringVar(&e.config, "config", config.Path, "the controller's configuration")
+		e.flags.Usage = func() {
+			fmt.Fprintf(io.Err, "usage: borne-controller %s %s\n", c.name, c.args)
+			e.flags.PrintDefaults()
 		}
-		fmt.Fprintf(io.Err, "borne-controller: %v\n", err)
-		if errors.Is(err, errFound) {
-			return exitFound
-		}
-		return exitError
+		return code(io, c.run(ctx, e, args[words:]))
 	}
-	usage(io.Err, all)
-	return exitUsage
-}
-
-func usage(w io.Writer, all []command) {
-	fmt.Fprintln(w, "usage: borne-controller <command> [flags]")
+	fmt.Fprintln(io.Err, "usage: borne-controller <command> [flags]; each command has -h")
 	for _, c := range all {
-		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.help)
+		fmt.Fprintf(io.Err, "  %-13s %s\n", c.name, c.help)
 	}
+	return ExitUsage
 }
 
-func openapi(_ context.Context, e *env, _ []string) error {
-	a, err := api.New(api.Config{})
-	if err != nil {
-		return err
+// match returns how many words of args are the command's name.
+func match(name string, args []string) int {
+	switch {
+	case len(args) > 0 && args[0] == name:
+		return 1
+	case len(args) > 1 && args[0]+" "+args[1] == name:
+		return 2
 	}
-	doc, err := a.Document()
-	if err != nil {
-		return err
+	return 0
+}
+
+func code(io IO, err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(io.Err, "borne-controller: %v\n", err)
+		return ExitUsage
+	case errors.Is(err, errFound):
+		return ExitFound
 	}
-	_, err = e.Out.Write(doc)
-	return err
+	fmt.Fprintf(io.Err, "borne-controller: %v\n", err)
+	return ExitError
+}
+
+// parse reads the flags, and refuses words that are left over.
+func (e *env) parse(args []string) error {
+	if err := e.flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if e.flags.NArg() > 0 {
+		return fmt.Errorf("%w: %q is one word too many", errUsage, e.flags.Arg(0))
+	}
+	return nil
+}
+
+// load parses and reads the configuration.
+func (e *env) load(args []string) (server.Config, error) {
+	if err := e.parse(args); err != nil {
+		return server.Config{}, err
+	}
+	c, err := config.Load(e.config)
+	if err != nil {
+		return server.Config{}, err
+	}
+	return server.Config{Config: c, Version: e.Version, Log: e.log(c), Now: time.Now, Env: e.Env}, nil
+}
+
+func (e *env) log(c config.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogJSON {
+		return slog.New(slog.NewJSONHandler(e.Err, o))
+	}
+	return slog.New(slog.NewTextHandler(e.Err, o))
 }

@@ -45,27 +45,27 @@ func New(pepper []byte, now func() time.Time) (*Directory, error) {
 // for one holder within a calendar month, unlinkable between months. It is
 // empty when the month's key is destroyed already, or when the time is absurd
 // (a clock that was not set): then the session counts, without a holder.
-func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) (string, error) {
+func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
 	if len(h1) == 0 {
-		return "", nil
+		return nil, nil
 	}
 	if len(h1) != h1Size {
-		return "", fmt.Errorf("cannot use a badge's h1 of %d bytes: want %d", len(h1), h1Size)
+		return nil, fmt.Errorf("cannot use a badge's h1 of %d bytes: want %d", len(h1), h1Size)
 	}
 	now := d.now().UTC()
 	at = at.UTC()
 	if over(at.Format(monthLayout), now) || at.After(now.AddDate(0, 0, 2)) {
-		return "", nil
+		return nil, nil
 	}
 	key, err := monthKey(tx, at.Format(monthLayout), now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	holder, err := d.holder(tx, h1, at, now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return hex.EncodeToString(mac(key, []byte(holder))[:16]), nil
+	return mac(key, []byte(holder))[:16], nil
 }
 
 func (d *Directory) holder(tx store.Tx, h1 []byte, at, now time.Time) (string, error) {

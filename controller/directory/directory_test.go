@@ -42,7 +42,11 @@ func start(t *testing.T) *world {
 
 func (w *world) name(h1 []byte, at time.Time) (s string) {
 	w.t.Helper()
-	err := w.st.Decide(ctx, func(tx store.Tx) (err error) { s, err = w.Pseudonym(tx, h1, at); return err })
+	err := w.st.Decide(ctx, func(tx store.Tx) error {
+		b, err := w.Pseudonym(tx, h1, at)
+		s = hex.EncodeToString(b)
+		return err
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"borne/controller/api"
+	"borne/controller/config"
+	"borne/controller/server"
+	"borne/ui/console"
+)
+
+func serve(ctx context.Context, e *env, args []string) error {
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	if c.Files, err = console.Files(); err != nil {
+		return fmt.Errorf("cannot find the console's files: %w", err)
+	}
+	s, err := server.New(c)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+func initialise(ctx context.Context, e *env, args []string) error {
+	name := e.flags.String("name", "", "name of the Département's service")
+	if err := e.parse(args); err != nil {
+		return err
+	}
+	_, err := os.Stat(e.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(e.config), 0o755); err != nil {
+			return fmt.Errorf("cannot write the configuration: %w", err)
+		}
+		if err := os.WriteFile(e.config, []byte(config.Example()), 0o640); err != nil {
+			return fmt.Errorf("cannot write the configuration: %w", err)
+		}
+		fmt.Fprintf(e.Out, "wrote %s\n", e.config)
+	}
+	c, err := config.Load(e.config)
+	if err != nil {
+		return err
+	}
+	if err := server.Init(ctx, c.State, *name, time.Now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Out, "set up a controller in %s; next: borne-controller serve, then borne-controller user link\n", c.State)
+	return nil
+}
+
+// do asks the controller that serves, or opens the state when none does.
+func (e *env) do(ctx context.Context, c server.Config, op string, args map[string]string) error {
+	req := server.Request{Op: op, Args: args}
+	r, ok, err := server.Call(ctx, c.State, req)
+	if err == nil && !ok {
+		r, err = server.Offline(ctx, c, req)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Error != "" {
+		return errors.New(r.Error)
+	}
+	if _, err := fmt.Fprint(e.Out, r.Text); err != nil {
+		return err
+	}
+	if r.Found {
+		return errFound
+	}
+	return nil
+}
+
+func ask(op string) func(context.Context, *env, []string) error {
+	return func(ctx context.Context, e *env, args []string) error {
+		c, err := e.load(args)
+		if err != nil {
+			return err
+		}
+		return e.do(ctx, c, op, nil)
+	}
+}
+
+func userLink(ctx context.Context, e *env, args []string) error {
+	name := e.flags.String("name", "", "whose link; the administrator's without it")
+	role := e.flags.String("role", "", "role of a new account: administrator, correspondant, building, reception, dpo, observer")
+	sites := e.flags.String("sites", "", "ids of the sites of a new account, separated by commas")
+	all := e.flags.Bool("all", false, "the new account's role is held on every site")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	return e.do(ctx, c, server.OpLink, map[string]string{"name": *name, "role": *role, "sites": *sites, "all": strconv.FormatBool(*all)})
+}
+
+func enrolCode(ctx context.Context, e *env, args []string) error {
+	terminal := e.flags.String("terminal", "", "id of the terminal to install or to replace")
+	space := e.flags.String("space", "", "id of a new terminal's space")
+	name := e.flags.String("name", "", "a new terminal's name")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	if (*terminal == "") == (*space == "" || *name == "") {
+		return fmt.Errorf("%w: give -terminal, or -space and -name", errUsage)
+	}
+	return e.do(ctx, c, server.OpEnrol, map[string]string{"terminal": *terminal, "space": *space, "name": *name})
+}
+
+func auditVerify(ctx context.Context, e *env, args []string) error {
+	head := e.flags.String("head", "", "a head that was noted before: shows whether newer entries were cut off")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	return e.do(ctx, c, server.OpAudit, map[string]string{"head": *head})
+}
+
+func backup(ctx context.Context, e *env, args []string) (err error) {
+	out := e.flags.String("out", "", "file to write; it holds the controller's keys: keep it as you keep them")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	if *out == "" {
+		return fmt.Errorf("%w: give -out", errUsage)
+	}
+	f, err := os.OpenFile(*out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot write the backup: %w", err)
+	}
+	ok, err := server.FetchBackup(ctx, c.State, f)
+	if err == nil && !ok {
+		err = server.OfflineBackup(ctx, c, f)
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		// Half a backup must not be taken for one.
+		return errors.Join(err, os.Remove(*out))
+	}
+	fmt.Fprintf(e.Out, "wrote %s\n", *out)
+	return nil
+}
+
+func restore(ctx context.Context, e *env, args []string) error {
+	in := e.flags.String("in", "", "backup to read")
+	replace := e.flags.Bool("replace", false, "set the store and the keys that are there aside")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	if *in == "" {
+		return fmt.Errorf("%w: give -in", errUsage)
+	}
+	f, err := os.Open(*in)
+	if err != nil {
+		return fmt.Errorf("cannot read the backup: %w", err)
+	}
+	defer f.Close()
+	if err := server.Restore(ctx, c.State, f, *replace, time.Now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Out, "restored into %s\n", c.State)
+	return nil
+}
+
+func printConfig(_ context.Context, e *env, args []string) error {
+	if err := e.parse(args); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(e.Out, config.Example())
+	return err
+}
+
+func openapi(_ context.Context, e *env, args []string) error {
+	if err := e.parse(args); err != nil {
+		return err
+	}
+	a, err := api.New(api.Config{})
+	if err != nil {
+		return err
+	}
+	doc, err := a.Document()
+	if err != nil {
+		return err
+	}
+	_, err = e.Out.Write(doc)
+	return err
+}
+
+func version(_ context.Context, e *env, args []string) error {
+	if err := e.parse(args); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(e.Out, e.Version)
+	return err
+}

@@ -1,0 +1,323 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/api"
+	"borne/controller/audit"
+	"borne/controller/demo"
+	"borne/controller/store"
+)
+
+// Request is what the machine's administrator asks of the controller, over its
+// control socket while it serves, and directly while it does not.
+type Request struct {
+	Op   string            `json:"op"`
+	Args map[string]string `json:"args,omitempty"`
+}
+
+// Reply answers a Request.
+type Reply struct {
+	Text  string `json:"text,omitempty"`
+	Found bool   `json:"found,omitempty"` // a check found something wrong: Text says what
+	Error string `json:"error,omitempty"`
+}
+
+// Operations of a Request.
+const (
+	OpLink     = "user-link"    // name, role, sites: a login link, and the account when there is none
+	OpEnrol    = "enrol-code"   // terminal, or site, space and name
+	OpAudit    = "audit-verify" // head
+	OpCheck    = "check"
+	OpSeedDemo = "seed-demo"
+)
+
+// Do executes one request.
+func (c *core) Do(ctx context.Context, r Request) Reply {
+	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
+		OpLink: c.link, OpEnrol: c.enrolCode, OpAudit: c.auditVerify, OpCheck: c.check, OpSeedDemo: c.seedDemo,
+	}[r.Op]
+	if !ok {
+		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}
+	}
+	reply, err := run(ctx, r.Args)
+	if err != nil {
+		return Reply{Error: err.Error()}
+	}
+	return reply
+}
+
+// link prints a one-time login link. Without an account of that name it makes
+// one: whoever may ask this owns the machine.
+func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) {
+	name := args["name"]
+	if name == "" {
+		name = "Administrateur"
+	}
+	var id string
+	err := c.st.View(ctx, func(tx store.Tx) error {
+		for it, err := range store.List[store.User](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if strings.EqualFold(it.Row.Name, name) && !it.Row.Disabled {
+				id = it.ID
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Reply{}, fmt.Errorf("cannot look for the account: %w", err)
+	}
+	if id == "" {
+		role := args["role"]
+		if role == "" {
+			role = string(accounts.Administrator)
+		}
+		u := accounts.NewUser{Name: name, Role: accounts.Role(role), Sites: strings.FieldsFunc(args["sites"], func(r rune) bool { return r == ',' || r == ' ' })}
+		u.All = len(u.Sites) == 0 && (u.Role == accounts.Administrator || args["all"] == "true")
+		if id, err = c.acc.Create(ctx, audit.Controller, u); err != nil {
+			return Reply{}, err
+		}
+	}
+	token, expires, err := c.acc.Link(ctx, audit.Controller, id)
+	if err != nil {
+		return Reply{}, err
+	}
+	// Behind the #: browsers send it to no server, so no log holds it.
+	return Reply{Text: fmt.Sprintf("%s/#login=%s\n", c.consoleURL(), token) +
+		fmt.Sprintf("for %s, once, until %s\n", name, expires.In(c.zone).Format("15:04"))}, nil
+}
+
+func (c *core) enrolCode(ctx context.Context, args map[string]string) (Reply, error) {
+	var code api.EnrolCode
+	err := c.st.Decide(ctx, func(tx store.Tx) error {
+		site := args["site"]
+		r := api.EnrolRequest{Space: args["space"], Name: args["name"], Replace: args["terminal"]}
+		switch {
+		case r.Replace != "":
+			t, err := store.Get[store.Terminal](tx, r.Replace)
+			if err != nil {
+				return err
+			}
+			site = t.Site
+		case r.Space != "":
+			s, err := store.Get[store.Space](tx, r.Space)
+			if err != nil {
+				return err
+			}
+			site = s.Site
+		}
+		var err error
+		code, err = api.MakeCode(tx, site, r, audit.Controller, c.now())
+		return err
+	})
+	if err != nil {
+		return Reply{}, fmt.Errorf("cannot make an installation code: %w", err)
+	}
+	return Reply{Text: code.Code + "\n"}, nil
+}
+
+func (c *core) auditVerify(ctx context.Context, args map[string]string) (Reply, error) {
+	var want *audit.Head
+	if args["head"] != "" {
+		h, err := audit.ParseHead(args["head"])
+		if err != nil {
+			return Reply{}, err
+		}
+		want = &h
+	}
+	var head audit.Head
+	err := c.st.View(ctx, func(tx store.Tx) (err error) {
+		head, err = audit.Verify(tx, want)
+		return err
+	})
+	if errors.Is(err, audit.ErrBroken) {
+		return Reply{Found: true, Text: "the audit does not hold: " + err.Error() + "\n"}, nil
+	}
+	if err != nil {
+		return Reply{}, fmt.Errorf("cannot verify the audit: %w", err)
+	}
+	return Reply{Text: fmt.Sprintf("the audit holds: %d entries\nhead %s\n", head.Seq, head)}, nil
+}
+
+// check looks at what would stop terminals or people.
+func (c *core) check(ctx context.Context, _ map[string]string) (Reply, error) {
+	var b strings.Builder
+	found := false
+	line := func(what string, err error) {
+		if err != nil {
+			found = true
+			fmt.Fprintf(&b, "WRONG  %s: %v\n", what, err)
+			return
+		}
+		fmt.Fprintf(&b, "ok     %s\n", what)
+	}
+	_, err := store.Inventory()
+	line("every stored field is in the data inventory", err)
+	err = c.st.View(ctx, func(tx store.Tx) error { _, err := audit.Verify(tx, nil); return err })
+	line("the audit's chain", err)
+	var admins, terminals int
+	err = c.st.View(ctx, func(tx store.Tx) error {
+		if _, err := store.Get[store.Setting](tx, store.SettingController); err != nil {
+			return err
+		}
+		for it, err := range store.List[store.User](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if it.Row.Role == string(accounts.Administrator) && !it.Row.Disabled {
+				admins++
+			}
+		}
+		for it, err := range store.List[store.Terminal](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			terminals++
+			p, err := api.Effective(tx, it.Site, it.Row.Space, it.ID)
+			if err != nil {
+				return err
+			}
+			if bad := p.Check(); len(bad) > 0 {
+				line("rules of terminal "+it.ID, fmt.Errorf("%s: %s", bad[0].Field, bad[0].Sentence))
+			}
+		}
+		return nil
+	})
+	line(fmt.Sprintf("the store, with %d terminals", terminals), err)
+	if admins == 0 {
+		line("an administrator", errors.New("there is none yet: run borne-controller user link"))
+	}
+	return Reply{Text: b.String(), Found: found}, nil
+}
+
+func (c *core) seedDemo(ctx context.Context, _ map[string]string) (Reply, error) {
+	if !c.cfg.Demo {
+		return Reply{}, errors.New("cannot seed a demonstration: this is a real controller; set demo = true in the configuration of one that is not")
+	}
+	added := false
+	err := c.st.Decide(ctx, func(tx store.Tx) (err error) {
+		if added, err = demo.Seed(tx, c.now()); err != nil || !added {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: c.now(), Actor: audit.Controller, Action: "demo.seeded"})
+	})
+	if err != nil {
+		return Reply{}, fmt.Errorf("cannot seed the demonstration: %w", err)
+	}
+	if !added {
+		return Reply{Text: "the demonstration is there already\n"}, nil
+	}
+	return Reply{Text: "seeded a demonstration fleet\n"}, nil
+}
+
+// consoleURL is how people reach the console.
+func (c *core) consoleURL() string {
+	if c.cfg.Console.URL != "" {
+		return c.cfg.Console.URL
+	}
+	scheme := "http"
+	if c.cfg.Console.TLS() {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(c.consoleAddr())
+	if err != nil {
+		return scheme + "://" + c.cfg.Console.Listen
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// control serves the administrator's socket. Who may open it owns the machine
+// or runs the controller: it lies in a folder of mode 0700 and is 0600 itself.
+func (c *core) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
+		var req Request
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&req); err != nil {
+			http.Error(w, "cannot read the request", http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(c.Do(r.Context(), req)); err != nil {
+			c.log.Info("control reply not delivered", "op", req.Op, "error", err)
+		}
+	})
+	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-tar")
+		w.Header().Set("Trailer", backupDone)
+		err := c.backup(r.Context(), w)
+		if err != nil {
+			c.log.Error("backup failed", "error", err)
+			w.Header().Set(backupDone, "no: "+err.Error())
+			return
+		}
+		w.Header().Set(backupDone, "yes")
+	})
+	return mux
+}
+
+// backupDone is the trailer that tells a whole backup from one that broke off.
+const backupDone = "X-Borne-Complete"
+
+// Call asks the controller that serves this state folder; ok is false when none
+// does.
+func Call(ctx context.Context, state string, req Request) (reply Reply, ok bool, err error) {
+	b, err := json.Marshal(req)
+	if err != nil {
+		return Reply{}, false, fmt.Errorf("cannot ask the controller: %w", err)
+	}
+	res, ok, err := dial(ctx, state, http.MethodPost, "/do", strings.NewReader(string(b)))
+	if !ok || err != nil {
+		return Reply{}, ok, err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&reply); err != nil {
+		return Reply{}, true, fmt.Errorf("cannot read the controller's answer: %w", err)
+	}
+	return reply, true, nil
+}
+
+func dial(ctx context.Context, state, method, path string, body io.Reader) (*http.Response, bool, error) {
+	conn, err := net.DialTimeout("unix", socketPath(state), 5*time.Second)
+	if err != nil {
+		return nil, false, nil // nobody serves
+	}
+	used := false
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		if used {
+			return nil, errors.New("cannot ask twice over one connection")
+		}
+		used = true
+		return conn, nil
+	}}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
+	if err != nil {
+		conn.Close()
+		return nil, true, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, true, fmt.Errorf("cannot ask the controller: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		res.Body.Close()
+		return nil, true, fmt.Errorf("cannot ask the controller: it answers %s", res.Status)
+	}
+	return res, true, nil
+}

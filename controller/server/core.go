@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/compliance"
+	"borne/controller/config"
+	"borne/controller/directory"
+	"borne/controller/pki"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/store/bolt"
+)
+
+// Config is the file's, and what the program adds.
+type Config struct {
+	config.Config
+	Version string
+	Files   fs.FS            // the built console; nil for none
+	Log     *slog.Logger     // nil for silence
+	Now     func() time.Time // nil for time.Now
+	Env     func(string) string
+}
+
+// core is an open controller without its listeners: what the command line works
+// on while nobody serves.
+type core struct {
+	cfg     config.Config
+	version string
+	log     *slog.Logger
+	now     func() time.Time
+	zone    *time.Location
+	keys    *pki.PKI
+	st      store.Store
+	acc     *accounts.Service
+	rules   *compliance.Rules
+	badges  *directory.Directory
+	// consoleAddr is where the console really listens: port 0 is chosen late.
+	consoleAddr func() string
+}
+
+func openCore(c Config) (*core, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if _, err := os.Stat(databaseOf(c.State)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot open the controller: there is none in %s; run borne-controller init, or restore a backup", c.State)
+	}
+	if fi, err := os.Stat(c.State); err != nil || fi.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("cannot open the controller: others may write into %s; run chmod 700 on it", c.State)
+	}
+	keys, err := pki.Open(keysDir(c.State), c.Now)
+	if err != nil {
+		return nil, err
+	}
+	badges, err := directory.New(keys.Pepper("directory"), c.Now)
+	if err != nil {
+		return nil, err
+	}
+	rules := newRules(c, keys)
+	st, err := bolt.Open(bolt.Config{Dir: storeDir(c.State), Apply: rules.Apply, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), keys: keys, st: st, rules: rules, badges: badges,
+		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
+		consoleAddr: func() string { return c.Console.Listen }}, nil
+}
+
+// Offline runs one request on a controller that does not serve.
+func Offline(ctx context.Context, c Config, req Request) (Reply, error) {
+	k, err := openCore(c)
+	if err != nil {
+		return Reply{}, err
+	}
+	r := k.Do(ctx, req)
+	if err := k.st.Close(); err != nil {
+		return r, fmt.Errorf("cannot close the store: %w", err)
+	}
+	return r, nil
+}
+
+// OfflineBackup writes a backup of a controller that does not serve.
+func OfflineBackup(ctx context.Context, c Config, w io.Writer) error {
+	k, err := openCore(c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(k.backup(ctx, w), k.st.Close())
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"borne/controller/api"
+	"borne/controller/store"
+)
+
+// metrics are counts without any label that could tell a person, a terminal or
+// a place.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	refused  *prometheus.CounterVec
+	purged   prometheus.Counter
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "borne_console_requests_total", Help: "Requests to the console by kind and status."}, []string{"kind", "status"}),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "borne_terminals_refused_total", Help: "Connections and enrolments refused, by reason code."}, []string{"reason"}),
+		purged:   prometheus.NewCounter(prometheus.CounterOpts{Name: "borne_retention_rows_total", Help: "Rows deleted because their time had passed."}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "borne_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": s.version}})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.refused, m.purged, build, &fleetCollector{s: s}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return mux
+}
+
+// count counts the console's requests.
+func (m *metrics) count(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := "file"
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			kind = "api"
+		}
+		c := &counted{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(c, r)
+		m.requests.WithLabelValues(kind, strconv.Itoa(c.status/100)+"xx").Inc()
+	})
+}
+
+type counted struct {
+	http.ResponseWriter
+	status int
+}
+
+func (c *counted) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach deadlines and flushing.
+func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// fleetCollector counts terminals when somebody asks.
+type fleetCollector struct{ s *Server }
+
+func terminalsDesc() *prometheus.Desc {
+	return prometheus.NewDesc("borne_terminals", "Terminals by state.", []string{"state"}, nil)
+}
+
+func generationDesc() *prometheus.Desc {
+	return prometheus.NewDesc("borne_generation", "Rises at each restore of a backup.", nil, nil)
+}
+
+func (f *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- terminalsDesc()
+	ch <- generationDesc()
+}
+
+func (f *fleetCollector) Collect(ch chan<- prometheus.Metric) {
+	counts := map[api.State]int{}
+	var generation uint64
+	err := f.s.st.View(context.Background(), func(tx store.Tx) error {
+		clear(counts)
+		set, err := store.Get[store.Setting](tx, store.SettingController)
+		if err != nil {
+			return err
+		}
+		generation = set.Row.Generation
+		for it, err := range store.List[store.Terminal](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			live, _ := f.s.terminals.Live(it.ID)
+			state, _ := api.StateOf(it.Row, live)
+			counts[state]++
+		}
+		return nil
+	})
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(terminalsDesc(), err)
+		return
+	}
+	for _, s := range api.States() {
+		ch <- prometheus.MustNewConstMetric(terminalsDesc(), prometheus.GaugeValue, float64(counts[s]), string(s))
+	}
+	ch <- prometheus.MustNewConstMetric(generationDesc(), prometheus.GaugeValue, float64(generation))
+}

@@ -1,0 +1,285 @@
+// Package server is the controller's facade: it opens the store, the keys, the
+// fleet and the API, listens for terminals and for people, and ends cleanly.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/api"
+	"borne/controller/audit"
+	"borne/controller/directory"
+	"borne/controller/retention"
+	"borne/controller/store"
+)
+
+// Limits on connections of both kinds.
+const (
+	headerWithin = 10 * time.Second
+	bodyWithin   = 30 * time.Second
+	writeWithin  = 60 * time.Second // the live feed sets its own
+	idleWithin   = 2 * time.Minute
+	maxHeader    = 32 << 10
+	stopWithin   = 10 * time.Second
+	purgeEvery   = time.Hour
+)
+
+// Server is a controller that listens.
+type Server struct {
+	*core
+	api       *api.API
+	terminals *terminals
+	metrics   *metrics
+	notify    notifier
+	listeners []listener
+	stopped   chan struct{}
+	once      sync.Once
+}
+
+type listener struct {
+	name string
+	ln   net.Listener
+	srv  *http.Server
+}
+
+// New opens everything and listens; nobody is served before Run.
+func New(c Config) (*Server, error) {
+	k, err := openCore(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Env == nil {
+		c.Env = func(string) string { return "" }
+	}
+	s := &Server{core: k, notify: newNotifier(c.Env), stopped: make(chan struct{})}
+	if err := s.assemble(c); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) assemble(c Config) (err error) {
+	s.metrics = newMetrics(s)
+	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
+	inv, err := store.Inventory()
+	if err != nil {
+		return err
+	}
+	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Publisher: s.terminals,
+		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.TLS()})
+	if err != nil {
+		return err
+	}
+	if err := s.listen("terminals", "tcp", s.cfg.Terminals.Listen, s.terminals.TLS(), s.terminals.Handler()); err != nil {
+		return err
+	}
+	var console *tls.Config
+	if s.cfg.Console.TLS() {
+		if console, err = pair(s.cfg.Console.Cert, s.cfg.Console.Key); err != nil {
+			return err
+		}
+	}
+	if err := s.listen("console", "tcp", s.cfg.Console.Listen, console, bounded(s.metrics.count(s.api.Handler()))); err != nil {
+		return err
+	}
+	s.consoleAddr = func() string { return s.addr("console") }
+	if s.cfg.Metrics != "" {
+		if err := s.listen("metrics", "tcp", s.cfg.Metrics, nil, s.metrics.handler()); err != nil {
+			return err
+		}
+	}
+	// The store is open, so no other controller serves this folder: a socket that
+	// is there was left by one that was killed.
+	path := socketPath(s.cfg.State)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot make the control socket: %w", err)
+	}
+	if err := s.listen("control", "unix", path, nil, s.control()); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("cannot close the control socket to others: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) listen(name, network, addr string, t *tls.Config, h http.Handler) error {
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen for %s: %w; is the address taken by another program?", name, err)
+	}
+	if t != nil {
+		ln = tls.NewListener(ln, t)
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelDebug)}
+	if name == "console" {
+		srv.ReadTimeout = bodyWithin
+	}
+	s.listeners = append(s.listeners, listener{name, ln, srv})
+	return nil
+}
+
+// bounded gives each answer of the console a time to be written within.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Without deadlines (a test's recorder) the request goes on unbounded.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWithin))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) addr(name string) string {
+	for _, l := range s.listeners {
+		if l.name == name {
+			return l.ln.Addr().String()
+		}
+	}
+	return ""
+}
+
+// ConsoleURL is how people reach the console.
+func (s *Server) ConsoleURL() string { return s.consoleURL() }
+
+// TerminalsAddr is where terminals connect, as address:port.
+func (s *Server) TerminalsAddr() string { return s.addr("terminals") }
+
+// MetricsAddr is where the metrics are; empty when they are not served.
+func (s *Server) MetricsAddr() string { return s.addr("metrics") }
+
+// Accounts lets tests and scripts log people in.
+func (s *Server) Accounts() *accounts.Service { return s.acc }
+
+// Store is the open store.
+func (s *Server) Store() store.Store { return s.st }
+
+// Run serves until ctx ends or a listener fails, then stops cleanly: it takes no
+// new request, lets those that run finish, and closes the store.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, l := range s.listeners {
+		l.srv.BaseContext = func(net.Listener) context.Context { return ctx }
+		wg.Go(func() {
+			if err := l.srv.Serve(l.ln); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("cannot serve %s: %w", l.name, err))
+			}
+		})
+	}
+	wg.Go(func() { s.purge(ctx) })
+	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
+	s.record(ctx, "controller.started")
+	s.log.Info("ready", "console", s.consoleURL(), "terminals", s.TerminalsAddr(), "metrics", s.MetricsAddr(), "version", s.version)
+	if err := s.notify.send("READY=1"); err != nil {
+		s.log.Warn("service manager", "error", err)
+	}
+	<-ctx.Done()
+	cause := context.Cause(ctx)
+	s.log.Info("stopping")
+	if err := s.notify.send("STOPPING=1"); err != nil {
+		s.log.Warn("service manager", "error", err)
+	}
+	s.terminals.Close() // hijacked connections are not the HTTP server's to end
+	s.shutdown()
+	wg.Wait()
+	err := s.Close()
+	if cause != nil && !errors.Is(cause, context.Canceled) {
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
+func (s *Server) shutdown() {
+	within, done := context.WithTimeout(context.Background(), stopWithin)
+	defer done()
+	var wg sync.WaitGroup
+	for _, l := range s.listeners {
+		wg.Go(func() {
+			if err := l.srv.Shutdown(within); err != nil {
+				s.log.Warn("requests were cut off", "listener", l.name, "error", err)
+				l.srv.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Close closes what New opened; Run does it by itself.
+func (s *Server) Close() error {
+	var err error
+	s.once.Do(func() {
+		if s.terminals != nil {
+			s.terminals.Close()
+		}
+		for _, l := range s.listeners {
+			l.ln.Close() // closed already after a Run
+		}
+		err = s.st.Close()
+	})
+	return err
+}
+
+func (s *Server) healthy(ctx context.Context) error {
+	return s.st.View(ctx, func(tx store.Tx) error {
+		_, err := store.Get[store.Setting](tx, store.SettingController)
+		return err
+	})
+}
+
+func (s *Server) record(ctx context.Context, action string) {
+	err := s.st.Decide(ctx, func(tx store.Tx) error {
+		return audit.Append(tx, audit.Entry{At: s.now(), Actor: audit.Controller, Action: action, Detail: s.version})
+	})
+	if err != nil {
+		s.log.Error("cannot record", "action", action, "error", err)
+	}
+}
+
+// purge deletes what is over, now and then each hour.
+func (s *Server) purge(ctx context.Context) {
+	t := time.NewTicker(purgeEvery)
+	defer t.Stop()
+	for {
+		n, err := retention.Run(ctx, s.st, s.rules(), purges(), s.now(), s.log)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("retention", "error", err)
+		}
+		s.metrics.purged.Add(float64(n))
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+func (s *Server) rules() []retention.Rules {
+	var all []retention.Rules
+	for _, r := range s.cfg.Retention {
+		all = append(all, retention.Rules{From: r.From, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})
+	}
+	return all
+}
+
+// purges are the tables' own, and those that a room knows how to delete.
+func purges() []retention.Purge {
+	return append(retention.Tables(),
+		retention.Purge{Class: "technical", Table: store.KindMonthKey, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.DestroyKeys(tx, now) }},
+		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, _ time.Time) (int, error) {
+			return directory.Forget(tx, before, retention.Chunk)
+		}},
+		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
+		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
+	)
+}

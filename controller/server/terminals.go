@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"borne/controller/api"
+	"borne/controller/audit"
+	"borne/controller/compliance"
+	"borne/controller/fleet"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// terminals is the fleet as the API uses it.
+type terminals struct {
+	*fleet.Fleet
+	core *core
+}
+
+func newRules(c Config, sign compliance.Signer) *compliance.Rules {
+	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location()})
+}
+
+func newTerminals(k *core, refused func(string)) *terminals {
+	return &terminals{core: k, Fleet: fleet.New(fleet.Config{Store: k.st, Rules: k.rules, PKI: k.keys, Log: k.log.With("room", "fleet"),
+		Now: k.now, Refused: refused, Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
+			name, err := k.badges.Pseudonym(tx, h1, at)
+			return string(name), err
+		}})}
+}
+
+// Live implements api.Live.
+func (t *terminals) Live(terminal string) (api.LiveState, bool) {
+	l, ok := t.Fleet.Live(terminal)
+	return api.LiveState{Online: l.Online, Status: l.Status, Since: l.Since, LastSeen: l.LastSeen}, ok
+}
+
+// Order implements api.Orders: the command and who asked for it are kept
+// together, then the terminal hears of it.
+func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err error) {
+	err = t.core.st.Decide(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, o.Terminal)
+		if err != nil {
+			return err
+		}
+		if it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked {
+			return fmt.Errorf("cannot command a terminal that is %s: %w", it.Row.State, api.ErrRefused)
+		}
+		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text}, o.By)
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, compliance.ErrClone) || errors.Is(err, compliance.ErrRevoked) {
+			return fmt.Errorf("%w: %w", api.ErrRefused, err)
+		}
+		if err != nil {
+			return err
+		}
+		detail := string(o.Kind)
+		if o.Reason != "" {
+			detail += ": " + o.Reason
+		}
+		return audit.Append(tx, audit.Entry{At: t.core.now(), Actor: o.By, Action: "command", Site: it.Site, Scope: it.ID, Target: it.ID, Detail: detail})
+	})
+	if err != nil {
+		return "", err
+	}
+	t.Wake(o.Terminal)
+	return id, nil
+}
+
+// Publish implements api.Publisher.
+func (t *terminals) Publish(ctx context.Context, site, space string) error {
+	var ids []string
+	err := t.core.st.View(ctx, func(tx store.Tx) error {
+		ids = ids[:0]
+		for it, err := range store.List[store.Terminal](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if (site == "" || it.Site == site) && (space == "" || it.Row.Space == space) && it.Row.State != store.StateWaiting {
+				ids = append(ids, it.ID)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	t.PushPolicy(ctx, ids...)
+	return nil
+}
