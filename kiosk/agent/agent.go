@@ -126,6 +126,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	taps, contact, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Devices, a.parts.Warden.Events()
 	for !a.done {
 		a.show(work)
+		a.keepStandby(work)
 		if a.parts.Beat != nil {
 			a.parts.Beat()
 		}

@@ -366,11 +366,13 @@ func TestKilledInEveryPhase(t *testing.T) {
 			b.must(b.c.Command(wire.Command{ID: "back", Kind: wire.CmdBack, NotAfter: b.later()}))
 			b.waitPolicy(3)
 			for range 40 {
-				b.Tick(time.Second)
-				if v, _ := b.Shell.View(); v.Screen == shell.Welcome {
+				// Time stands still while something is awaited: deadlines are not what is tested here.
+				v, err := b.Wait(soon, func(v shell.View) bool { return v.Screen != shell.Starting && v.Screen != shell.Wiping })
+				b.must(err)
+				if v.Screen == shell.Welcome {
 					break
 				}
-				b.idle()
+				b.Tick(time.Second)
 			}
 			b.see(shell.Welcome)
 			if got := len(b.Warden.Sessions()); got != admitted {
@@ -402,15 +404,6 @@ func (b *bed) records(kind string) (out []wire.Record) {
 		}
 	}
 	return out
-}
-
-// idle gives workers a moment; what follows looks at conditions, not at time.
-func (b *bed) idle() {
-	_, changed := b.Shell.View()
-	select {
-	case <-changed:
-	case <-time.After(20 * time.Millisecond):
-	}
 }
 
 func TestShutdownLeavesNothing(t *testing.T) {

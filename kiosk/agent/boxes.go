@@ -18,7 +18,7 @@ import (
 // Deadlines of what is asked of the warden. They lie below the machine's own,
 // so that it hears why before it gives up.
 const (
-	prepareWithin = 40 * time.Second
+	prepareWithin = 45 * time.Second
 	wipeWithin    = 60 * time.Second
 	askWithin     = 10 * time.Second
 	surveyWithin  = 55 * time.Second
@@ -228,6 +228,21 @@ func (b *boxes) destroy(ctx context.Context) error {
 	defer cancel()
 	_, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Attempt: 1}})
 	return err
+}
+
+// empty gives up the standby, so that a survey has the ground to itself.
+func (b *boxes) empty(ctx context.Context) error {
+	b.work.Lock()
+	defer b.work.Unlock()
+	b.mu.Lock()
+	old := b.standby
+	b.standby = nil
+	b.mu.Unlock()
+	if old == nil {
+		return nil
+	}
+	b.close(old)
+	return b.clear(ctx)
 }
 
 // drop lets go of every browser: their sandboxes are about to be destroyed.

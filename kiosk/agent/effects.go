@@ -77,6 +77,9 @@ func (a *Agent) survey(work context.Context, effect uint64) result {
 	ctx, cancel := context.WithTimeout(work, surveyWithin)
 	defer cancel()
 	f := session.Surveyed{Effect: effect}
+	if err := a.boxes.empty(ctx); err != nil {
+		a.log.Warn("a standby stays beside the survey", "error", err)
+	}
 	ans, _, err := a.parts.Warden.Do(ctx, sandbox.Request{Survey: &sandbox.Survey{}})
 	switch {
 	case err != nil:
@@ -126,7 +129,6 @@ func (a *Agent) tick(work context.Context) {
 		}
 	}
 	a.apply(work, f)
-	a.keepStandby(work)
 }
 
 // hold is a disk that is full in somebody's session: the shell covers it, and
@@ -172,7 +174,11 @@ func (a *Agent) keepStandby(work context.Context) {
 	default:
 		return
 	}
-	k := key{profile: a.policy.Profile, lang: lang(a.state), version: a.policy.Version}
+	l := lang(a.state)
+	if a.state.Phase == session.Thanks && len(a.policy.Languages) > 0 {
+		l = a.policy.Languages[0] // the next person begins in the place's own language
+	}
+	k := key{profile: a.policy.Profile, lang: l, version: a.policy.Version}
 	now := a.parts.Clock.Mono()
 	if a.policy.Version == 0 || a.making || now < a.makeAt || a.boxes.ready(k) {
 		return

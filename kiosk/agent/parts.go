@@ -47,7 +47,7 @@ type Parts struct {
 	Browser Opener
 	Stage   Stage
 	Shell   Shell
-	Journal *journal.Journal
+	Journal Journal
 	Clock   Clock
 	Ticks   <-chan time.Time // about one a second
 
@@ -62,6 +62,19 @@ type Parts struct {
 	Prepare Preparer         // what a sandbox is made of
 	Check   func(policy.Policy) error
 	Hours   func(policy.Hours, time.Time) policy.Opening
+}
+
+// Journal makes steps durable; journal.Journal is one.
+type Journal interface {
+	Found() journal.Found
+	Commit(s journal.Step) error
+	Ledger
+}
+
+// Ledger is what the journal knows beside the state.
+type Ledger interface {
+	Applied(command string) (bool, error)
+	Unacked() uint64
 }
 
 // Warden answers the verbs; sandbox.Client is one. Events is closed when the

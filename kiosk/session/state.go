@@ -243,7 +243,7 @@ type Limits struct {
 const (
 	MaxWipes     = 3 // attempts before the terminal is out of service
 	SurveyWithin = 60 * time.Second
-	OpenWithin   = 45 * time.Second
+	OpenWithin   = 60 * time.Second
 	WipeWithin   = 90 * time.Second
 	RetryAfter   = 2 * time.Second // between two attempts to wipe
 	SurveyAgain  = 5 * time.Minute // a broken machine may have been mended

@@ -2,11 +2,14 @@ package agenttest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
 
 	"borne/kiosk/agent"
+	"borne/kiosk/journal"
 	"borne/kiosk/shell"
 )
 
@@ -47,6 +50,7 @@ type Browser struct {
 	gone      chan error
 	closed    bool
 	playing   bool
+	asked     int
 	uploading int
 	moves     []string
 }
@@ -102,7 +106,15 @@ func (b *Browser) Moves() []string {
 }
 
 // Playing is what SetPlaying said.
-func (b *Browser) Playing(context.Context) bool { b.mu.Lock(); defer b.mu.Unlock(); return b.playing }
+func (b *Browser) Playing(context.Context) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	return b.playing
+}
+
+// Asked counts how often it was asked what plays.
+func (b *Browser) Asked() int { b.mu.Lock(); defer b.mu.Unlock(); return b.asked }
 
 // SetPlaying starts or stops a video.
 func (b *Browser) SetPlaying(on bool) { b.mu.Lock(); b.playing = on; b.mu.Unlock() }
@@ -192,4 +204,52 @@ func (s *Shell) Screens() []shell.Screen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]shell.Screen(nil), s.screens...)
+}
+
+// Pages is a shell's browser that shows nothing.
+type Pages struct {
+	mu     sync.Mutex
+	opened int
+	lost   chan error
+}
+
+// Open opens it.
+func (p *Pages) Open(context.Context) (<-chan error, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opened++
+	p.lost = make(chan error, 1)
+	return p.lost, nil
+}
+
+// Opened counts the openings.
+func (p *Pages) Opened() int { p.mu.Lock(); defer p.mu.Unlock(); return p.opened }
+
+// Lose ends it.
+func (p *Pages) Lose() { p.mu.Lock(); defer p.mu.Unlock(); p.lost <- errors.New("it crashed") }
+
+// Disk can be full for an agent's journal.
+type Disk struct {
+	mu   sync.Mutex
+	full bool
+}
+
+// Fill makes it full, or not.
+func (d *Disk) Fill(full bool) { d.mu.Lock(); d.full = full; d.mu.Unlock() }
+
+// Full tells whether it is.
+func (d *Disk) Full() bool { d.mu.Lock(); defer d.mu.Unlock(); return d.full }
+
+// diskJournal is a journal on such a disk.
+type diskJournal struct {
+	*journal.Journal
+	disk *Disk
+}
+
+// Commit writes nothing on a full disk, as the journal does.
+func (j diskJournal) Commit(s journal.Step) error {
+	if j.disk.Full() {
+		return fmt.Errorf("cannot write the journal: %w", journal.ErrFull)
+	}
+	return j.Journal.Commit(s)
 }

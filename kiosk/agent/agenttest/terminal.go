@@ -32,6 +32,8 @@ type Options struct {
 	Hours  func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
 	Check  func(policy.Policy) error                    // nil: the policy's own
 	Fault  wire.Reason
+	Pages  agent.ShellBrowser // nil: none
+	Disk   *Disk              // nil: never full
 	Log    *slog.Logger
 }
 
@@ -78,6 +80,10 @@ func (t *Terminal) Start() error {
 		Prepare: func(p policy.Policy, lang string) (sandbox.Prepare, error) {
 			return sandbox.Prepare{Profile: p.Profile, Lang: lang, Portal: []byte("<!doctype html>")}, nil
 		}}
+	p.Pages = t.opt.Pages
+	if t.opt.Disk != nil {
+		p.Journal = diskJournal{j, t.opt.Disk}
+	}
 	if t.opt.Uplink != nil {
 		if p.Uplink, err = t.opt.Uplink(ctx, j); err != nil {
 			cancel(err)

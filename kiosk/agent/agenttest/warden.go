@@ -83,6 +83,9 @@ func (w *Warden) Dirty() []string {
 	return out
 }
 
+// Prepared counts the sandboxes that were made.
+func (w *Warden) Prepared() int { w.mu.Lock(); defer w.mu.Unlock(); return w.serial }
+
 // Sessions lists every session that was admitted, in order.
 func (w *Warden) Sessions() []string {
 	w.mu.Lock()

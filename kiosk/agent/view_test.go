@@ -1,0 +1,103 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/kiosk/session"
+	"borne/kiosk/shell"
+)
+
+func TestViewOfEachPhase(t *testing.T) {
+	at := session.Instant{Mono: time.Hour, Wall: time.Date(2026, 3, 2, 17, 0, 0, 0, time.UTC), Trusted: true}
+	base := func(p session.Phase) session.State {
+		return session.State{Phase: p, Limits: session.Limits{Languages: []string{"fr", "en"}, Minutes: 45 * time.Minute},
+			Run:   &session.Run{ID: "s", Lang: "en", Total: 45 * time.Minute, Reason: wire.EndIdle},
+			Hours: session.Hours{Known: true, Open: true, Until: at.Wall.Add(20 * time.Minute), Why: "Fête"},
+			Live: session.Live{Sure: true, Left: 61 * time.Second, Summary: &session.Summary{Full: true, Millis: 7, Receipt: "1-2", Reason: wire.EndTime,
+				Checks: []wire.Check{{Name: wire.CheckMounts, Before: 3, Result: wire.Clean}}}}}
+	}
+	screens := map[session.Phase]shell.Screen{session.Starting: shell.Starting, session.Welcome: shell.Welcome, session.Charter: shell.CharterPage,
+		session.Opening: shell.OpeningPage, session.Active: shell.SessionPage, session.Warning: shell.WarningPage, session.Ending: shell.SessionPage,
+		session.Wiping: shell.Wiping, session.Thanks: shell.Thanks, session.Closed: shell.Closed, session.Quarantined: shell.Quarantined,
+		session.Broken: shell.Broken, session.Updating: shell.Updating, session.Maintenance: shell.Maintenance, session.Challenge: shell.Wiping}
+	for _, p := range session.Phases() {
+		v := ViewOf(base(p), at, Face{Place: shell.Place{Terminal: "P"}})
+		if v.Screen == "" || v.Screen != screens[p] {
+			t.Errorf("%s shows %q", p, v.Screen)
+		}
+		if got := v.Bar != nil; got != (p == session.Active || p == session.Warning || p == session.Ending) {
+			t.Errorf("%s: bar %v", p, got)
+		}
+		if got := v.Wipe != nil; got != (p == session.Thanks) {
+			t.Errorf("%s: wipe %v", p, got)
+		}
+		if v.Lang != "en" || v.Identify != "" || v.Notice != "" {
+			t.Errorf("%s: %+v", p, v)
+		}
+		if stuck := ViewOf(base(p), at, Face{Stuck: wire.OutDisk}); stuck.Screen != shell.Broken || stuck.Reason != "disk-full" || stuck.Bar != nil {
+			t.Errorf("%s on a full disk: %+v", p, stuck)
+		}
+	}
+	if v := ViewOf(base(session.Active), at, Face{Pages: 10}); v.Bar.LeftSeconds != 61 || v.Bar.TotalSeconds != 2700 || v.Bar.PagesLeft != 10 || v.Bar.Ending {
+		t.Errorf("%+v", v.Bar)
+	}
+	if v := ViewOf(base(session.Charter), at, Face{}); v.Charter.Minutes != 20 {
+		t.Errorf("the charter promises %d minutes, 20 before closing", v.Charter.Minutes)
+	}
+	if v := ViewOf(base(session.Wiping), at, Face{}); v.Reason != "idle" {
+		t.Errorf("wiping for %q", v.Reason)
+	}
+	if w := ViewOf(base(session.Thanks), at, Face{}).Wipe; !w.Full || w.Receipt != "1-2" || w.Checks[0].Before != 3 || w.Reason != "time" {
+		t.Errorf("%+v", w)
+	}
+	s := base(session.Closed)
+	s.Reason, s.Hours.Open = wire.RefuseClosed, false
+	if o := ViewOf(s, at, Face{}).Opening; o.At != "2026-03-02T18:20:00+01:00" || o.Why != "Fête" {
+		t.Errorf("%+v", o)
+	}
+	s.Live.Sure = false
+	if o := ViewOf(s, at, Face{}).Opening; o.At != "" {
+		t.Errorf("an unsure clock tells %q", o.At)
+	}
+}
+
+func TestViewOfWarningsAndWords(t *testing.T) {
+	at := session.Instant{Mono: time.Hour}
+	for _, c := range []struct {
+		warn session.Warn
+		want shell.Warning
+	}{
+		{session.Warn{Kind: session.WarnIdle, Of: time.Minute, Until: at.Mono + 1500*time.Millisecond}, shell.Warning{Kind: "idle", LeftSeconds: 2, OfSeconds: 60, Minutes: 5}},
+		{session.Warn{Kind: session.WarnBadge, Of: time.Minute, Until: at.Mono + time.Minute}, shell.Warning{Kind: "idle", LeftSeconds: 60, OfSeconds: 60, Minutes: 5}},
+		{session.Warn{Kind: session.WarnTime}, shell.Warning{Kind: "time", Minutes: 5}},
+		{session.Warn{Kind: session.WarnClosing}, shell.Warning{Kind: "closing", Minutes: 5}},
+		{session.Warn{Kind: session.WarnExtended, Added: 15 * time.Minute}, shell.Warning{Kind: "extended", Minutes: 15}},
+		{session.Warn{Kind: session.WarnMessage, Text: "Bonjour"}, shell.Warning{Kind: "message", Minutes: 5}},
+	} {
+		v := ViewOf(session.State{Phase: session.Warning, Live: session.Live{Warn: c.warn, Left: 5 * time.Minute}}, at, Face{})
+		if *v.Warning != c.want || v.Message != c.warn.Text {
+			t.Errorf("%+v shows %+v %q", c.warn, *v.Warning, v.Message)
+		}
+	}
+	s := session.State{Phase: session.Welcome, Live: session.Live{Message: "Fermé demain", MessageTo: at.Mono + 1, Notice: wire.RefuseTooLate,
+		NoticeTo: at.Mono + 1, Identify: at.Mono + 1}}
+	v := ViewOf(s, at, Face{Place: shell.Place{Terminal: "Poste 3"}})
+	if v.Message != "Fermé demain" || v.Notice != "too-late" || v.Identify != "Poste 3" || v.Lang != "fr" {
+		t.Errorf("%+v", v)
+	}
+	at.Mono++
+	if v := ViewOf(s, at, Face{Place: shell.Place{Terminal: "Poste 3"}}); v.Message != "" || v.Notice != "" || v.Identify != "" {
+		t.Errorf("shown for ever: %+v", v)
+	}
+	for want, a := range map[string]policy.Access{"required": {BadgeRequired: true, AnyBadge: true}, "offered": {AnyBadge: true}, "none": {}} {
+		if got := ViewOf(s, at, Face{Access: a}).Badge; got != want {
+			t.Errorf("badge %q, want %q", got, want)
+		}
+	}
+	if got := ViewOf(s, at, Face{Access: policy.Access{Known: [][]byte{{1}}}}).Badge; got != "offered" {
+		t.Errorf("badge %q", got)
+	}
+}
