@@ -81,7 +81,7 @@ func (w *warden) buildShell(ctx context.Context, b *box, origin string, s sandbo
 		b.spec.Binds = append(b.spec.Binds, bind{dir, dir})
 	}
 	b.spec.Files = append(b.spec.Files, file{policyPath, 0o444, 0, policy})
-	if b.spec.Programs, err = w.c.ShellPrograms(Job{Home: "about:blank", Lang: s.Lang, Width: s.Width, Height: s.Height, Outer: outer,
+	if b.spec.Programs, err = w.c.ShellPrograms(Job{Home: "http://" + origin + "/", Lang: s.Lang, Width: s.Width, Height: s.Height, Outer: outer,
 		Browser: b.uids.browser, Chromium: w.c.Chromium}); err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func shellPrograms(j Job) ([]Program, error) {
 	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LANGUAGE=" + uiLanguage(j.Lang), "HOME=" + shellHome,
 		fmt.Sprintf("DISPLAY=:%d", j.Outer), "XAUTHORITY=" + innerAuth, "TZ=Europe/Paris", "NO_AT_BRIDGE=1"}
 	argv := append([]string{j.Chromium}, chromiumFlags(shellHome, j.Lang, j.Width, j.Height)...)
-	argv = append(argv, "--kiosk", "--disable-pinch", "--overscroll-history-navigation=0", "--class=borne-shell", j.Home)
+	argv = append(argv, "--kiosk", "--disable-pinch", "--overscroll-history-navigation=0", "--class=borne-shell", "--app="+j.Home)
 	return []Program{{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Pipe: true, Vital: true}}, nil
 }
 
@@ -126,20 +126,22 @@ func shellPolicy(hostPort string) map[string]any {
 	p := map[string]any{
 		"URLBlocklist": []string{"*", "chrome://*", "chrome-untrusted://*", "chrome-extension://*", "chrome-native://*", "chrome-search://*",
 			"devtools://*", "view-source:*", "file://*", "javascript://*", "data:*", "about:*"},
-		"URLAllowlist":                []string{"http://" + hostPort, "about:blank"},
-		"DefaultCookiesSetting":       4,
-		"DownloadRestrictions":        3,
-		"IncognitoModeAvailability":   1,
-		"DeveloperToolsAvailability":  2,
-		"DefaultPopupsSetting":        2,
-		"DnsOverHttpsMode":            "off",
-		"NetworkPredictionOptions":    2,
-		"WebRtcIPHandling":            "disable_non_proxied_udp",
-		"ExtensionInstallBlocklist":   []string{"*"},
-		"NativeMessagingBlocklist":    []string{"*"},
-		"BrowserSignin":               0,
-		"ChromeVariations":            2,
-		"SafeBrowsingProtectionLevel": 0,
+		"URLAllowlist":               []string{"http://" + hostPort, "about:blank"},
+		"DefaultCookiesSetting":      4,
+		"DownloadRestrictions":       3,
+		"IncognitoModeAvailability":  1,
+		"DeveloperToolsAvailability": 2,
+		// Else not even the debugging pipe may drive the page.
+		"DeveloperToolsAvailabilityAllowlist": []string{"http://" + hostPort},
+		"DefaultPopupsSetting":                2,
+		"DnsOverHttpsMode":                    "off",
+		"NetworkPredictionOptions":            2,
+		"WebRtcIPHandling":                    "disable_non_proxied_udp",
+		"ExtensionInstallBlocklist":           []string{"*"},
+		"NativeMessagingBlocklist":            []string{"*"},
+		"BrowserSignin":                       0,
+		"ChromeVariations":                    2,
+		"SafeBrowsingProtectionLevel":         0,
 	}
 	for _, off := range strings.Fields(`AllowFileSelectionDialogs AlternateErrorPagesEnabled AudioCaptureAllowed VideoCaptureAllowed
 		ScreenCaptureAllowed BackgroundModeEnabled BookmarkBarEnabled BrowserAddPersonEnabled BrowserGuestModeEnabled BuiltInDnsClientEnabled
