@@ -42,10 +42,12 @@ type box struct {
 
 	control *os.File // PID 1 lives as long as this is open
 	done    chan struct{}
+	heard   chan struct{} // closed when PID 1 has said its last word
 
 	mu     sync.Mutex
 	wanted bool // its end was asked for
 	sess   string
+	why    string // what its first process said of its end
 }
 
 type boxUIDs struct{ browser, display, press int }
@@ -101,8 +103,15 @@ func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File,
 }
 
 // tell gives PID 1 its spec, and waits until all its programs are ready.
-func (b *box) tell(ctx context.Context, statusR *os.File) error {
-	defer statusR.Close()
+func (b *box) tell(ctx context.Context, statusR *os.File) (err error) {
+	defer func() {
+		if err != nil {
+			statusR.Close()
+			return
+		}
+		b.heard = make(chan struct{})
+		go func() { b.listen(statusR); close(b.heard) }()
+	}()
 	text, err := json.Marshal(b.spec)
 	if err != nil {
 		return fmt.Errorf("cannot describe the sandbox: %w", err)
@@ -134,6 +143,24 @@ func (b *box) tell(ctx context.Context, statusR *os.File) error {
 		return errors.New(st.Error)
 	}
 	return nil
+}
+
+// listen keeps what PID 1 says when it ends, and returns when it has ended.
+func (b *box) listen(statusR *os.File) {
+	defer statusR.Close()
+	statusR.SetReadDeadline(time.Time{})
+	var st status
+	if json.NewDecoder(io.LimitReader(statusR, 16<<10)).Decode(&st) == nil {
+		b.mu.Lock()
+		b.why = st.Error
+		b.mu.Unlock()
+	}
+}
+
+func (b *box) reason() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.why
 }
 
 // kill ends every process of the box, and waits until they are gone.

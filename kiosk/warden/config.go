@@ -26,7 +26,7 @@ type Config struct {
 	Chromium      string       // the program itself; default /usr/lib/chromium/chromium
 	Display       Display      // the outer X server; an empty Name means: no display
 	Agent         Command      // the agent; an empty Argv starts none
-	Press         Command      // the print role inside a sandbox; an empty Argv starts none
+	Press         []string     // arguments that make this program the print role; -socket and -uids follow; none starts none
 	Self          []string     // argv that runs InitMain; default: this binary, InitRole
 	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
 	ShellPrograms Programs     // what runs for the shell; default: one browser
@@ -139,11 +139,21 @@ func (c Config) pool() uidRange {
 
 func (c Config) all() uidRange { return uidRange{c.UIDBase, c.UIDBase + uidCount - 1} }
 
+// makeStateDir makes the warden's folder. The agent passes through state to its
+// own folder in it.
+func makeStateDir(state string) error {
+	err := os.MkdirAll(state, 0o755)
+	if err == nil {
+		err = os.MkdirAll(state+"/warden", 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make the state folder: %w", err)
+	}
+	return nil
+}
+
 // lock keeps a second warden off the same state folder.
 func lock(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the state folder: %w", err)
-	}
 	f, err := os.OpenFile(dir+"/lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the state folder: %w", err)

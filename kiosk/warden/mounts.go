@@ -56,6 +56,12 @@ func buildRoot(s spec) error {
 	for _, b := range s.Binds {
 		m.bind(b.From, b.To)
 	}
+	for _, f := range s.Folders {
+		m.dir(f.Path, 0o755)
+		if m.err == nil {
+			m.fail("make "+f.Path, os.Lchown(m.root+f.Path, f.UID, f.UID))
+		}
+	}
 	for _, f := range s.Files {
 		m.file(f)
 	}

@@ -42,7 +42,8 @@ func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 	if err == nil {
 		b.props = w.properties(ctx, b)
 		if !b.alive() {
-			err = errors.New("cannot prepare: the sandbox ended at once")
+			<-b.heard
+			err = fmt.Errorf("cannot prepare: the sandbox ended at once: %s", b.reason())
 		}
 	}
 	if err != nil {
@@ -161,14 +162,15 @@ func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 		}
 	}
 	var printing []string
-	if len(w.c.Press.Argv) > 0 {
+	if len(w.c.Press) > 0 {
 		self, err := selfPath()
 		if err != nil {
 			return s, err
 		}
 		s.Binds = append(s.Binds, bind{self, pressPath})
-		s.Files = append(s.Files, file{filepath.Dir(printSocket) + "/.keep", 0o444, b.uids.press, nil})
-		printing = append([]string{pressPath}, w.c.Press.Argv[1:]...)
+		s.Folders = append(s.Folders, folder{filepath.Dir(printSocket), b.uids.press})
+		printing = append([]string{pressPath}, w.c.Press...)
+		printing = append(printing, "-socket", printSocket, "-uids", fmt.Sprintf("%d-%d", b.uids.browser, b.uids.browser))
 	}
 	if dir := dirOutsideUsr(w.c.Chromium); dir != "" {
 		s.Binds = append(s.Binds, bind{dir, dir})

@@ -17,6 +17,7 @@ type spec struct {
 	Hostname string    `json:"hostname"`
 	TmpfsMB  int       `json:"tmpfsMb"`
 	Users    []user    `json:"users"`
+	Folders  []folder  `json:"folders"`
 	Files    []file    `json:"files"`    // written below /run/borne or /etc, read-only afterwards
 	Binds    []bind    `json:"binds"`    // shown read-only
 	Programs []Program `json:"programs"` // started in order
@@ -26,6 +27,12 @@ type user struct {
 	Name string `json:"name"`
 	UID  int    `json:"uid"`
 	Home bool   `json:"home"` // has a folder below /home
+}
+
+// folder is one that a user of the sandbox may write to.
+type folder struct {
+	Path string `json:"path"`
+	UID  int    `json:"uid"`
 }
 
 type file struct {

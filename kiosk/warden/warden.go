@@ -55,9 +55,8 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// The agent passes through State to its own folder in it.
-	if err := os.MkdirAll(c.State, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("cannot make the state folder: %w", err)
+	if err := makeStateDir(c.State); err != nil {
+		return nil, nil, err
 	}
 	dir := c.State + "/warden"
 	lk, err := lock(dir)
@@ -134,9 +133,10 @@ func (w *warden) notify(e sandbox.Event) {
 // watch reports a box that ends unasked.
 func (w *warden) watch(b *box, kind string) {
 	<-b.done
+	<-b.heard
 	if b.lost() {
-		w.c.Log.Warn("a sandbox ended by itself", "kind", kind, "sandbox", b.id)
-		w.notify(sandbox.Event{Sandbox: b.id, Kind: kind})
+		w.c.Log.Warn("a sandbox ended by itself", "kind", kind, "sandbox", b.id, "why", b.reason())
+		w.notify(sandbox.Event{Sandbox: b.id, Kind: kind, Detail: b.reason()})
 	}
 }
 
