@@ -1,8 +1,8 @@
 package browser
 
 // SessionFlags are the switches that the session's code here relies on. A
-// browser is started with them, with --remote-debugging-pipe, and on
-// about:blank: NewSession then opens the portal.
+// browser is started with them, with --remote-debugging-pipe, and on about:blank:
+// NewSession then opens the portal.
 func SessionFlags() []string {
 	return append(commonFlags(),
 		// The window goes with its last tab: the process must outlive it for
@@ -12,10 +12,11 @@ func SessionFlags() []string {
 }
 
 // ShellFlags are the switches of the shell's browser: a window without tabs or
-// address bar. OpenShell navigates it once its cookie is set.
-func ShellFlags() []string {
+// address bar. It starts on the shell's origin, the only address that its policy
+// lets the pipe drive; nothing is served there until OpenShell sets the cookie.
+func ShellFlags(origin string) []string {
 	return append(commonFlags(),
-		"--app=about:blank",
+		"--app="+origin+"/",
 		"--disable-pinch",
 		"--overscroll-history-navigation=0",
 	)

@@ -216,18 +216,19 @@ func ShellPolicy(origin string) ([]byte, error) {
 	}
 	all := baseSettings()
 	maps.Copy(all, settings{
-		"URLBlocklist":                innerPages(),
-		"URLAllowlist":                []string{"http://" + u.Host, "about:blank"},
-		"PrintingEnabled":             false,
-		"DownloadRestrictions":        3, // none
-		"AllowFileSelectionDialogs":   false,
-		"DefaultPopupsSetting":        blockAll,
-		"BlockThirdPartyCookies":      true,
-		"FullscreenAllowed":           true, // it is what the window is
-		"NewTabPageLocation":          "about:blank",
-		"HomepageIsNewTabPage":        false,
-		"DefaultJavaScriptJitSetting": blockAll, // our own page needs no compiler
-		"ProxySettings":               settings{"ProxyMode": "direct"},
+		"URLBlocklist":                        innerPages(),
+		"URLAllowlist":                        []string{"http://" + u.Host, "about:blank"},
+		"DeveloperToolsAvailabilityAllowlist": []string{"http://" + u.Host}, // else not even the pipe may drive it
+		"PrintingEnabled":                     false,
+		"DownloadRestrictions":                3, // none
+		"AllowFileSelectionDialogs":           false,
+		"DefaultPopupsSetting":                blockAll,
+		"BlockThirdPartyCookies":              true,
+		"FullscreenAllowed":                   true, // it is what the window is
+		"NewTabPageLocation":                  "about:blank",
+		"HomepageIsNewTabPage":                false,
+		"DefaultJavaScriptJitSetting":         blockAll, // our own page needs no compiler
+		"ProxySettings":                       settings{"ProxyMode": "direct"},
 	})
 	return encode(all)
 }
@@ -303,8 +304,11 @@ func addresses(web policy.Web) settings {
 		allowed = append(allowed, "http://*", "https://*")
 	}
 	s := settings{
-		"URLBlocklist": append(blocked, web.Blocked...),
-		"URLAllowlist": append(allowed, web.Allowed...),
+		// Chromium lets even the pipe drive only pages named here. The tools
+		// themselves stay shut: devtools:// is blocked.
+		"DeveloperToolsAvailabilityAllowlist": []string{"http://*", "https://*"},
+		"URLBlocklist":                        append(blocked, web.Blocked...),
+		"URLAllowlist":                        append(allowed, web.Allowed...),
 		// Chromium's own notion of private addresses, beside nftables.
 		"LocalNetworkAccessBlockedForUrls": []string{"*"},
 		"LocalNetworkBlockedForUrls":       []string{"*"},

@@ -12,8 +12,8 @@ import (
 // policyPage is where Chromium says what it makes of its policies.
 const policyPage = "chrome://policy/"
 
-// ProbePolicy is policy with the one address added that CheckPolicy reads, for
-// a probe browser that no person ever sees.
+// ProbePolicy is policy with the one address added that CheckPolicy reads, and
+// with leave to drive it, for a probe browser that no person ever sees.
 func ProbePolicy(policy []byte) ([]byte, error) {
 	var s settings
 	if err := json.Unmarshal(policy, &s); err != nil {
@@ -21,6 +21,7 @@ func ProbePolicy(policy []byte) ([]byte, error) {
 	}
 	list, _ := s["URLAllowlist"].([]any)
 	s["URLAllowlist"] = append(list, "chrome://policy")
+	s["DeveloperToolsAvailability"] = 1 // allowed: the list of allowed pages holds no chrome://
 	return encode(s)
 }
 
@@ -56,14 +57,18 @@ func CheckPolicy(ctx context.Context, p *Pipe, policy []byte) ([]string, error) 
 	var a struct {
 		SessionID string `json:"sessionId"`
 	}
-	if err := p.Call(ctx, "", "Target.attachToTarget", map[string]any{"targetId": t.TargetID, "flatten": true}, &a); err != nil {
-		return nil, fmt.Errorf("cannot check the browser's policy: %w", err)
-	}
 	var found map[string]string
 	for {
 		// Until the page is there, the evaluation runs in the one before.
 		once, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := evaluate(once, p, a.SessionID, map[string]any{"expression": readPolicies, "returnByValue": true, "awaitPromise": true}, &found)
+		var err error
+		if a.SessionID == "" {
+			// The policy must be loaded, and the page there, before it is given.
+			err = p.Call(once, "", "Target.attachToTarget", map[string]any{"targetId": t.TargetID, "flatten": true}, &a)
+		}
+		if err == nil {
+			err = evaluate(once, p, a.SessionID, map[string]any{"expression": readPolicies, "returnByValue": true, "awaitPromise": true}, &found)
+		}
 		cancel()
 		if err == nil && found != nil {
 			break

@@ -29,13 +29,14 @@ const (
 // lorca needs passes; what pages say to the console, and whatever else Chromium
 // reports, does not come through, since lorca would print it.
 type relay struct {
-	p    *Pipe
-	ln   net.Listener
-	path string
-	srv  *http.Server
-	sub  *Subscription
-	once sync.Once
-	done chan struct{}
+	p      *Pipe
+	target string // the shell's page: lorca takes the first page it hears of
+	ln     net.Listener
+	path   string
+	srv    *http.Server
+	sub    *Subscription
+	once   sync.Once
+	done   chan struct{}
 
 	mu      sync.Mutex // guards conn's writer and what follows
 	conn    *websocket.Conn
@@ -44,14 +45,14 @@ type relay struct {
 	closed  bool
 }
 
-func newRelay(p *Pipe) (*relay, error) {
+func newRelay(p *Pipe, target string) (*relay, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("cannot offer the shell's browser to lorca: %w", err)
 	}
 	secret := make([]byte, 16)
 	rand.Read(secret)
-	r := &relay{p: p, ln: ln, path: relayPath + hex.EncodeToString(secret), done: make(chan struct{}), open: map[int64]struct{}{},
+	r := &relay{p: p, target: target, ln: ln, path: relayPath + hex.EncodeToString(secret), done: make(chan struct{}), open: map[int64]struct{}{},
 		sub: p.Subscribe("Target.targetCreated", "Target.targetDestroyed", "Target.receivedMessageFromTarget")}
 	r.srv = &http.Server{Handler: http.HandlerFunc(r.join), ReadHeaderTimeout: joinDeadline, MaxHeaderBytes: 8 << 10}
 	go r.srv.Serve(ln)
@@ -198,13 +199,29 @@ func (r *relay) refuseLocked(id int64, why string) {
 func (r *relay) events() {
 	defer r.close()
 	for e := range r.sub.C {
-		if e.Method == "Target.receivedMessageFromTarget" && !r.pass(e) {
-			continue
+		switch e.Method {
+		case "Target.receivedMessageFromTarget":
+			if !r.pass(e) {
+				continue
+			}
+		default:
+			if !r.ours(e) {
+				continue
+			}
 		}
 		if r.send(map[string]any{"method": e.Method, "params": e.Params}) != nil {
 			return
 		}
 	}
+}
+
+// ours tells the shell's page from the parts of its window.
+func (r *relay) ours(e Event) bool {
+	var v struct {
+		TargetID   string `json:"targetId"`
+		TargetInfo target `json:"targetInfo"`
+	}
+	return json.Unmarshal(e.Params, &v) == nil && (v.TargetID == r.target || v.TargetInfo.ID == r.target)
 }
 
 // pass lets answers to lorca's calls through, and nothing else of a page's.

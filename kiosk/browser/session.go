@@ -1,15 +1,14 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // Origins that exist in no DNS: the session's pipe answers them, and nothing
@@ -44,23 +43,25 @@ type Session struct {
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
-	tabs     map[string]*tab // by CDP session
+	tabs     map[string]*tab // by target
 	planting bool            // the canary origin answers only while a canary is planted or sought
 }
 
-// tab is one attached page or frame.
+// tab is one page or frame.
 type tab struct {
-	session string
-	target  string
-	page    bool // a tab of its own; otherwise a frame inside one
-	uploads map[string]struct{}
+	target    string
+	session   string // CDP session; empty while it has none
+	attaching bool
+	page      bool // a tab of its own; otherwise a frame inside one
+	at        ownedURL
+	uploads   map[string]struct{}
 }
 
 // NewSession takes over the pipe of a browser that was just started on
 // about:blank, and sends its first tab to the portal.
 func NewSession(ctx context.Context, p *Pipe, cfg SessionConfig) (*Session, error) {
 	s := &Session{p: p, log: cfg.Log, html: cfg.Portal, gone: make(chan error, 1), tabs: map[string]*tab{},
-		sub: p.Subscribe("Fetch.requestPaused", "Target.attachedToTarget", "Target.detachedFromTarget",
+		sub: p.Subscribe("Fetch.requestPaused", "Target.targetCreated", "Target.targetInfoChanged", "Target.targetDestroyed", "Target.detachedFromTarget",
 			"Network.requestWillBeSent", "Network.responseReceived", "Network.loadingFinished", "Network.loadingFailed")}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -80,49 +81,23 @@ func (s *Session) begin(ctx context.Context) error {
 	if err := s.p.Call(ctx, "", "Fetch.enable", map[string]any{"patterns": patterns}, nil); err != nil {
 		return fmt.Errorf("cannot offer the portal to the session: %w", err)
 	}
-	if err := s.p.Call(ctx, "", "Target.setAutoAttach", autoAttach(), nil); err != nil {
+	if err := s.p.Call(ctx, "", "Target.setDiscoverTargets", map[string]any{"discover": true}, nil); err != nil {
 		return fmt.Errorf("cannot follow the session's tabs: %w", err)
 	}
-	first, err := s.firstTab(ctx)
+	before, err := s.targets(ctx)
 	if err != nil {
 		return err
 	}
-	if first == "" {
-		return s.open(ctx)
+	// The policy lets nobody drive about:blank, not even to leave it.
+	if err := s.open(ctx); err != nil {
+		return err
 	}
-	if err := s.p.Call(ctx, first, "Page.navigate", map[string]any{"url": PortalURL}, nil); err != nil {
-		return fmt.Errorf("cannot open the portal: %w", err)
+	for _, t := range before {
+		if t.isTab() {
+			s.p.Call(ctx, "", "Target.closeTarget", map[string]any{"targetId": t.ID}, nil)
+		}
 	}
 	return nil
-}
-
-// firstTab gives the CDP session of the tab that the browser started with; ""
-// when it has none. Attaching is what tells of tabs, so it asks for the targets
-// only to know whether to wait for one.
-func (s *Session) firstTab(ctx context.Context) (string, error) {
-	n, err := s.countPages(ctx)
-	if err != nil || n == 0 {
-		return "", err
-	}
-	for {
-		if tabs := s.pages(); len(tabs) > 0 {
-			return tabs[0].session, nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("cannot find the session's first tab: %w", ctx.Err())
-		case <-s.p.Done():
-			return "", s.p.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// autoAttach asks for a CDP session on each page and frame. Discovery would
-// send the address and title of every page to the agent instead.
-func autoAttach() map[string]any {
-	return map[string]any{"autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true,
-		"filter": []map[string]any{{"type": "page"}, {"type": "iframe"}}}
 }
 
 // Gone yields why the browser is lost, once: its process ended, its pipe broke
@@ -171,8 +146,10 @@ func (s *Session) handle(e Event) {
 	switch e.Method {
 	case "Fetch.requestPaused":
 		s.answer(e)
-	case "Target.attachedToTarget":
-		s.attached(e)
+	case "Target.targetCreated", "Target.targetInfoChanged":
+		s.changed(e)
+	case "Target.targetDestroyed":
+		s.destroyed(e)
 	case "Target.detachedFromTarget":
 		s.detached(e)
 	default:
@@ -194,36 +171,52 @@ func (s *Session) later(what string, f func(ctx context.Context) error) {
 	}()
 }
 
-func (s *Session) attached(e Event) {
+// changed keeps a tab's kind of address up to date, and follows it as soon as
+// the policy lets us.
+func (s *Session) changed(e Event) {
 	var v struct {
-		SessionID  string `json:"sessionId"`
-		TargetInfo struct {
-			TargetID string `json:"targetId"`
-			Type     string `json:"type"`
-		} `json:"targetInfo"`
+		TargetInfo target `json:"targetInfo"`
 	}
-	if json.Unmarshal(e.Params, &v) != nil || v.SessionID == "" {
+	if json.Unmarshal(e.Params, &v) != nil || !v.TargetInfo.isTab() && v.TargetInfo.Type != "iframe" {
 		return
 	}
 	s.mu.Lock()
-	full := len(s.tabs) >= maxTabs
-	if !full {
-		s.tabs[v.SessionID] = &tab{session: v.SessionID, target: v.TargetInfo.TargetID,
-			page: v.TargetInfo.Type == "page", uploads: map[string]struct{}{}}
+	defer s.mu.Unlock()
+	t := s.tabs[v.TargetInfo.ID]
+	if t == nil {
+		if len(s.tabs) >= maxTabs {
+			return
+		}
+		t = &tab{target: v.TargetInfo.ID, page: v.TargetInfo.isTab(), uploads: map[string]struct{}{}}
+		s.tabs[t.target] = t
 	}
-	s.mu.Unlock()
-	if full {
+	t.at = v.TargetInfo.URL
+	if t.session != "" || t.attaching || t.at == innerPage {
 		return
 	}
-	s.later("cannot follow a tab", func(ctx context.Context) error {
-		// No body is buffered in the browser for us: only the fact of a request counts.
-		none := map[string]any{"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
-		return errors.Join(
-			s.p.Call(ctx, v.SessionID, "Network.enable", none, nil),
-			s.p.Call(ctx, v.SessionID, "Target.setAutoAttach", autoAttach(), nil))
-	})
+	t.attaching = true
+	s.later("cannot follow a tab", func(ctx context.Context) error { return s.follow(ctx, t) })
 }
 
+// follow attaches to a tab and watches its requests.
+func (s *Session) follow(ctx context.Context, t *tab) error {
+	var a struct {
+		SessionID string `json:"sessionId"`
+	}
+	err := s.p.Call(ctx, "", "Target.attachToTarget", map[string]any{"targetId": t.target, "flatten": true}, &a)
+	s.mu.Lock()
+	t.attaching = false
+	t.session = a.SessionID
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// No body is buffered in the browser for us: only the fact of a request counts.
+	none := map[string]any{"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
+	return s.p.Call(ctx, a.SessionID, "Network.enable", none, nil)
+}
+
+// detached forgets a CDP session: the tab went where the policy lets nobody in.
 func (s *Session) detached(e Event) {
 	var v struct {
 		SessionID string `json:"sessionId"`
@@ -232,15 +225,33 @@ func (s *Session) detached(e Event) {
 		return
 	}
 	s.mu.Lock()
-	t := s.tabs[v.SessionID]
-	delete(s.tabs, v.SessionID)
+	defer s.mu.Unlock()
+	for _, t := range s.tabs {
+		if t.session == v.SessionID {
+			t.session = ""
+			clear(t.uploads)
+		}
+	}
+}
+
+func (s *Session) destroyed(e Event) {
+	var v struct {
+		TargetID string `json:"targetId"`
+	}
+	if json.Unmarshal(e.Params, &v) != nil {
+		return
+	}
+	s.mu.Lock()
+	t := s.tabs[v.TargetID]
+	delete(s.tabs, v.TargetID)
 	last := t != nil && t.page
 	for _, o := range s.tabs {
 		last = last && !o.page
 	}
 	s.mu.Unlock()
 	if last && s.ctx.Err() == nil {
-		// The window goes with its last tab; SessionFlags keep the process.
+		// The window goes with its last tab; the process a moment later, unless
+		// SessionFlags keep it.
 		s.later("cannot reopen the portal", s.open)
 	}
 }
@@ -265,7 +276,12 @@ func (s *Session) network(e Event) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.tabs[e.Session]
+	var t *tab
+	for _, o := range s.tabs {
+		if o.session == e.Session {
+			t = o
+		}
+	}
 	if t == nil {
 		return
 	}
@@ -319,6 +335,8 @@ const (
 	otherPage ownedURL = iota
 	portalPage
 	canaryPage
+	innerPage // the browser's own: nobody is let in
+	browserUI // a part of its window, no tab
 )
 
 func (u *ownedURL) UnmarshalJSON(b []byte) error {
@@ -329,6 +347,12 @@ func (u *ownedURL) UnmarshalJSON(b []byte) error {
 		*u = canaryPage
 	default:
 		*u = otherPage
+		if bytes.HasPrefix(b, []byte(`"chrome`)) || bytes.HasPrefix(b, []byte(`"about:`)) || bytes.HasPrefix(b, []byte(`"devtools:`)) {
+			*u = innerPage
+		}
+		if bytes.Contains(b, []byte(".top-chrome")) {
+			*u = browserUI
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,9 +56,9 @@ func OpenShell(ctx context.Context, cfg ShellConfig) (*Shell, error) {
 	}
 	s := &Shell{p: cfg.Pipe, gone: make(chan error, 1), stop: make(chan struct{}), log: cfg.Log}
 	sub := cfg.Pipe.Subscribe("Target.targetCrashed", "Target.targetDestroyed", "Target.detachedFromTarget", "Inspector.targetCrashed")
-	err := s.attach(ctx)
+	err := s.handOver(ctx, cfg)
 	if err == nil {
-		err = s.handOver(ctx, cfg)
+		err = s.attach(ctx, cfg.URL)
 	}
 	for try := 0; err == nil; try++ {
 		// A window that was just opened may change its page under lorca's
@@ -95,36 +96,79 @@ const ready = `new Promise((resolve) => {
   else addEventListener('load', () => resolve(true));
 })`
 
-// attach finds the browser's one window, and waits for its first page.
-func (s *Shell) attach(ctx context.Context) error {
+// attach finds the browser's one window on the shell's origin, and waits for
+// its first page. A browser that was started on about:blank, which its policy
+// lets nobody drive, gets a page there first.
+func (s *Shell) attach(ctx context.Context, address string) error {
+	asked := false
 	for {
-		var v struct {
-			TargetInfos []target `json:"targetInfos"`
+		tabs, err := s.tabs(ctx)
+		if err != nil {
+			return err
 		}
-		if err := s.p.Call(ctx, "", "Target.getTargets", nil, &v); err != nil {
-			return fmt.Errorf("cannot find the shell's window: %w", err)
-		}
-		for _, t := range v.TargetInfos {
-			if t.Type != "page" {
-				continue
-			}
+		for _, t := range tabs {
 			var a struct {
 				SessionID string `json:"sessionId"`
 			}
-			err := s.p.Call(ctx, "", "Target.attachToTarget", map[string]any{"targetId": t.ID, "flatten": true}, &a)
-			if err != nil {
-				return fmt.Errorf("cannot drive the shell's window: %w", err)
+			// Refused until its first page is there.
+			if t.URL == innerPage || s.p.Call(ctx, "", "Target.attachToTarget", map[string]any{"targetId": t.ID, "flatten": true}, &a) != nil {
+				continue
 			}
 			s.session, s.target = a.SessionID, t.ID
+			if err := s.alone(ctx); err != nil {
+				return err
+			}
 			return evaluate(ctx, s.p, s.session, map[string]any{"awaitPromise": true, "expression": ready}, nil)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("cannot find the shell's window: %w", ctx.Err())
-		case <-s.p.Done():
-			return s.p.Err()
-		case <-time.After(20 * time.Millisecond):
+		if len(tabs) > 0 && tabs[0].URL == innerPage && !asked {
+			asked = true
+			if err := s.p.Call(ctx, "", "Target.createTarget", map[string]any{"url": address}, nil); err != nil {
+				return fmt.Errorf("cannot open the shell's page: %w", err)
+			}
 		}
+		if err := s.pause(ctx); err != nil {
+			return fmt.Errorf("cannot find the shell's window: %w", err)
+		}
+	}
+}
+
+func (s *Shell) tabs(ctx context.Context) ([]target, error) {
+	var v struct {
+		TargetInfos []target `json:"targetInfos"`
+	}
+	if err := s.p.Call(ctx, "", "Target.getTargets", nil, &v); err != nil {
+		return nil, fmt.Errorf("cannot find the shell's window: %w", err)
+	}
+	return slices.DeleteFunc(v.TargetInfos, func(t target) bool { return !t.isTab() }), nil
+}
+
+// alone closes every other tab: lorca takes the first that it is told of.
+func (s *Shell) alone(ctx context.Context) error {
+	for {
+		tabs, err := s.tabs(ctx)
+		if err != nil || len(tabs) == 1 {
+			return err
+		}
+		for _, t := range tabs {
+			if t.ID != s.target {
+				s.p.Call(ctx, "", "Target.closeTarget", map[string]any{"targetId": t.ID}, nil)
+			}
+		}
+		if err := s.pause(ctx); err != nil {
+			return fmt.Errorf("cannot close the shell's other tabs: %w", err)
+		}
+	}
+}
+
+// pause lets the browser go on for a moment.
+func (s *Shell) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.p.Done():
+		return s.p.Err()
+	case <-time.After(20 * time.Millisecond):
+		return nil
 	}
 }
 
@@ -134,14 +178,9 @@ func (s *Shell) handOver(ctx context.Context, cfg ShellConfig) error {
 	if err != nil || u.Scheme != "http" || u.Hostname() != "127.0.0.1" {
 		return errors.New("cannot open the shell's page: its address is not http://127.0.0.1:port")
 	}
-	var v struct {
-		Success bool `json:"success"`
-	}
-	err = s.p.Call(ctx, s.session, "Network.setCookie", map[string]any{"name": cfg.Cookie, "value": cfg.Token,
-		"url": u.Scheme + "://" + u.Host + "/", "path": "/", "httpOnly": true, "sameSite": "Strict"}, &v)
-	if err == nil && !v.Success {
-		err = errors.New("the browser refuses the cookie")
-	}
+	// Of the browser, not of the page: it must be there before a page is.
+	err = s.p.Call(ctx, "", "Storage.setCookies", map[string]any{"cookies": []map[string]any{{"name": cfg.Cookie, "value": cfg.Token,
+		"url": u.Scheme + "://" + u.Host + "/", "path": "/", "httpOnly": true, "sameSite": "Strict"}}}, nil)
 	if err != nil {
 		return fmt.Errorf("cannot hand the shell its token: %w", err)
 	}
@@ -157,7 +196,7 @@ func (s *Shell) borrow(ctx context.Context, cfg ShellConfig) error {
 			return fmt.Errorf("cannot find the shell's stand-in: %w", err)
 		}
 	}
-	r, err := newRelay(s.p)
+	r, err := newRelay(s.p, s.target)
 	if err != nil {
 		return err
 	}
@@ -214,12 +253,8 @@ func (s *Shell) load(ctx context.Context, address string) error {
 		if err == nil && ok {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("cannot open the shell's page: it did not load: %w", ctx.Err())
-		case <-s.p.Done():
-			return s.p.Err()
-		case <-time.After(20 * time.Millisecond):
+		if err := s.pause(ctx); err != nil {
+			return fmt.Errorf("cannot open the shell's page: it did not load: %w", err)
 		}
 	}
 }

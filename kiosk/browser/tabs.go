@@ -19,6 +19,9 @@ type target struct {
 	URL  ownedURL `json:"url"`
 }
 
+// isTab tells a tab from a frame and from a part of the browser's window.
+func (t target) isTab() bool { return t.Type == "page" && t.URL != browserUI }
+
 func (s *Session) targets(ctx context.Context) ([]target, error) {
 	var v struct {
 		TargetInfos []target `json:"targetInfos"`
@@ -26,35 +29,29 @@ func (s *Session) targets(ctx context.Context) ([]target, error) {
 	if err := s.p.Call(ctx, "", "Target.getTargets", nil, &v); err != nil {
 		return nil, fmt.Errorf("cannot list the session's tabs: %w", err)
 	}
-	pages := v.TargetInfos[:0]
-	for _, t := range v.TargetInfos {
-		if t.Type == "page" {
-			pages = append(pages, t)
-		}
-	}
-	return pages, nil
+	return v.TargetInfos, nil
 }
 
-func (s *Session) countPages(ctx context.Context) (int, error) {
-	t, err := s.targets(ctx)
-	return len(t), err
-}
-
-// pages gives the attached tabs, in a stable order.
+// pages gives the open tabs, in a stable order.
 func (s *Session) pages() []tab {
-	return s.attachedTabs(func(t *tab) bool { return t.page })
+	return s.list(func(t *tab) bool { return t.page })
 }
 
-func (s *Session) attachedTabs(want func(*tab) bool) []tab {
+// followed gives the tabs and frames that can be asked something.
+func (s *Session) followed(page bool) []tab {
+	return s.list(func(t *tab) bool { return t.session != "" && (t.page || !page) })
+}
+
+func (s *Session) list(want func(*tab) bool) []tab {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var tabs []tab
 	for _, t := range s.tabs {
 		if want(t) {
-			tabs = append(tabs, tab{session: t.session, target: t.target, page: t.page})
+			tabs = append(tabs, tab{session: t.session, target: t.target, page: t.page, at: t.at})
 		}
 	}
-	sort.Slice(tabs, func(i, j int) bool { return tabs[i].session < tabs[j].session })
+	sort.Slice(tabs, func(i, j int) bool { return tabs[i].target < tabs[j].target })
 	return tabs
 }
 
@@ -67,7 +64,7 @@ func (s *Session) Painted(ctx context.Context) error {
   }).observe({ type: 'paint', buffered: true });
 })`
 	for {
-		for _, t := range s.pages() {
+		for _, t := range s.followed(true) {
 			// A navigation ends the evaluation with an error, and a tab behind
 			// another never paints: ask again.
 			var ok bool
@@ -75,7 +72,7 @@ func (s *Session) Painted(ctx context.Context) error {
 			err := s.eval(once, t.session, 0, painted, &ok)
 			cancel()
 			if err == nil && ok {
-				return s.p.Call(ctx, t.session, "Page.resetNavigationHistory", nil, nil)
+				return nil
 			}
 		}
 		select {
@@ -90,15 +87,11 @@ func (s *Session) Painted(ctx context.Context) error {
 
 // Home shows the portal: the tab that has it, or a new one. Other tabs stay.
 func (s *Session) Home(ctx context.Context) error {
-	pages, err := s.targets(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range pages {
-		if t.URL != portalPage {
+	for _, t := range s.pages() {
+		if t.at != portalPage {
 			continue
 		}
-		if err := s.p.Call(ctx, "", "Target.activateTarget", map[string]any{"targetId": t.ID}, nil); err != nil {
+		if err := s.p.Call(ctx, "", "Target.activateTarget", map[string]any{"targetId": t.target}, nil); err != nil {
 			return fmt.Errorf("cannot show the portal: %w", err)
 		}
 		return nil
@@ -128,7 +121,7 @@ func (s *Session) Back(ctx context.Context) error {
 // front gives the tab that the person sees.
 func (s *Session) front(ctx context.Context) (string, error) {
 	best, session := -1, ""
-	for _, t := range s.pages() {
+	for _, t := range s.followed(true) {
 		var score int
 		err := s.evalApart(ctx, t.session, "(document.visibilityState === 'visible' ? 1 : 0) + (document.hasFocus() ? 1 : 0)", &score)
 		if err == nil && score > best {
@@ -164,7 +157,7 @@ const playing = `(() => {
 func (s *Session) Playing(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	all := s.attachedTabs(func(*tab) bool { return true })
+	all := s.followed(false)
 	if len(all) > maxProbed {
 		all = all[:maxProbed]
 	}
