@@ -73,6 +73,9 @@ type result struct {
 	then func(a *Agent)  // runs on the owner's goroutine, before the fact
 }
 
+// stopIn lies below the time that the warden gives the agent to end.
+const stopIn = 13 * time.Second
+
 // New makes an agent; Run starts it.
 func New(cfg Config, p Parts) (*Agent, error) {
 	if err := p.check(); err != nil {
@@ -82,7 +85,7 @@ func New(cfg Config, p Parts) (*Agent, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.StopIn <= 0 {
-		cfg.StopIn = 90 * time.Second
+		cfg.StopIn = stopIn
 	}
 	if p.Check == nil {
 		p.Check = checked

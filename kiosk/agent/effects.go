@@ -102,7 +102,11 @@ func (a *Agent) survey(work context.Context, effect uint64) result {
 			a.log.Warn("isolation is reduced", "missing", f.Missing)
 		}
 	}
-	return result{fact: f}
+	return result{fact: f, then: func(a *Agent) {
+		if t := a.state.Live.Trouble; f.Fault == "" && t != "" && t == a.parts.Fault {
+			a.apply(work, session.Faulty{}) // it was mended meanwhile
+		}
+	}}
 }
 
 // tick comes once a second.

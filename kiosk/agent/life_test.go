@@ -141,3 +141,16 @@ func TestThreeFailedWipesAndALift(t *testing.T) {
 		t.Errorf("chain %+v", h.Chain)
 	}
 }
+
+func TestAMissingBrowserThatWasInstalled(t *testing.T) {
+	b := newBed(t, func(o *agenttest.Options) { o.Fault = wire.OutBrowser })
+	b.Warden.Uninstall(true)
+	b.kill()
+	b.start()
+	if v := b.see(shell.Broken); v.Reason != string(wire.OutBrowser) {
+		t.Errorf("broken for %s", v.Reason)
+	}
+	b.Warden.Uninstall(false)
+	b.Pass(session.SurveyAgain + 2*time.Second)
+	b.see(shell.Closed)
+}

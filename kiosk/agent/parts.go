@@ -34,9 +34,9 @@ type Config struct {
 	Boot     string // random id of this boot
 	Machine  string // board or PC model
 	Sim      bool
-	Help     string // whom to ask, in French
-	State    string // folder whose free space is told to staff
-	StopIn   time.Duration
+	Help     string        // whom to ask, in French
+	State    string        // folder whose free space is told to staff
+	StopIn   time.Duration // for a clean end; 0: less than what the warden waits for it
 	Log      *slog.Logger
 }
 
@@ -58,7 +58,7 @@ type Parts struct {
 	Pages   ShellBrowser     // nil: the shell's page is shown by somebody else
 	Fatal   <-chan error     // something without which no agent can work; nil: nothing
 	Beat    func()           // called by the owner of the session; nil: no watchdog
-	Fault   wire.Reason      // what is missing on this machine, found before the start
+	Fault   wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
 	Prepare Preparer         // what a sandbox is made of
 	Check   func(policy.Policy) error
 	Hours   func(policy.Hours, time.Time) policy.Opening
