@@ -1,4 +1,4 @@
-import type { Fleet, SiteView, State, TerminalBrief } from '../api/types.ts'
+import type { CommandKind, Fleet, SiteView, State, TerminalBrief } from '../api/types.ts'
 
 export interface Found {
   terminal: TerminalBrief
@@ -49,6 +49,19 @@ export function todo(fleet: Fleet): Found[] {
   return terminals(fleet)
     .filter((f) => urgency(f.terminal) > 0)
     .sort((a, b) => urgency(b.terminal) - urgency(a.terminal) || (a.terminal.since ?? '').localeCompare(b.terminal.since ?? '') || a.terminal.name.localeCompare(b.terminal.name))
+}
+
+/** Commands that make sense now, of those that the person may send, the gentlest first. */
+export function sensible(t: TerminalBrief, may: readonly string[]): CommandKind[] {
+  const order: CommandKind[] = ['lift', 'back', 'message', 'identify', 'end', 'wipe', 'quarantine', 'out']
+  const fits: Partial<Record<CommandKind, boolean>> = {
+    lift: t.state === 'quarantined',
+    back: t.state === 'out',
+    end: t.state === 'in-use',
+    quarantine: t.state !== 'quarantined',
+    out: t.state !== 'out',
+  }
+  return t.state === 'waiting' ? [] : order.filter((k) => may.includes(k) && (fits[k] ?? true))
 }
 
 const plain = (s: string) => s.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()

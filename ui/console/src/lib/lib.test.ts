@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { problemOf } from '../api/client.ts'
 import type { Fleet, State, TerminalBrief } from '../api/types.ts'
-import { count, search, todo, update } from './fleet.ts'
+import { count, search, sensible, todo, update } from './fleet.ts'
 import { parse, to } from './route.svelte.ts'
 import { ago, endOf, hhmm, minutesOf } from './time.ts'
 
@@ -34,6 +34,13 @@ describe('fleet', () => {
     expect(f.sites[0]!.spaces[0]!.terminals[1]!.state).toBe('free')
     expect(update(f, terminal('c', 'free'))).toBeUndefined()
     expect(update(f, terminal('a', 'free', { space: 'p2' }))).toBeUndefined()
+  })
+  it('offers the commands that make sense', () => {
+    const all = ['message', 'end', 'wipe', 'quarantine', 'lift', 'identify', 'out', 'back']
+    expect(sensible(terminal('a', 'in-use'), all)).toEqual(['message', 'identify', 'end', 'wipe', 'quarantine', 'out'])
+    expect(sensible(terminal('a', 'quarantined'), all)).toEqual(['lift', 'message', 'identify', 'wipe', 'out'])
+    expect(sensible(terminal('a', 'out'), ['message', 'identify', 'end'])).toEqual(['message', 'identify'])
+    expect(sensible(terminal('a', 'waiting'), all)).toEqual([])
   })
   it('searches without accents or case', () => {
     const f = fleet(terminal('Poste É', 'free'), terminal('Autre', 'free'))
