@@ -79,11 +79,6 @@ func (c *conn) end(code int, why string) {
 
 // fault ends the connection by the terminal's own fault.
 func (c *conn) fault(code int, why string, err error) {
-	select {
-	case <-c.gone:
-		return
-	default:
-	}
 	c.log.Warn("connection refused", "why", why, "err", err)
 	c.f.cfg.Refused(why)
 	c.end(code, why)

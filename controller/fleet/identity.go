@@ -1,0 +1,66 @@
+package fleet
+
+import (
+	"slices"
+
+	"borne/controller/compliance"
+	"borne/controller/pki"
+	"borne/controller/store"
+)
+
+// maxRevoked is how many revoked certificates are remembered one by one: those
+// of many years, since each lives 90 days.
+const maxRevoked = 512
+
+// trusted returns the terminal when its certificate is good now. A restored
+// controller does not know what was issued after the backup: it believes its
+// own signature then, or each terminal that renewed since would be locked out.
+func trusted(tx store.Tx, terminal, serial string) (store.Item[store.Terminal], error) {
+	t, err := store.Get[store.Terminal](tx, terminal)
+	if err != nil {
+		return t, err
+	}
+	switch {
+	case t.Row.State == store.StateRevoked || slices.Contains(t.Row.Revoked, serial):
+		return t, pki.ErrRevoked
+	case slices.Contains(t.Row.Serials, serial):
+		return t, nil
+	}
+	gen, err := compliance.Generation(tx)
+	if err != nil {
+		return t, err
+	}
+	if gen == 1 || len(t.Row.Serials) == 0 {
+		return t, pki.ErrRevoked
+	}
+	return t, nil
+}
+
+// retire revokes every certificate of t but one.
+func retire(t *store.Item[store.Terminal], but string) {
+	var kept []string
+	for _, s := range t.Row.Serials {
+		if s == but {
+			kept = append(kept, s)
+		} else {
+			t.Row.Revoked = append(t.Row.Revoked, s)
+		}
+	}
+	t.Row.Serials = kept
+	t.Row.Revoked = t.Row.Revoked[max(0, len(t.Row.Revoked)-maxRevoked):]
+}
+
+// settle makes the certificate that a terminal connects with its only one, when
+// it is the newest: the one before was kept in case the answer was lost. It
+// tells whether t changed.
+func settle(t *store.Item[store.Terminal], serial string) bool {
+	i := slices.Index(t.Row.Serials, serial)
+	switch {
+	case i < 0: // issued after the backup that this controller was restored from
+		t.Row.Serials = append(t.Row.Serials, serial)
+	case i < len(t.Row.Serials)-1 || i == 0:
+		return false
+	}
+	retire(t, serial)
+	return true
+}

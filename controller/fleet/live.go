@@ -1,0 +1,231 @@
+package fleet
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// LiveState is what is known of a terminal beyond its rows.
+type LiveState struct {
+	Online   bool
+	Status   wire.Status // last one; kept while offline
+	Since    time.Time   // when its phase was first seen
+	LastSeen time.Time
+	Boot     string
+
+	uncounted time.Duration // connected time that no deadline has counted yet
+}
+
+// Live returns what is known of a terminal now, and whether anything is.
+func (f *Fleet) Live(terminal string) (LiveState, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, ok := f.live[terminal]
+	return l, ok
+}
+
+// subscription is the set of terminals that a reader has yet to hear of: it
+// cannot grow past the fleet, however slow the reader.
+type subscription struct {
+	waiting map[string]bool // these two guarded by Fleet.mu
+	order   []string
+	more    chan struct{}
+	quit    chan struct{}
+}
+
+// Subscribe yields the ids of terminals that changed. Changes that a reader has
+// not taken yet are told once. Nothing is yielded after cancel or Close.
+func (f *Fleet) Subscribe() (<-chan string, func()) {
+	s := &subscription{waiting: map[string]bool{}, more: make(chan struct{}, 1), quit: make(chan struct{})}
+	out := make(chan string)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return out, func() {}
+	}
+	f.subs[s] = true
+	f.running.Go(func() { f.pump(s, out) })
+	return out, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.subs[s] {
+			delete(f.subs, s)
+			close(s.quit)
+		}
+	}
+}
+
+func (f *Fleet) pump(s *subscription, out chan<- string) {
+	for {
+		select {
+		case <-s.more:
+		case <-s.quit:
+			return
+		case <-f.ctx.Done():
+			return
+		}
+		for {
+			f.mu.Lock()
+			if len(s.order) == 0 {
+				f.mu.Unlock()
+				break
+			}
+			id := s.order[0]
+			s.order = s.order[1:]
+			delete(s.waiting, id)
+			f.mu.Unlock()
+			select {
+			case out <- id:
+			case <-s.quit:
+				return
+			case <-f.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// Changed tells subscribers of a terminal whose rows changed.
+func (f *Fleet) Changed(terminal string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tell(terminal)
+}
+
+// tell needs f.mu.
+func (f *Fleet) tell(terminal string) {
+	for s := range f.subs {
+		if s.waiting[terminal] {
+			continue
+		}
+		s.waiting[terminal] = true
+		s.order = append(s.order, terminal)
+		select {
+		case s.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+var errClone = errors.New("two machines share this identity")
+
+// join makes c the connection of its terminal. An older one of another boot
+// that still answers is another machine with the same keys: both stop.
+func (f *Fleet) join(c *conn) error {
+	f.mu.Lock()
+	old := f.conns[c.terminal]
+	f.mu.Unlock()
+	if old != nil && old.boot != c.boot && old.alive(f.cfg.Probe) {
+		f.counts.clones.Add(1)
+		err := f.cfg.Store.Decide(f.ctx, func(tx store.Tx) error {
+			return f.cfg.Rules.Quarantine(tx, c.terminal, wire.QuarClone, "two machines were connected at once", "")
+		})
+		// Also when it could not be kept: neither is served.
+		old.end(websocket.ClosePolicyViolation, string(wire.QuarClone))
+		f.Changed(c.terminal)
+		return errors.Join(errClone, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return errors.New("the controller stops")
+	}
+	if old := f.conns[c.terminal]; old != nil {
+		old.end(websocket.CloseNormalClosure, "replaced by a newer connection")
+	}
+	f.conns[c.terminal] = c
+	l := f.live[c.terminal]
+	l.Online, l.LastSeen, l.Boot = true, f.cfg.Now().UTC(), c.boot
+	f.live[c.terminal] = l
+	f.tell(c.terminal)
+	return nil
+}
+
+// leave forgets c; passed is its connected time that was not counted.
+func (f *Fleet) leave(c *conn, passed time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.live[c.terminal]
+	l.uncounted += passed // a terminal cannot escape a deadline by coming and going
+	f.live[c.terminal] = l
+	if f.conns[c.terminal] != c {
+		return
+	}
+	delete(f.conns, c.terminal)
+	l.Online, l.LastSeen = false, f.cfg.Now().UTC()
+	f.live[c.terminal] = l
+	f.tell(c.terminal)
+	f.neighbours(c.space)
+}
+
+// uncounted takes what connections before had left to count.
+func (f *Fleet) uncounted(terminal string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.live[terminal]
+	d := l.uncounted
+	l.uncounted = 0
+	f.live[terminal] = l
+	return d
+}
+
+// maxListed bounds what one terminal's status takes in memory.
+const maxListed = 64
+
+// status keeps a terminal's state, and tells its neighbours whether one is free.
+func (f *Fleet) status(c *conn, s wire.Status) {
+	s.Devices, s.Missing = s.Devices[:min(len(s.Devices), maxListed)], s.Missing[:min(len(s.Missing), maxListed)]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.conns[c.terminal] != c {
+		return
+	}
+	l := f.live[c.terminal]
+	if l.Status.Phase != s.Phase || l.Since.IsZero() {
+		l.Since = f.cfg.Now().UTC()
+	}
+	l.Status, l.LastSeen = s, f.cfg.Now().UTC()
+	f.live[c.terminal] = l
+	f.tell(c.terminal)
+	if free := s.Phase == phaseFree; free != c.free {
+		c.free = free
+		f.neighbours(c.space)
+	}
+}
+
+// phaseFree is session.Phase's name for a terminal that waits for a person.
+const phaseFree = "welcome"
+
+// neighbours tells the terminals of a space whose answer changed. It needs f.mu.
+func (f *Fleet) neighbours(space string) {
+	var here []*conn
+	free := 0
+	for _, c := range f.conns {
+		if c.welcomed && c.space == space {
+			here = append(here, c)
+			if c.free {
+				free++
+			}
+		}
+	}
+	for _, c := range here {
+		others := free
+		if c.free {
+			others--
+		}
+		other := others > 0
+		if c.otherFree == other {
+			continue
+		}
+		if c.otherFree = other; other {
+			c.queue(frame{shared: f.spaces[1]})
+		} else {
+			c.queue(frame{shared: f.spaces[0]})
+		}
+	}
+}
