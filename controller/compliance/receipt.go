@@ -70,7 +70,8 @@ func (r *Rules) AcceptReceipt(tx store.Tx, t *terminal, rec wire.Record, env wir
 func missing(rc wire.Receipt) (names []string) {
 	held := map[string]bool{}
 	for _, p := range rc.Props {
-		held[p.Name] = p.Held
+		before, said := held[p.Name]
+		held[p.Name] = p.Held && (before || !said)
 	}
 	for _, n := range wire.Properties() {
 		if !held[n] {

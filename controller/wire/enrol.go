@@ -66,7 +66,7 @@ func ParseCode(s string) ([]byte, error) {
 	}
 	s = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1", "U", "V").Replace(strings.ToUpper(s))
 	b, err := crockford.DecodeString(s)
-	if err != nil || len(b) != 10 {
+	if err != nil || len(s) != 16 { // a letter too many would decode, too
 		return nil, fmt.Errorf("cannot read the enrolment code: it has 16 letters and digits, this one has %d; ask for a new code in the console", len(s))
 	}
 	return b, nil

@@ -143,7 +143,8 @@ func (r Receipt) Failure() string {
 func (r Receipt) FullClaim() bool {
 	held := map[string]bool{}
 	for _, p := range r.Props {
-		held[p.Name] = p.Held
+		before, said := held[p.Name]
+		held[p.Name] = p.Held && (before || !said) // said twice, the worse counts
 	}
 	for _, n := range Properties() {
 		if !held[n] {
