@@ -21,7 +21,8 @@ func ProbePolicy(policy []byte) ([]byte, error) {
 	}
 	list, _ := s["URLAllowlist"].([]any)
 	s["URLAllowlist"] = append(list, "chrome://policy")
-	s["DeveloperToolsAvailability"] = 1 // allowed: the list of allowed pages holds no chrome://
+	list, _ = s["DeveloperToolsAvailabilityAllowlist"].([]any)
+	s["DeveloperToolsAvailabilityAllowlist"] = append(list, "chrome://policy")
 	return encode(s)
 }
 
@@ -31,7 +32,7 @@ const readPolicies = `(async () => {
   return await new Promise((resolve) => {
     addWebUiListener('policies-updated', (names, values) => {
       const found = {};
-      for (const source of Object.values(values))
+      for (const source of Object.values(values.policyGroups))
         for (const [name, v] of Object.entries(source.policies || {})) found[name] = v.error || (v.ignored ? 'ignored' : '');
       resolve(found);
     });
