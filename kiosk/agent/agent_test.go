@@ -575,12 +575,10 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	if v := b.see(shell.Broken); v.Reason != string(wire.OutIsolation) {
 		t.Errorf("broken for %s", v.Reason)
 	}
-	if _, err := b.Wait(soon, func(shell.View) bool {
+	b.until("the controller knows what is missing", func() bool {
 		s := b.c.Status()
 		return len(s.Missing) == 1 && s.Missing[0] == wire.PropMemory
-	}); err != nil {
-		t.Fatalf("status %+v: %v", b.c.Status(), err)
-	}
+	})
 	b.kill()
 	b.Warden.Lack()
 	b.Warden.Uninstall(true)

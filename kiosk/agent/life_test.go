@@ -154,3 +154,20 @@ func TestAMissingBrowserThatWasInstalled(t *testing.T) {
 	b.Pass(session.SurveyAgain + 2*time.Second)
 	b.see(shell.Closed)
 }
+
+func TestAWipeWaitsForNobody(t *testing.T) {
+	b := newBed(t, nil)
+	reached, release := b.Warden.Hold("prepare")
+	defer release()
+	b.ready()
+	<-reached // the standby is being made, and that hangs
+	b.begin()
+	b.see(shell.OpeningPage)
+	b.must(b.c.Command(wire.Command{ID: "w", Kind: wire.CmdWipe, NotAfter: b.later()}))
+	if v := b.see(shell.Thanks); v.Wipe.Reason != string(wire.EndCommand) {
+		t.Errorf("ended for %s", v.Wipe.Reason)
+	}
+	b.Press(shell.Again)
+	b.see(shell.Welcome)
+	b.active() // and the next one is served
+}
