@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unsafe"
@@ -250,6 +251,41 @@ func TestSessionBrowser(t *testing.T) {
 		// What passed meanwhile is overwritten with the next event at the latest.
 		openTab(t, s, site+"/a")
 		eventually(t, "this process has forgotten", func() bool { return !inMemory(t, "marker", "of", "memory", "nobody", "keeps") })
+	})
+	t.Run("canary", func(t *testing.T) {
+		if s.PlantWebCanary(ctx, "');alert(1)//xxxxxxxxxxx") == nil {
+			t.Error("a marker that is a script was taken")
+		}
+		before, marker := s.Tabs(), "canari-0123456789abcdef"
+		if err := s.PlantWebCanary(ctx, marker); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "its tab is closed", func() bool { return s.Tabs() == before })
+		// It has reached the profile: what the wipe must destroy.
+		profile := "/proc/" + strconv.Itoa(c.cmd.Process.Pid) + "/environ"
+		env, err := os.ReadFile(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var home string
+		for _, v := range strings.Split(string(env), "\x00") {
+			if h, ok := strings.CutPrefix(v, "HOME="); ok {
+				home = h
+			}
+		}
+		eventually(t, "the marker is in the profile's files", func() bool {
+			out, _ := exec.Command("grep", "-rlaF", "--", marker, home).Output()
+			return strings.Contains(string(out), "IndexedDB") && strings.Contains(string(out), "CacheStorage")
+		})
+		// Nobody else's page may be served from that origin.
+		if err := s.p.Call(ctx, "", "Target.createTarget", map[string]any{"url": CanaryOrigin + "/"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the origin is dead", func() bool {
+			front, err := s.front(ctx)
+			var title string
+			return err == nil && s.eval(ctx, front, 0, "document.readyState === 'complete' ? document.title : ''", &title) == nil && title != "" && title != "canari"
+		})
 	})
 	t.Run("gone when the process dies", func(t *testing.T) {
 		c.cmd.Process.Kill()
