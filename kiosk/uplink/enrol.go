@@ -30,7 +30,7 @@ func (e *RefusedError) Error() string {
 	what := map[string]string{
 		"expired": "the code has expired; make a new one in the console (it is valid for 15 minutes)",
 		"unknown": "the controller does not know this code; check it, or make a new one in the console",
-		"used":    "the code was used by another machine; make a new one in the console",
+		"used":    "the code was used already; make a new one in the console",
 		"rate":    "too many attempts; wait a quarter of an hour",
 		"proof":   "the connection is not the one the controller sees",
 	}[e.Problem.Code]

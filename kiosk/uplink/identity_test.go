@@ -105,7 +105,7 @@ func TestEnrol(t *testing.T) {
 func TestEnrolRefusals(t *testing.T) {
 	c := startController(t, newAuthority(t, "root", "Borne"))
 	c.code = newCode(t)
-	for code, want := range map[string]string{"expired": "15 minutes", "unknown": "does not know", "used": "another machine", "rate": "too many"} {
+	for code, want := range map[string]string{"expired": "15 minutes", "unknown": "does not know", "used": "used already", "rate": "too many"} {
 		c.problem = &wire.Problem{Status: 403, Code: code}
 		f := folder(t)
 		if _, err := Enrol(t.Context(), request(t, c, f, c.code)); err == nil || !strings.Contains(err.Error(), want) {
