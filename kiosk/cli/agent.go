@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +72,9 @@ func runAgent(ctx context.Context, c *call) error {
 	files, err := terminal.Files()
 	if err != nil {
 		return fmt.Errorf("cannot read the shell's pages: %w", err)
+	}
+	if _, err := fs.Stat(files, terminal.Shell); err != nil {
+		return fmt.Errorf("cannot show anything: this program was built without its pages; build it with make: %w", err)
 	}
 	srv, err := shell.New(files, c.log)
 	if err != nil {
