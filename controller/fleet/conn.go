@@ -1,22 +1,26 @@
 package fleet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 
-	"borne/controller/compliance"
 	"borne/controller/pki"
-	"borne/controller/store"
 	"borne/controller/wire"
 )
+
+// frame is what waits to be written: bytes of this connection alone, or a
+// message that many connections get.
+type frame struct {
+	text   []byte
+	shared *websocket.PreparedMessage
+}
 
 // conn is one terminal's connection: a reader and a writer.
 type conn struct {
@@ -25,26 +29,31 @@ type conn struct {
 	log      *slog.Logger
 	terminal string
 	serial   string
-	space    string
 	boot     string
 
-	out  chan []byte   // bounded: a terminal that does not read is dropped
-	wake chan struct{} // look again at what the terminal should have
-	pong chan struct{}
-	gone chan struct{} // closed when the connection is over
-	once sync.Once
+	out   chan frame    // bounded: a terminal that does not read is dropped
+	wake  chan struct{} // look again at what the terminal should have
+	pong  chan struct{}
+	gone  chan struct{} // closed when the connection is over
+	once  sync.Once
+	dirty atomic.Bool // records came that subscribers have not heard of
 
-	otherFree bool // guarded by Fleet.mu
+	// Guarded by Fleet.mu.
+	welcomed  bool // nothing may be queued before the welcome
+	space     string
+	free      bool
+	otherFree bool
 
 	// Of the writer alone.
 	policy   uint64
 	permits  map[string]bool
 	commands map[string]time.Time
-	owes     bool
+	rest     time.Duration // connected time that was not counted yet
 }
 
 func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		f.cfg.Refused("no-certificate")
 		problem(w, http.StatusForbidden, "request", "a terminal's certificate is needed here: enrol first")
 		return
 	}
@@ -53,7 +62,7 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it has answered
 	}
-	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), out: make(chan []byte, f.cfg.Queue),
+	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), out: make(chan frame, f.cfg.Queue),
 		wake: make(chan struct{}, 1), pong: make(chan struct{}, 1), gone: make(chan struct{}), permits: map[string]bool{}, commands: map[string]time.Time{}}
 	c.log = f.cfg.Log.With("terminal", c.terminal)
 	f.mu.Lock()
@@ -62,6 +71,7 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 		ws.Close()
 		return
 	}
+	f.open[c] = true
 	// A fresh goroutine: this one keeps net/http's buffers for as long as it lives.
 	f.running.Go(c.serve)
 }
@@ -79,6 +89,11 @@ func (c *conn) end(code int, why string) {
 
 // fault ends the connection by the terminal's own fault.
 func (c *conn) fault(code int, why string, err error) {
+	select {
+	case <-c.gone:
+		return
+	default:
+	}
 	c.log.Warn("connection refused", "why", why, "err", err)
 	c.f.cfg.Refused(why)
 	c.end(code, why)
@@ -91,20 +106,27 @@ func (c *conn) poke() {
 	}
 }
 
-// send queues a message; a queue that is full ends the connection.
+// send queues a message of this terminal.
 func (c *conn) send(m wire.Message) {
 	b, err := wire.Encode(m)
 	if err != nil {
 		c.log.Error("cannot send", "err", err)
 		return
 	}
+	c.queue(frame{text: b})
+}
+
+// queue never blocks: a queue that is full ends the connection.
+func (c *conn) queue(fr frame) {
 	select {
-	case c.out <- b:
 	case <-c.gone:
+		return
 	default:
-		c.log.Warn("connection dropped: the terminal does not read")
-		c.f.cfg.Refused("slow")
-		c.end(websocket.ClosePolicyViolation, "too slow")
+	}
+	select {
+	case c.out <- fr:
+	default:
+		c.fault(websocket.ClosePolicyViolation, "slow", fmt.Errorf("%d messages wait for it", cap(c.out)))
 	}
 }
 
@@ -129,19 +151,27 @@ func (c *conn) alive(within time.Duration) bool {
 	}
 }
 
+// hear moves the deadline of the next byte.
+func (c *conn) hear(d time.Duration) { _ = c.ws.SetReadDeadline(time.Now().Add(d)) }
+
+// serve reads for as long as the connection lasts.
 func (c *conn) serve() {
-	defer c.end(websocket.CloseNormalClosure, "")
+	defer func() {
+		c.end(websocket.CloseNormalClosure, "")
+		c.f.mu.Lock()
+		delete(c.f.open, c)
+		c.f.mu.Unlock()
+	}()
 	c.ws.SetReadLimit(wire.MaxFrame)
-	hear := func() { _ = c.ws.SetReadDeadline(time.Now().Add(c.f.cfg.Dead)) }
-	hear()
 	c.ws.SetPongHandler(func(string) error {
-		hear()
+		c.hear(c.f.cfg.Dead)
 		select {
 		case c.pong <- struct{}{}:
 		default:
 		}
 		return nil
 	})
+	c.hear(c.f.cfg.Write)
 	m, err := c.read()
 	if err != nil {
 		return
@@ -151,13 +181,14 @@ func (c *conn) serve() {
 		return
 	}
 	if err := c.hello(*m.Hello); err != nil {
-		c.log.Warn("cannot welcome", "err", err)
+		if c.f.ctx.Err() == nil {
+			c.log.Warn("cannot welcome", "err", err)
+		}
 		return
 	}
-	defer c.f.leave(c)
-	c.f.running.Go(c.write)
+	c.f.running.Go(c.write) // it leaves the fleet when it ends
 	for {
-		hear()
+		c.hear(c.f.cfg.Dead)
 		m, err := c.read()
 		if err != nil {
 			return
@@ -165,24 +196,31 @@ func (c *conn) serve() {
 		switch {
 		case m.Batch != nil:
 			if err := c.batch(*m.Batch); err != nil {
-				c.log.Error("cannot take records", "err", err)
+				if c.f.ctx.Err() == nil {
+					c.log.Error("cannot take records", "err", err)
+				}
 				c.end(websocket.CloseTryAgainLater, "the records could not be stored") // the terminal keeps them
 				return
 			}
 		case m.Status != nil:
 			c.f.status(c, *m.Status)
-		}
+		} // anything else comes from a newer terminal, or is not its to say
 	}
 }
 
 // read reads one message. Frames that pass a limit end the connection.
 func (c *conn) read() (wire.Message, error) {
-	_, b, err := c.ws.ReadMessage()
+	kind, b, err := c.ws.ReadMessage()
 	if errors.Is(err, websocket.ErrReadLimit) {
 		c.fault(websocket.CloseMessageTooBig, "oversized", err)
 		return wire.Message{}, err
 	}
 	if err != nil {
+		return wire.Message{}, err
+	}
+	if kind != websocket.TextMessage {
+		err := fmt.Errorf("a binary message: %w", wire.ErrFrame)
+		c.fault(websocket.CloseUnsupportedData, "frame", err)
 		return wire.Message{}, err
 	}
 	m, err := wire.Decode(b)
@@ -192,199 +230,45 @@ func (c *conn) read() (wire.Message, error) {
 	return m, err
 }
 
-func (c *conn) hello(h wire.Hello) error {
-	if h.Protocol < wire.MinProtocol || h.MinProtocol > wire.Protocol {
-		c.fault(websocket.ClosePolicyViolation, "protocol", fmt.Errorf("it speaks %d to %d, this controller %d to %d", h.MinProtocol, h.Protocol, wire.MinProtocol, wire.Protocol))
-		return errors.New("no common protocol")
-	}
-	c.boot = h.Boot
-	if err := c.f.join(c); err != nil {
-		if errors.Is(err, errClone) {
-			c.fault(websocket.ClosePolicyViolation, string(wire.QuarClone), err)
-		}
-		return err
-	}
-	var w wire.Welcome
-	err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
-		t, err := store.Get[store.Terminal](tx, c.terminal)
-		if err != nil {
-			return err
-		}
-		// The handshake may be older than a revocation.
-		if !slices.Contains(t.Row.Serials, c.serial) || t.Row.State == store.StateRevoked {
-			return pki.ErrRevoked
-		}
-		c.space = t.Row.Space
-		w, err = c.f.cfg.Rules.Hello(tx, c.terminal, h)
-		return err
-	})
-	if err != nil {
-		c.end(websocket.CloseTryAgainLater, "not welcome now")
-		c.f.leave(c)
-		return err
-	}
-	c.policy = h.Policy
-	c.send(wire.Message{Welcome: &w})
-	c.f.mu.Lock()
-	c.f.neighbours(c.space)
-	c.f.mu.Unlock()
-	return nil
-}
-
-// batch makes records durable, then acknowledges them.
-func (c *conn) batch(b wire.Batch) error {
-	decides := false
-	for i, r := range b.Records {
-		switch r.Kind {
-		case wire.KindBegun:
-			body, err := c.pseudonym(r)
-			if err != nil {
-				return err
-			}
-			b.Records[i].Body, decides = body, true
-		case wire.KindReceipt, wire.KindCommand:
-			decides = true
-		}
-	}
-	cur, err := c.f.cfg.Store.Ingest(c.f.ctx, c.terminal, b)
-	if err != nil {
-		return err
-	}
-	c.send(wire.Message{Ack: &wire.Ack{Epoch: cur.Epoch, Seq: cur.Seq}})
-	if decides {
-		c.poke()
-	}
-	c.f.Changed(c.terminal)
-	return nil
-}
-
-// pseudonym takes h1 out of a begin before anything is stored. What cannot be
-// read is emptied: it could hold h1.
-func (c *conn) pseudonym(r wire.Record) (json.RawMessage, error) {
-	var b wire.Begun
-	if json.Unmarshal(r.Body, &b) != nil {
-		return json.RawMessage(`{}`), nil
-	}
-	if len(b.Holder) > 0 {
-		h1 := b.Holder
-		if err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
-			p, err := c.f.cfg.Holder(tx, h1, r.At)
-			b.Holder = []byte(p)
-			return err
-		}); err != nil {
-			return nil, fmt.Errorf("cannot make a pseudonym: %w", err)
-		}
-	}
-	return json.Marshal(b)
-}
-
 // write sends what is queued, heartbeats, and what the terminal should have.
 func (c *conn) write() {
-	ping, tick := time.NewTicker(c.f.cfg.Ping), time.NewTicker(c.f.cfg.Tick)
+	ping := time.NewTicker(c.f.cfg.Ping)
 	defer ping.Stop()
-	defer tick.Stop()
-	c.poke()
+	ticks, stop := c.f.cfg.Ticker(c.f.cfg.Tick)
+	defer stop()
 	last := time.Now()
+	defer func() { c.f.leave(c, max(0, time.Since(last))+c.rest) }()
+	c.rest = c.f.uncounted(c.terminal)
+	c.poke()
 	for {
 		var err error
 		select {
 		case <-c.gone:
 			return
-		case b := <-c.out:
+		default:
+		}
+		select {
+		case <-c.gone:
+			return
+		case fr := <-c.out:
 			_ = c.ws.SetWriteDeadline(time.Now().Add(c.f.cfg.Write))
-			err = c.ws.WriteMessage(websocket.TextMessage, b)
+			if fr.shared != nil {
+				err = c.ws.WritePreparedMessage(fr.shared)
+			} else {
+				err = c.ws.WriteMessage(websocket.TextMessage, fr.text)
+			}
 		case <-ping.C:
 			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.f.cfg.Write))
 		case <-c.wake:
-			c.refresh(0)
-		case <-tick.C:
-			d := time.Since(last)
-			last = last.Add(d)
-			c.refresh(d)
+			c.refresh()
+		case now := <-ticks:
+			c.rest += max(0, now.Sub(last))
+			last = now
+			c.refresh()
 		}
 		if err != nil {
 			c.end(websocket.CloseAbnormalClosure, "")
 			return
 		}
-	}
-}
-
-// refresh sends policy, permits and commands that the terminal lacks. passed is
-// connected time since the last call.
-func (c *conn) refresh(passed time.Duration) {
-	var msgs []wire.Message
-	state, policyVersion, granted, sent := store.TerminalState(""), c.policy, map[string]bool{}, map[string]time.Time{}
-	now := time.Now()
-	err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
-		msgs, policyVersion, granted, sent = nil, c.policy, map[string]bool{}, map[string]time.Time{}
-		if passed > 0 {
-			if err := c.f.cfg.Rules.Connected(tx, c.terminal, passed); err != nil {
-				return err
-			}
-		}
-		t, err := store.Get[store.Terminal](tx, c.terminal)
-		if err != nil {
-			return err
-		}
-		if state = t.Row.State; state == store.StateRevoked || !slices.Contains(t.Row.Serials, c.serial) {
-			return pki.ErrRevoked
-		}
-		p, err := compliance.Effective(tx, t)
-		if err != nil {
-			c.log.Error("no policy can be sent", "err", err)
-		} else if p.Version != c.policy {
-			env, err := c.f.cfg.PKI.SignPolicy(p)
-			if err != nil {
-				return err
-			}
-			policyVersion = p.Version
-			msgs = append(msgs, wire.Message{Policy: &env})
-		}
-		permits, err := c.f.cfg.Rules.GrantPermits(tx, c.terminal)
-		if err != nil {
-			return err
-		}
-		fresh := false
-		for _, e := range permits {
-			granted[string(e.Sig)] = true
-			fresh = fresh || !c.permits[string(e.Sig)]
-		}
-		if fresh {
-			msgs = append(msgs, wire.Message{Permits: permits})
-		}
-		commands, err := c.f.cfg.Rules.OpenCommands(tx, c.terminal)
-		if err != nil {
-			return err
-		}
-		for _, cmd := range commands {
-			if at, ok := c.commands[cmd.ID]; ok && now.Sub(at) < c.f.cfg.Tick/2 {
-				sent[cmd.ID] = at
-				continue
-			}
-			if cmd.Row.Status == store.CommandPending {
-				cmd.Row.Status, cmd.Row.Changed = store.CommandDelivered, c.f.cfg.Now().UTC()
-				if err := store.Put(tx, cmd); err != nil {
-					return err
-				}
-			}
-			sent[cmd.ID] = now
-			msgs = append(msgs, wire.Message{Command: &cmd.Row.Envelope})
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, pki.ErrRevoked):
-		c.end(websocket.ClosePolicyViolation, "revoked")
-		return
-	case err != nil:
-		c.log.Error("cannot look after the terminal", "err", err)
-		return
-	}
-	c.policy, c.permits, c.commands = policyVersion, granted, sent
-	for _, m := range msgs {
-		c.send(m)
-	}
-	if len(msgs) > 0 {
-		c.f.Changed(c.terminal)
 	}
 }

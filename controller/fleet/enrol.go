@@ -2,20 +2,14 @@ package fleet
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"slices"
-	"sync"
+	"strings"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"borne/controller/compliance"
 	"borne/controller/pki"
@@ -54,6 +48,14 @@ func (f *Fleet) answer(w http.ResponseWriter, v any, err error) {
 	}
 }
 
+// bound gives the request's body and the answer a time.
+func (f *Fleet) bound(w http.ResponseWriter) {
+	rc := http.NewResponseController(w)
+	// A listener without deadlines (a test's recorder) goes on unbounded.
+	_ = rc.SetReadDeadline(time.Now().Add(f.cfg.Write))
+	_ = rc.SetWriteDeadline(time.Now().Add(2 * f.cfg.Write))
+}
+
 func decode(r *http.Request, v any) error {
 	b, err := io.ReadAll(io.LimitReader(r.Body, wire.MaxIdentity+1))
 	if err != nil || len(b) > wire.MaxIdentity || json.Unmarshal(b, v) != nil {
@@ -63,7 +65,8 @@ func decode(r *http.Request, v any) error {
 }
 
 func (f *Fleet) enrol(w http.ResponseWriter, r *http.Request) {
-	if !f.limit.allow(r.RemoteAddr) {
+	f.bound(w)
+	if !f.enrols.allow(network(r.RemoteAddr)) {
 		f.answer(w, nil, refuse(http.StatusTooManyRequests, "rate", "too many attempts; wait a quarter of an hour"))
 		return
 	}
@@ -82,53 +85,55 @@ func (f *Fleet) enrol(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var resp wire.EnrolResponse
-	err = f.cfg.Store.Decide(r.Context(), func(tx store.Tx) error {
-		resp, err = f.enrolIn(tx, req, exporter)
+	first := false
+	err = f.cfg.Store.Decide(r.Context(), func(tx store.Tx) (err error) {
+		resp, first, err = f.enrolIn(tx, req, exporter)
 		return err
 	})
-	if err == nil {
+	if err == nil && first {
+		f.counts.enrolments.Add(1)
 		f.cfg.Log.Info("terminal enrolled", "terminal", resp.Terminal)
-		f.drop(resp.Terminal, "enrolled again") // the hardware before, when it is replaced
+		f.drop(resp.Terminal, "replaced") // the hardware before, if there is one
 	}
 	f.answer(w, resp, err)
 }
 
-func (f *Fleet) enrolIn(tx store.Tx, req wire.EnrolRequest, exporter []byte) (wire.EnrolResponse, error) {
-	var none wire.EnrolResponse
+// enrolIn answers req; first tells that the code was not used before.
+func (f *Fleet) enrolIn(tx store.Tx, req wire.EnrolRequest, exporter []byte) (resp wire.EnrolResponse, first bool, err error) {
 	now := f.cfg.Now().UTC()
 	code, err := store.Get[store.EnrolCode](tx, req.CodeID)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && len(code.Row.Secret) == 0) {
-		return none, refuse(http.StatusForbidden, "unknown", "this code is not known")
+		return resp, false, refuse(http.StatusForbidden, "unknown", "this code is not known")
 	}
 	if err != nil {
-		return none, err
+		return resp, false, err
 	}
 	// The proof comes first: only who knows the code learns what became of it.
 	if wire.CheckProof(req.Proof, req.TerminalProof(code.Row.Secret, exporter)) != nil {
-		return none, refuse(http.StatusForbidden, "proof", "the proof does not fit this connection")
+		return resp, false, refuse(http.StatusForbidden, "proof", "the proof does not fit this connection")
 	}
 	if now.After(code.Row.Expires) {
-		return none, refuse(http.StatusForbidden, "expired", "this code has expired")
+		return resp, false, refuse(http.StatusForbidden, "expired", "this code has expired")
 	}
 	keys := sha256.Sum256(append(append([]byte{}, digest(req.CSR)...), digest(req.ReceiptKey)...))
 	if code.Row.Uses > 0 && !bytes.Equal(code.Row.Keys, keys[:]) {
-		return none, refuse(http.StatusForbidden, "used", "this code was used by another machine")
+		return resp, false, refuse(http.StatusForbidden, "used", "this code was used by another machine")
 	}
-	if code.Row.Uses == 0 {
+	if first = code.Row.Uses == 0; first {
 		if err := f.identify(tx, &code, req, now); err != nil {
-			return none, err
+			return resp, false, err
 		}
 		code.Row.Keys, code.Row.Used = keys[:], now
 	}
 	code.Row.Uses++
 	if err := store.Put(tx, code); err != nil {
-		return none, err
+		return resp, false, err
 	}
 	p := f.cfg.PKI
-	resp := wire.EnrolResponse{Terminal: code.Row.Terminal, Cert: code.Row.Cert, Chain: p.Chain(), Root: p.Root(), SignKeys: p.SignKeys(),
+	resp = wire.EnrolResponse{Terminal: code.Row.Terminal, Cert: code.Row.Cert, Chain: p.Chain(), Root: p.Root(), SignKeys: p.SignKeys(),
 		BadgeKey: p.BadgeKey("all"), ServerSNI: pki.ServerName} // one group of sites for now: a badge works in each
 	resp.Proof = resp.ControllerProof(code.Row.Secret, exporter, req)
-	return resp, nil
+	return resp, first, nil
 }
 
 func digest(b []byte) []byte {
@@ -143,12 +148,27 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 	if err != nil {
 		return refuse(http.StatusBadRequest, "request", "the receipt key's request is not good: "+err.Error())
 	}
+	// One key for both would let the agent sign receipts in the warden's place.
+	if csr, err := x509.ParseCertificateRequest(req.CSR); err == nil && receipt.Equal(csr.PublicKey) {
+		return refuse(http.StatusBadRequest, "request", "the receipt key and the certificate's key are the same; each role makes its own")
+	}
+	done := "enrolled"
 	t := store.Item[store.Terminal]{Meta: store.Meta{ID: compliance.NewID("t"), Site: code.Site, Scope: code.Row.Space}}
 	if code.Row.Replaces != "" {
-		if t, err = store.Get[store.Terminal](tx, code.Row.Replaces); err != nil {
+		t, err = store.Get[store.Terminal](tx, code.Row.Replaces)
+		if errors.Is(err, store.ErrNotFound) {
+			return refuse(http.StatusForbidden, "unknown", "the terminal that this code replaces is no longer known")
+		}
+		if err != nil {
 			return err
 		}
+		if len(t.Row.Serials)+len(t.Row.Revoked) > 0 {
+			done = "replaced"
+		}
 		if err := compliance.VoidPermits(tx, t.ID); err != nil {
+			return err
+		}
+		if err := f.withdraw(tx, t.ID, now); err != nil {
 			return err
 		}
 		cur, err := tx.Cursor(t.ID)
@@ -158,7 +178,7 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 		if err := tx.SetCursor(t.ID, store.Cursor{Epoch: cur.Epoch + 1}); err != nil {
 			return err
 		}
-		t.Row.Revoked = append(t.Row.Revoked, t.Row.Serials...)
+		retire(&t, "")
 		t.Row.Chain, t.Row.Owes, t.Row.OwedFor, t.Row.Challenge = wire.ChainHead{}, "", 0, ""
 		t.Row.Reason, t.Row.Detail = "", ""
 	} else {
@@ -171,94 +191,25 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 	t.Row.Serials, t.Row.ReceiptKey, t.Row.Machine, t.Row.Build, t.Row.Sim = []string{serial}, receipt, clip(req.Machine), clip(req.Build), req.Sim
 	t.Row.State, t.Row.Since, t.Row.Enrolled = store.StateActive, now, now
 	code.Row.Terminal, code.Row.Cert = t.ID, cert
-	return store.Put(tx, t)
-}
-
-func clip(s string) string { return s[:min(len(s), 80)] }
-
-// renew gives the next certificate. The one before stays good until the new one
-// is seen, so that a lost answer locks nobody out; at most three are kept.
-func (f *Fleet) renew(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		f.answer(w, nil, refuse(http.StatusForbidden, "request", "a terminal's certificate is needed here"))
-		return
+	if err := store.Put(tx, t); err != nil {
+		return err
 	}
-	var req wire.RenewRequest
-	if err := decode(r, &req); err != nil {
-		f.answer(w, nil, err)
-		return
-	}
-	peer := r.TLS.PeerCertificates[0]
-	var resp wire.RenewResponse
-	err := f.cfg.Store.Decide(r.Context(), func(tx store.Tx) error {
-		return store.Update(tx, peer.Subject.CommonName, func(t *store.Item[store.Terminal]) error {
-			if t.Row.State == store.StateRevoked || !slices.Contains(t.Row.Serials, pki.Serial(peer)) {
-				return refuse(http.StatusForbidden, "request", "this certificate is revoked")
-			}
-			cert, serial, err := f.cfg.PKI.IssueTerminal(req.CSR, t.ID)
-			if err != nil {
-				return refuse(http.StatusBadRequest, "request", "the certificate request is not good: "+err.Error())
-			}
-			// What else was issued and never used is dropped.
-			t.Row.Serials = []string{pki.Serial(peer), serial}
-			resp = wire.RenewResponse{Cert: cert, Chain: f.cfg.PKI.Chain(), Roots: [][]byte{f.cfg.PKI.Root()}, SignKeys: f.cfg.PKI.SignKeys()}
-			return nil
-		})
-	})
-	f.answer(w, resp, err)
+	return f.cfg.Audit(tx, done, t, code.Row.By)
 }
 
-// limiter bounds attempts of each address and of all.
-type limiter struct {
-	mu   sync.Mutex
-	all  *rate.Limiter
-	each map[string]*rate.Limiter
-	one  rate.Limit
-	now  func() time.Time
-}
-
-const (
-	burst     = 10
-	addresses = 4096 // remembered; then all start anew, under the common limit
-)
-
-func newLimiter(all rate.Limit, now func() time.Time) *limiter {
-	return &limiter{all: rate.NewLimiter(all, 5*burst), each: map[string]*rate.Limiter{}, one: all / 10, now: now}
-}
-
-func (l *limiter) allow(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		host = addr
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	one := l.each[host]
-	if one == nil {
-		if len(l.each) >= addresses {
-			clear(l.each)
+// withdraw ends the commands that waited for the hardware before: a quarantine
+// of the old machine must not stop the new one.
+func (f *Fleet) withdraw(tx store.Tx, terminal string, now time.Time) error {
+	for c, err := range store.Find[store.CommandRow](tx, "open", terminal) {
+		if err != nil {
+			return err
 		}
-		one = rate.NewLimiter(l.one, burst)
-		l.each[host] = one
+		c.Row.Status, c.Row.Answer, c.Row.Changed = store.CommandExpired, "the terminal was replaced", now
+		if err := store.Put(tx, c); err != nil {
+			return err
+		}
 	}
-	// The address first: one that is over its limit takes nothing from the others.
-	return one.AllowN(l.now(), 1) && l.all.AllowN(l.now(), 1)
+	return nil
 }
 
-// monthly makes pseudonyms with a random key that changes with the month and is
-// kept nowhere else: a restart begins a new one.
-func monthly(now func() time.Time) func(store.Tx, []byte, time.Time) (string, error) {
-	var mu sync.Mutex
-	month, key := "", make([]byte, 32)
-	return func(_ store.Tx, h1 []byte, _ time.Time) (string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if m := now().UTC().Format("2006-01"); m != month {
-			month = m
-			rand.Read(key)
-		}
-		h := hmac.New(sha256.New, key)
-		h.Write(h1)
-		return hex.EncodeToString(h.Sum(nil)[:16]), nil
-	}
-}
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 80)], "") }

@@ -1,0 +1,291 @@
+package fleet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"borne/controller/compliance"
+	"borne/controller/pki"
+	"borne/controller/policy"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+// hello welcomes the terminal, or says why not.
+func (c *conn) hello(h wire.Hello) error {
+	if h.Protocol < wire.MinProtocol || h.MinProtocol > wire.Protocol {
+		err := fmt.Errorf("it speaks protocol %d to %d, this controller %d to %d", h.MinProtocol, h.Protocol, wire.MinProtocol, wire.Protocol)
+		c.fault(websocket.ClosePolicyViolation, "protocol", err)
+		return err
+	}
+	c.boot = clip(h.Boot)
+	if err := c.f.join(c); err != nil {
+		if errors.Is(err, errClone) {
+			c.fault(websocket.ClosePolicyViolation, string(wire.QuarClone), err)
+		}
+		return err
+	}
+	var w wire.Welcome
+	var space string
+	err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
+		t, err := trusted(tx, c.terminal, c.serial) // the handshake may be older than a revocation
+		if err != nil {
+			return err
+		}
+		if settle(&t, c.serial) {
+			if err := store.Put(tx, t); err != nil {
+				return err
+			}
+		}
+		space = t.Row.Space
+		w, err = c.f.cfg.Rules.Hello(tx, c.terminal, h)
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, pki.ErrRevoked) {
+			c.fault(websocket.ClosePolicyViolation, "revoked", err)
+		} else {
+			c.end(websocket.CloseTryAgainLater, "not welcome now")
+		}
+		c.f.leave(c, 0)
+		return err
+	}
+	c.f.counts.connections.Add(1)
+	c.policy = h.Policy
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	c.send(wire.Message{Welcome: &w})
+	c.welcomed, c.space = true, space
+	c.f.neighbours(space)
+	return nil
+}
+
+// batch makes records durable, then acknowledges them.
+func (c *conn) batch(b wire.Batch) error {
+	if err := c.pseudonyms(b.Records); err != nil {
+		return err
+	}
+	cur, err := c.f.cfg.Store.Ingest(c.f.ctx, c.terminal, b)
+	if err != nil {
+		return err
+	}
+	c.f.counts.records.Add(uint64(len(b.Records)))
+	c.send(wire.Message{Ack: &wire.Ack{Epoch: cur.Epoch, Seq: cur.Seq}})
+	c.dirty.Store(true)
+	c.poke()
+	return nil
+}
+
+// h1Size is the length of h1: HMAC-SHA256.
+const h1Size = sha256.Size
+
+// pseudonyms takes h1 out of every begin, before anything is stored.
+func (c *conn) pseudonyms(records []wire.Record) error {
+	begun := map[int]wire.Begun{}
+	for i, r := range records {
+		if r.Kind != wire.KindBegun {
+			continue
+		}
+		b, ok := readBegun(r.Body)
+		if !ok {
+			c.log.Warn("a session's begin cannot be read", "seq", r.Seq)
+			records[i].Body = json.RawMessage(`{}`) // it could hold h1
+			continue
+		}
+		begun[i] = b
+	}
+	held := false
+	for _, b := range begun {
+		held = held || len(b.Holder) > 0
+	}
+	names := map[int]string{}
+	if held && c.f.cfg.Holder != nil {
+		if err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
+			for i, b := range begun {
+				if len(b.Holder) == 0 {
+					continue
+				}
+				name, err := c.f.cfg.Holder(tx, b.Holder, records[i].At)
+				if err != nil {
+					return err
+				}
+				names[i] = name
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("cannot make a pseudonym: %w", err)
+		}
+	}
+	for i, b := range begun {
+		b.Holder = hex.AppendEncode(nil, []byte(names[i]))
+		body, err := json.Marshal(b)
+		if err != nil {
+			return fmt.Errorf("cannot write a session's begin: %w", err)
+		}
+		records[i].Body = body
+	}
+	return nil
+}
+
+// readBegun reads a begin. A holder that cannot be h1 is left out: a record that
+// is refused would be sent again for ever.
+func readBegun(body []byte) (wire.Begun, bool) {
+	var b wire.Begun
+	if json.Unmarshal(body, &b) != nil {
+		return b, false
+	}
+	if len(b.Holder) != h1Size {
+		b.Holder = nil
+	}
+	return b, true
+}
+
+// due is what one look at the store found the terminal to lack.
+type due struct {
+	policy   uint64
+	frames   []frame
+	permits  map[string]bool
+	commands map[string]time.Time
+}
+
+// refresh counts connected time, and sends policy, permits and commands that
+// the terminal lacks.
+func (c *conn) refresh() {
+	dirty := c.dirty.Swap(false)
+	passed := c.rest.Truncate(time.Second)
+	var d due
+	err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) (err error) {
+		if passed > 0 {
+			if err := c.f.cfg.Rules.Connected(tx, c.terminal, passed); err != nil {
+				return err
+			}
+		}
+		d, err = c.owed(tx)
+		return err
+	})
+	switch {
+	case errors.Is(err, pki.ErrRevoked):
+		c.fault(websocket.ClosePolicyViolation, "revoked", err)
+		return
+	case err != nil:
+		if c.f.ctx.Err() == nil {
+			c.log.Error("cannot look after the terminal", "err", err)
+		}
+		c.dirty.CompareAndSwap(false, dirty)
+		return // the next tick tries again
+	}
+	c.rest -= passed
+	c.policy, c.permits, c.commands = d.policy, d.permits, d.commands
+	for _, fr := range d.frames {
+		c.queue(fr)
+	}
+	if dirty || len(d.frames) > 0 || passed > 0 {
+		c.f.Changed(c.terminal)
+	}
+}
+
+func (c *conn) owed(tx store.Tx) (due, error) {
+	d := due{policy: c.policy, permits: map[string]bool{}, commands: map[string]time.Time{}}
+	t, err := trusted(tx, c.terminal, c.serial)
+	if err != nil {
+		return d, err
+	}
+	p, err := compliance.Effective(tx, t)
+	if err != nil {
+		c.log.Error("no policy can be sent", "err", err)
+	} else if p.Version != c.policy {
+		fr, err := c.f.policies.frame(p, c.f.cfg.PKI)
+		if err != nil {
+			return d, err
+		}
+		d.policy, d.frames = p.Version, append(d.frames, fr)
+	}
+	permits, err := c.f.cfg.Rules.GrantPermits(tx, c.terminal)
+	if err != nil {
+		return d, err
+	}
+	fresh := false
+	for _, e := range permits {
+		d.permits[string(e.Sig)] = true
+		fresh = fresh || !c.permits[string(e.Sig)]
+	}
+	if fresh {
+		if err := d.add(wire.Message{Permits: permits}); err != nil {
+			return d, err
+		}
+	}
+	commands, err := c.f.cfg.Rules.OpenCommands(tx, c.terminal)
+	if err != nil {
+		return d, err
+	}
+	now := time.Now()
+	for _, cmd := range commands {
+		if at, ok := c.commands[cmd.ID]; ok && now.Sub(at) < c.f.cfg.Tick/2 {
+			d.commands[cmd.ID] = at
+			continue
+		}
+		if cmd.Row.Status == store.CommandPending {
+			cmd.Row.Status, cmd.Row.Changed = store.CommandDelivered, c.f.cfg.Now().UTC()
+			if err := store.Put(tx, cmd); err != nil {
+				return d, err
+			}
+		}
+		d.commands[cmd.ID] = now
+		if err := d.add(wire.Message{Command: &cmd.Row.Envelope}); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (d *due) add(m wire.Message) error {
+	b, err := wire.Encode(m)
+	d.frames = append(d.frames, frame{text: b})
+	return err
+}
+
+// policies are the signed policies in use, each prepared once for all the
+// terminals that it goes to.
+type policies struct {
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]*websocket.PreparedMessage
+}
+
+const maxPolicies = 256 // prepared; then they are made anew
+
+func (s *policies) frame(p policy.Policy, sign *pki.PKI) (frame, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return frame{}, fmt.Errorf("cannot write the policy: %w", err)
+	}
+	key := sha256.Sum256(doc)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.known[key]; m != nil {
+		return frame{shared: m}, nil
+	}
+	env, err := sign.SignPolicy(p)
+	if err != nil {
+		return frame{}, err
+	}
+	b, err := wire.Encode(wire.Message{Policy: &env})
+	if err != nil {
+		return frame{}, err
+	}
+	m, err := websocket.NewPreparedMessage(websocket.TextMessage, b)
+	if err != nil {
+		return frame{}, fmt.Errorf("cannot prepare the policy: %w", err)
+	}
+	if s.known == nil || len(s.known) >= maxPolicies {
+		s.known = map[[sha256.Size]byte]*websocket.PreparedMessage{}
+	}
+	s.known[key] = m
+	return frame{shared: m}, nil
+}
