@@ -21,7 +21,14 @@ function device(b: TerminalBrief): string {
   return bad ? t('console.why.device', { device: sentence('console.device.', bad.name), health: sentence('console.health.', bad.health) }) : ''
 }
 
-/** What somebody can do about it. */
+/** What somebody who looks at the terminal's own page can do, with the commands they have. */
+export function hintOf(b: TerminalBrief, may: readonly string[]): string {
+  if (b.state === 'quarantined' && may.includes('lift')) return t('console.hint.quarantined')
+  if (b.state === 'out' && may.includes('back')) return t('console.hint.out')
+  return b.state === 'offline' ? t('console.todo.offline') : ''
+}
+
+/** What somebody can do about it, from the fleet's page. */
 export function todoOf(b: TerminalBrief): string {
   if (b.state === 'quarantined') return t('console.todo.quarantined')
   if (b.state === 'out') return t('console.todo.out')
