@@ -250,7 +250,7 @@ func TestKeysThatTheShellNeverSees(t *testing.T) {
 		return err == nil && r.Focus == shell
 	})
 	code := func(sym xproto.Keysym) xproto.Keycode {
-		k, _, ok := s.keys.find(sym)
+		k, _, ok := keyOf(s, sym)
 		if !ok {
 			t.Fatalf("no key for %#x", uint32(sym))
 		}
@@ -331,11 +331,11 @@ func TestKeyboardLayout(t *testing.T) {
 	needX(t, "setxkbmap", "xkbcomp")
 	srv := startServer(t, "xvfb")
 	s := openStage(t, srv)
-	qwerty, _, _ := s.keys.find('q')
+	qwerty, _, _ := keyOf(s, 'q')
 	if err := s.SetKeyboard(testContext(t), srv.Display(), srv.Authority(os.Getuid()), "fr", "", true); err != nil {
 		t.Fatal(err)
 	}
-	if a, _, _ := s.keys.find('a'); a != qwerty {
+	if a, _, _ := keyOf(s, 'a'); a != qwerty {
 		t.Fatalf("A is on key %d; AZERTY has it where Q was, %d", a, qwerty)
 	}
 	locked := func() bool {
@@ -547,4 +547,10 @@ func FuzzParseAuthority(f *testing.F) {
 			t.Fatalf("%x read and written is %x", b, again)
 		}
 	})
+}
+
+func keyOf(s *Stage, sym xproto.Keysym) (xproto.Keycode, bool, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys.find(sym)
 }
