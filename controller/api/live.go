@@ -65,7 +65,7 @@ func (f *feed) run(ctx context.Context) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	f.w.WriteHeader(http.StatusOK)
-	for {
+	for ctx.Err() == nil {
 		changes, cancel := f.api.Live.Subscribe()
 		// Subscribed before hello: what changes while the page reads the fleet is not lost.
 		err := f.hello(ctx)
@@ -77,6 +77,7 @@ func (f *feed) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return ctx.Err()
 }
 
 // follow sends changes until the reader is gone (an error), or until it fell

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// notifyWithin bounds one message.
+const notifyWithin = time.Second
+
 // notifier talks to the service manager (sd_notify(3)): one datagram a message.
 // Without NOTIFY_SOCKET it does nothing.
 type notifier struct {
@@ -44,6 +47,10 @@ func (n notifier) send(state string) error {
 		return fmt.Errorf("cannot reach the service manager: %w", err)
 	}
 	defer c.Close()
+	// A manager that does not read must not hold anything up.
+	if err := c.SetWriteDeadline(time.Now().Add(notifyWithin)); err != nil {
+		return fmt.Errorf("cannot bound a message to the service manager: %w", err)
+	}
 	if _, err := c.Write([]byte(state)); err != nil {
 		return fmt.Errorf("cannot tell the service manager: %w", err)
 	}

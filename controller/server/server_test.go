@@ -1,0 +1,479 @@
+package server
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"borne/controller/api"
+	"borne/controller/audit"
+	"borne/controller/config"
+	"borne/controller/demo"
+	"borne/controller/store"
+	"borne/controller/wire"
+)
+
+var ctx = context.Background()
+
+func settings(t *testing.T, state string) Config {
+	t.Helper()
+	c, err := config.Parse([]byte(fmt.Sprintf("state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:0\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n", state)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{Config: c, Version: "test"}
+}
+
+// fresh is a state folder with a new controller. Socket paths are short, so it
+// does not lie where t.TempDir would put it.
+func fresh(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "borne")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	state := filepath.Join(dir, "s")
+	if err := Init(ctx, state, "Test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// running starts a controller; stop ends it and returns what Run returned.
+func running(t *testing.T, c Config) (s *Server, stop func() error) {
+	t.Helper()
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(run) }()
+	ended := false
+	stop = func() error {
+		if ended {
+			return nil
+		}
+		ended = true
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(20 * time.Second):
+			return errors.New("it does not stop")
+		}
+	}
+	t.Cleanup(func() { stop() })
+	return s, stop
+}
+
+func get(t *testing.T, c *http.Client, url string) string {
+	t.Helper()
+	res, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%s: %s %v", url, res.Status, err)
+	}
+	return string(b)
+}
+
+// login goes the way of a person: link from the command line, then the cookie.
+func login(t *testing.T, s *Server) *http.Client {
+	t.Helper()
+	r, ok, err := Call(ctx, s.cfg.State, Request{Op: OpLink})
+	if err != nil || !ok || r.Error != "" {
+		t.Fatalf("%+v, %v, %v", r, ok, err)
+	}
+	url, token, found := strings.Cut(strings.Split(r.Text, "\n")[0], "/#login=")
+	if !found || url != s.ConsoleURL() {
+		t.Fatalf("the link is %q, the console %q", r.Text, s.ConsoleURL())
+	}
+	jar, _ := cookiejar.New(nil)
+	c := &http.Client{Jar: jar, Timeout: 20 * time.Second}
+	req, _ := http.NewRequest("POST", url+"/api/login/link", strings.NewReader(`{"token":"`+token+`"}`))
+	req.Header.Set("X-Borne", "1")
+	req.Header.Set("Origin", url)
+	res, err := c.Do(req)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("login: %v, %v", res, err)
+	}
+	res.Body.Close()
+	return c
+}
+
+func TestServesAndStops(t *testing.T) {
+	state := fresh(t)
+	c := settings(t, state)
+	sock := filepath.Join(state, "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: sock, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	c.Env = func(k string) string {
+		return map[string]string{"NOTIFY_SOCKET": sock, "WATCHDOG_USEC": "20000", "WATCHDOG_PID": strconv.Itoa(os.Getpid())}[k]
+	}
+	said := make(chan string, 10000)
+	go func() {
+		for b := make([]byte, 100); ; {
+			n, err := manager.Read(b)
+			if err != nil {
+				return
+			}
+			said <- string(b[:n])
+		}
+	}()
+	told := func(want string) {
+		t.Helper()
+		for late := time.After(10 * time.Second); ; {
+			select {
+			case got := <-said:
+				if got == want {
+					return
+				}
+			case <-late:
+				t.Fatalf("the service manager was not told %s", want)
+			}
+		}
+	}
+	s, stop := running(t, c)
+	told("READY=1")
+	told("WATCHDOG=1")
+	person := login(t, s)
+	if r, _, err := Call(ctx, state, Request{Op: OpSeedDemo}); err != nil || r.Error != "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if f := get(t, person, s.ConsoleURL()+"/api/fleet"); !strings.Contains(f, "Collège Raoul Blanchard") || !strings.Contains(f, `"state":"waiting"`) {
+		t.Errorf("the fleet: %.300s", f)
+	}
+	if h := get(t, person, s.ConsoleURL()+"/healthz"); h != "ok\n" {
+		t.Errorf("health: %q", h)
+	}
+	m := get(t, http.DefaultClient, "http://"+s.MetricsAddr()+"/metrics")
+	if !strings.Contains(m, `borne_terminals{state="waiting"} 11`) || !strings.Contains(m, "borne_generation 1") || !strings.Contains(m, `borne_console_requests_total{kind="api",status="2xx"}`) {
+		t.Errorf("metrics: %s", m)
+	}
+	for _, secret := range []string{"demo-", "Blanchard", "Administrateur"} {
+		if strings.Contains(m, secret) {
+			t.Errorf("the metrics tell %q", secret)
+		}
+	}
+	// The terminals' listener speaks TLS 1.3 and shows no console.
+	tr := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	if res, err := tr.Get("https://" + s.TerminalsAddr() + "/api/fleet"); err != nil || res.StatusCode != 404 || res.TLS.Version != tls.VersionTLS13 {
+		t.Errorf("the terminals' listener: %v, %v", res, err)
+	}
+	if _, err := New(settings(t, state)); err == nil || !strings.Contains(err.Error(), "another borne-controller") {
+		t.Errorf("a second controller on the same state: %v", err)
+	}
+	// An open live feed does not hold the stop up.
+	feed, err := person.Get(s.ConsoleURL() + "/api/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Body.Close()
+	before := time.Now()
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if d := time.Since(before); d > stopWithin {
+		t.Errorf("stopping took %v", d)
+	}
+	told("STOPPING=1")
+	if _, ok, err := Call(ctx, state, Request{Op: OpCheck}); ok || err != nil {
+		t.Errorf("a stopped controller answers: %v, %v", ok, err)
+	}
+	r, err := Offline(ctx, settings(t, state), Request{Op: OpAudit})
+	if err != nil || r.Found || !strings.Contains(r.Text, "holds") {
+		t.Errorf("the audit, offline: %+v, %v", r, err)
+	}
+}
+
+func TestStopsWhenAListenerFails(t *testing.T) {
+	s, err := New(settings(t, fresh(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	for _, l := range s.listeners {
+		if l.name == "console" {
+			l.ln.Close()
+		}
+	}
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "cannot serve console") {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it serves on without its console")
+	}
+}
+
+func TestAddressTaken(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	state := fresh(t)
+	c := settings(t, state)
+	c.Console.Listen = ln.Addr().String()
+	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "cannot listen for console") {
+		t.Errorf("New: %v", err)
+	}
+	// What was opened is closed again.
+	s, err := New(settings(t, state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
+func TestNothingToOpen(t *testing.T) {
+	if _, err := New(settings(t, t.TempDir())); err == nil || !strings.Contains(err.Error(), "borne-controller init") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	state := fresh(t)
+	if err := Init(ctx, state, "", time.Now()); !errors.Is(err, ErrExists) {
+		t.Errorf("Init again: %v", err)
+	}
+	if err := os.Chmod(state, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(settings(t, state)); err == nil || !strings.Contains(err.Error(), "chmod 700") {
+		t.Errorf("a folder for all: %v", err)
+	}
+}
+
+func setting(t *testing.T, st store.Store) (s store.Setting) {
+	t.Helper()
+	err := st.View(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.Setting](tx, store.SettingController)
+		s = it.Row
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	state := fresh(t)
+	s, stop := running(t, settings(t, state))
+	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	var b bytes.Buffer
+	if ok, err := FetchBackup(ctx, state, &b); !ok || err != nil {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	root, policy := s.keys.Root(), setting(t, s.st).Policy
+	// What came after the backup is lost by the restore: its policy version too.
+	person := login(t, s)
+	_ = person
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), false, time.Now()); !errors.Is(err, ErrExists) {
+		t.Errorf("over a store: %v", err)
+	}
+	other := filepath.Join(filepath.Dir(state), "t")
+	if err := Restore(ctx, other, bytes.NewReader(b.Bytes()), false, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	back, _ := running(t, settings(t, other))
+	set := setting(t, back.st)
+	if set.Generation != 2 || set.Policy <= policy || !bytes.Equal(back.keys.Root(), root) {
+		t.Errorf("generation %d, policy %d after %d", set.Generation, set.Policy, policy)
+	}
+	err := back.st.View(ctx, func(tx store.Tx) error {
+		p, err := api.Effective(tx, demo.Site, demo.Space, demo.Terminal)
+		if err == nil && (p.Version <= policy || !p.Hours.Always) {
+			t.Errorf("the restored policy: version %d, %+v", p.Version, p.Hours)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := back.Do(ctx, Request{Op: OpAudit}); r.Found || r.Error != "" {
+		t.Errorf("the restored audit: %+v", r)
+	}
+	// With -replace, what was there is kept beside it.
+	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), true, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	kept, _ := filepath.Glob(filepath.Join(storeDir(state), "*.before-*"))
+	if len(kept) == 0 {
+		t.Error("the store that was there is gone")
+	}
+	if left, _ := filepath.Glob(filepath.Join(state, "restore-*")); len(left) > 0 {
+		t.Errorf("keys lie about in %v", left)
+	}
+}
+
+func archive(t testing.TB, files map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, text := range files {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]byte(text))
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+func TestForeignArchivesAreRefused(t *testing.T) {
+	good := `{"format":1}`
+	for name, files := range map[string]map[string]string{
+		"nothing":       {},
+		"no store":      {backupManifest: good},
+		"newer":         {backupManifest: `{"format":2}`, backupStore: "x"},
+		"another file":  {backupManifest: good, "etc/passwd": "x"},
+		"climbing":      {backupManifest: good, "keys/../../x": "x"},
+		"absolute":      {backupManifest: good, "/keys/x": "x"},
+		"hidden":        {backupManifest: good, "keys/.x": "x"},
+		"large key":     {backupManifest: good, "keys/x": strings.Repeat("x", maxKeyFile+1)},
+		"not a bolt db": {backupManifest: good, backupStore: "x"},
+	} {
+		dir := t.TempDir()
+		state := filepath.Join(dir, "in", "state")
+		if err := Restore(ctx, state, bytes.NewReader(archive(t, files)), false, time.Now()); err == nil {
+			t.Errorf("%s: it is restored", name)
+		}
+		if _, err := os.Stat(databaseOf(state)); err == nil {
+			t.Errorf("%s: it left a store", name)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	f.Add(archive(f, map[string]string{backupManifest: `{"format":1}`, backupStore: "x", "keys/a": "b"}))
+	f.Add(archive(f, map[string]string{"keys/../x": "b"}))
+	f.Add([]byte("not tar"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		in := filepath.Join(dir, "in")
+		if err := os.Mkdir(in, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		unpack(bytes.NewReader(b), in)
+		if all, _ := os.ReadDir(dir); len(all) != 1 {
+			t.Errorf("it wrote outside its folder: %v", all)
+		}
+	})
+}
+
+func TestOrdersAreAuditedOrRefused(t *testing.T) {
+	s, _ := running(t, settings(t, fresh(t)))
+	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	order := func(kind wire.CommandKind) (string, error) {
+		return s.terminals.Order(ctx, api.Order{Terminal: demo.Terminal, Kind: kind, Text: "Bonjour", Reason: "essai", By: "u1"})
+	}
+	if _, err := order(wire.CmdMessage); !errors.Is(err, api.ErrRefused) {
+		t.Errorf("a command to a terminal that waits: %v", err)
+	}
+	err := s.st.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, demo.Terminal, func(it *store.Item[store.Terminal]) error { it.Row.State = store.StateActive; return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := order(wire.CmdLift); !errors.Is(err, api.ErrRefused) {
+		t.Errorf("lifting what is not in quarantine: %v", err)
+	}
+	id, err := order(wire.CmdMessage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.st.View(ctx, func(tx store.Tx) error {
+		c, err := store.Get[store.CommandRow](tx, id)
+		if err != nil {
+			return err
+		}
+		e, err := store.First(store.List[store.AuditEntry](tx, "", "", true))
+		if c.Row.By != "u1" || c.Row.Text != "Bonjour" || e.Row.Action != "command" || e.Row.Actor != "u1" || e.Site != demo.Site || e.Row.Detail != "message: essai" {
+			t.Errorf("%+v, %+v", c.Row, e)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	state := fresh(t)
+	c := settings(t, state)
+	s, stop := running(t, c)
+	for _, r := range []Request{
+		{Op: "format-disk"}, {Op: OpLink, Args: map[string]string{"name": "Ada", "role": "king"}},
+		{Op: OpLink, Args: map[string]string{"name": "Ada", "role": "reception"}}, {Op: OpEnrol, Args: map[string]string{"terminal": "none"}},
+		{Op: OpAudit, Args: map[string]string{"head": "1"}},
+	} {
+		if got, ok, err := Call(ctx, state, r); err != nil || !ok || got.Error == "" {
+			t.Errorf("%+v gives %+v, %v, %v", r, got, ok, err)
+		}
+	}
+	if r := s.Do(ctx, Request{Op: OpCheck}); !r.Found || !strings.Contains(r.Text, "user link") {
+		t.Errorf("a check without an administrator: %+v", r)
+	}
+	login(t, s)
+	if r := s.Do(ctx, Request{Op: OpCheck}); r.Found {
+		t.Errorf("a check: %+v", r)
+	}
+	if r := s.Do(ctx, Request{Op: OpLink, Args: map[string]string{"name": "Ada", "role": "dpo", "all": "true"}}); r.Error != "" {
+		t.Error(r.Error)
+	}
+	if st, err := os.Stat(socketPath(state)); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the control socket: %v, %v", st, err)
+	}
+	// Somebody who changes the audit is found.
+	err := s.st.Decide(ctx, func(tx store.Tx) error {
+		e, err := store.First(store.List[store.AuditEntry](tx, "", "", false))
+		if err != nil {
+			return err
+		}
+		e.Row.Actor = audit.Controller + "!"
+		return store.Put(tx, e)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.Do(ctx, Request{Op: OpAudit}); !r.Found || !strings.Contains(r.Text, "entry 1") {
+		t.Errorf("a changed audit: %+v", r)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	c.Demo = false
+	if r, err := Offline(ctx, c, Request{Op: OpSeedDemo}); err != nil || !strings.Contains(r.Error, "demo = true") {
+		t.Errorf("a demonstration in a real controller: %+v, %v", r, err)
+	}
+}
