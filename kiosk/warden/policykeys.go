@@ -42,7 +42,7 @@ const knownPolicies = " " +
 	"PrintPdfAsImageAvailability PrintPdfAsImageDefault PrintPreviewUseSystemDefaultPrinter PrintRasterizationMode " +
 	"PrinterTypeDenyList PrintingAllowedBackgroundGraphicsModes PrintingEnabled PrintingPaperSizeDefault " +
 	"PrivacySandboxAdMeasurementEnabled PrivacySandboxAdTopicsEnabled PrivacySandboxPromptEnabled PrivacySandboxSiteEnabledAdsEnabled " +
-	"ProfilePickerOnStartupAvailability PromotionsEnabled PromptForDownloadLocation ProxyBypassList ProxyMode ProxyPacUrl ProxyServer " +
+	"ProfilePickerOnStartupAvailability PromotionsEnabled PromptForDownloadLocation ProxyBypassList ProxyMode ProxyPacUrl ProxyPacMandatory ProxyServer " +
 	"ProxySettings QRCodeGeneratorEnabled QuicAllowed RelatedWebsiteSetsEnabled RemoteDebuggingAllowed RestoreOnStartup " +
 	"RestoreOnStartupURLs SSLErrorOverrideAllowed SafeBrowsingProtectionLevel SafeBrowsingSurveysEnabled SafeSitesFilterBehavior " +
 	"SandboxExternalProtocolBlocked SavingBrowserHistoryDisabled ScreenCaptureAllowed SearchContentSharingSettings " +

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,16 +58,36 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
-// sealed tells a process of more privilege than ours, such as a container's
-// first one, that is older than this process: no sandbox of this run holds it,
-// and what an earlier run left has no more privilege than we have.
+// sealed tells a process whose namespaces this one may not read, and which no
+// sandbox can hold: root's, and either older than this process or with a
+// capability that nothing below this process can have. A container's first
+// process is one, and so is for a moment whatever it starts.
 func sealed(pid int) bool {
-	if _, err := namespace(pid, "mnt"); !errors.Is(err, fs.ErrPermission) {
+	ours, err := readProcess(os.Getpid())
+	if err != nil {
 		return false
 	}
-	theirs, err1 := startTime(pid)
-	ours, err2 := startTime(os.Getpid())
-	return err1 == nil && err2 == nil && theirs < ours
+	for range 20 {
+		if _, err := namespace(pid, "mnt"); !errors.Is(err, fs.ErrPermission) {
+			return false
+		}
+		p, err := readProcess(pid)
+		if err != nil || p.uids != [4]int{} {
+			return false
+		}
+		have, err1 := strconv.ParseUint(p.fields["CapPrm"], 16, 64)
+		most, err2 := strconv.ParseUint(ours.fields["CapBnd"], 16, 64)
+		if err1 == nil && err2 == nil && have&^most != 0 {
+			return true
+		}
+		theirs, err1 := startTime(pid)
+		mine, err2 := startTime(ours.pid)
+		if err1 == nil && err2 == nil && theirs < mine {
+			return true
+		}
+		time.Sleep(5 * time.Millisecond) // it may be about to give privileges up
+	}
+	return false
 }
 
 // startTime is field 22 of stat (proc_pid_stat(5)), in clock ticks since boot.

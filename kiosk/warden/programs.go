@@ -79,7 +79,9 @@ func browserPrograms(j Job) ([]Program, error) {
 		env = append(env, "CUPS_SERVER="+printSocket)
 	}
 	argv := append([]string{j.Chromium}, chromiumFlags(sessionHome, j.Lang, j.Width, j.Height)...)
-	argv = append(argv, "--start-maximized", j.Home)
+	// The window goes with its last tab; the process must outlive it until the
+	// agent has opened a new one on the portal.
+	argv = append(argv, "--keep-alive-for-test", "--start-maximized", j.Home)
 	return append(list, Program{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Pipe: true, Vital: true}), nil
 }
 
