@@ -39,7 +39,7 @@ func Encode(s State) ([]byte, error) {
 // phase that is not known falls through to the wipe.
 func Recover(s State, at Instant, boot wire.Boot) (State, []Effect, []wire.Record) {
 	m := &machine{s: s.clone(), at: at}
-	fresh := s.Phase == "" && s.Serial == 0 && !s.Dirty
+	fresh := s.Phase == "" && s.Serial == 0 && !s.Dirty && s.Run == nil
 	boot.Found = string(s.Phase)
 	m.s.Schema, m.s.Live, m.s.Wipe = Schema, Live{}, nil
 	m.record(wire.KindBoot, boot)

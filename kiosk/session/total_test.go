@@ -137,6 +137,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"phase":"challenge","serial":1}`))
 	f.Add([]byte(`{"schema":1,"phase":"wiping","wipe":{"kind":"x"}}`))
 	f.Add([]byte(`{"schema":2,"phase":"welcome"}`))
+	f.Add([]byte(`{"schema":1,"run":{}}`)) // found by fuzzing: no phase, and yet a run
 	f.Add([]byte(`[`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Decode(b)
