@@ -162,7 +162,7 @@ func checkSpans(c *checker, field string, spans []Span) {
 		return
 	}
 	for i, s := range spans {
-		if s.From < 0 || s.From >= 1440 || s.To <= s.From || s.To > s.From+1440 {
+		if !s.readable() {
 			c.add(fmt.Sprintf("%s.%d", field, i), "L’horaire doit commencer dans la journée et finir après son début, 24 heures au plus.")
 			continue
 		}

@@ -41,6 +41,9 @@ func (h Hours) At(t time.Time, loc *time.Location) Opening {
 		on := time.Date(year, month, day+d, 12, 0, 0, 0, loc) // noon exists every day
 		spans, why := h.on(on)
 		for _, s := range spans {
+			if !s.readable() { // Check refuses it: it opens nothing, and costs nothing
+				continue
+			}
 			x := stretch{wall(on, s.From, loc), wall(on, s.To, loc), why}
 			if x.to.After(t) && x.to.After(x.from) {
 				open = append(open, x)
@@ -64,6 +67,11 @@ func (h Hours) At(t time.Time, loc *time.Location) Opening {
 		next.Why = why
 	}
 	return next
+}
+
+// readable tells whether the span begins within its day and lasts a day at most.
+func (s Span) readable() bool {
+	return s.From >= 0 && s.From < 1440 && s.To > s.From && s.To <= s.From+1440
 }
 
 // end follows stretches that touch, from t on; t when none covers it.
