@@ -1,0 +1,152 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"borne/controller/cli"
+)
+
+type shell struct {
+	t      *testing.T
+	config string
+}
+
+// start writes a configuration into a short path: sockets need one.
+func start(t *testing.T) *shell {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "borne")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &shell{t, filepath.Join(dir, "c.toml")}
+	text := fmt.Sprintf("state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:0\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n", filepath.Join(dir, "s"))
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func run(args ...string) (code int, out, err string) {
+	var o, e bytes.Buffer
+	code = cli.Run(context.Background(), args, cli.IO{Out: &o, Err: &e, Env: func(string) string { return "" }, Version: "v1"})
+	return code, o.String(), e.String()
+}
+
+// ok runs a command on the configuration and wants it to succeed.
+func (s *shell) ok(args ...string) string {
+	s.t.Helper()
+	code, out, err := run(append(args, "-config", s.config)...)
+	if code != cli.ExitOK {
+		s.t.Fatalf("%v: code %d, %s%s", args, code, out, err)
+	}
+	return out
+}
+
+// fails runs a command and wants this code and these words.
+func (s *shell) fails(code int, words string, args ...string) {
+	s.t.Helper()
+	got, out, err := run(append(args, "-config", s.config)...)
+	if got != code || !strings.Contains(out+err, words) {
+		s.t.Errorf("%v: code %d, %q %q; want %d with %q", args, got, out, err, code, words)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, cli.ExitUsage, "usage"}, {[]string{"fly"}, cli.ExitUsage, "usage"}, {[]string{"user"}, cli.ExitUsage, "usage"},
+		{[]string{"version"}, cli.ExitOK, "v1"}, {[]string{"version", "now"}, cli.ExitUsage, "too many"},
+		{[]string{"serve", "-h"}, cli.ExitOK, "-config"}, {[]string{"serve", "-port", "1"}, cli.ExitUsage, "-port"},
+		{[]string{"serve", "-config", "/nowhere.toml"}, cli.ExitError, "borne-controller init"},
+		{[]string{"config"}, cli.ExitOK, "[terminals]"},
+	} {
+		code, out, err := run(c.args...)
+		if code != c.code || !strings.Contains(out+err, c.want) {
+			t.Errorf("%v: code %d, %q %q", c.args, code, out, err)
+		}
+	}
+	_, doc, _ := run("openapi")
+	var d struct{ Paths map[string]any }
+	if err := json.Unmarshal([]byte(doc), &d); err != nil || d.Paths["/api/fleet"] == nil {
+		t.Errorf("openapi: %v, %.100s", err, doc)
+	}
+}
+
+func TestOperations(t *testing.T) {
+	s := start(t)
+	s.fails(cli.ExitError, "borne-controller init", "check")
+	s.ok("init", "-name", "Test")
+	s.fails(cli.ExitError, "there is one already", "init")
+	s.fails(cli.ExitFound, "user link", "check")
+	if out := s.ok("user", "link"); !strings.Contains(out, "/#login=") {
+		t.Errorf("the link: %s", out)
+	}
+	s.ok("check")
+	s.ok("seed-demo")
+	if out := s.ok("enrol-code", "-terminal", "demo-blanchard-hall-1"); len(strings.TrimSpace(out)) != 19 {
+		t.Errorf("the code: %q", out)
+	}
+	s.fails(cli.ExitUsage, "give -terminal", "enrol-code")
+	s.fails(cli.ExitError, "cannot make an installation code", "enrol-code", "-terminal", "none")
+	head := s.ok("audit", "verify")
+	_, head, _ = strings.Cut(strings.TrimSpace(head), "head ")
+	s.ok("audit", "verify", "-head", head)
+	s.fails(cli.ExitFound, "does not hold", "audit", "verify", "-head", "99"+head[strings.Index(head, ":"):])
+
+	file := filepath.Join(filepath.Dir(s.config), "b.tar")
+	s.fails(cli.ExitUsage, "give -out", "backup")
+	s.ok("backup", "-out", file)
+	s.fails(cli.ExitError, "exists", "backup", "-out", file)
+	s.fails(cli.ExitError, "-replace", "restore", "-in", file)
+	s.ok("restore", "-in", file, "-replace")
+	s.ok("audit", "verify", "-head", head) // the restored chain goes on from the one noted
+}
+
+// TestServe starts the controller as people do, asks it over its socket, and
+// stops it as a signal would.
+func TestServe(t *testing.T) {
+	s := start(t)
+	s.ok("init")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan int, 1)
+	var log bytes.Buffer
+	go func() {
+		done <- cli.Run(ctx, []string{"serve", "-config", s.config}, cli.IO{Out: &log, Err: &log, Env: func(string) string { return "" }})
+	}()
+	sock := filepath.Join(filepath.Dir(s.config), "s", "control.sock")
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(sock); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not serve")
+		}
+	}
+	s.ok("seed-demo")
+	if out := s.ok("user", "link"); strings.Contains(out, ":0/") {
+		t.Errorf("the link names no real port: %s", out)
+	}
+	s.ok("backup", "-out", filepath.Join(filepath.Dir(s.config), "b.tar"))
+	s.fails(cli.ExitError, "another borne-controller", "serve")
+	cancel()
+	select {
+	case code := <-done:
+		if code != cli.ExitOK {
+			t.Errorf("code %d: %s", code, log.String())
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not stop")
+	}
+}
