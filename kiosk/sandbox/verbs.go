@@ -92,6 +92,10 @@ type Admit struct {
 type Wipe struct {
 	Session string `json:"session"` // whose evidence this is; empty for a challenge
 	Attempt int    `json:"attempt"`
+	// Web is the marker (16 to 128 letters, digits, "_" or "-") that the agent
+	// planted in the session's browser after the person's last input; empty for
+	// none. The warden looks for it itself, before and after.
+	Web string `json:"web,omitempty"`
 }
 
 // Sign makes the receipt of the last Wipe of Session. Asking again with the

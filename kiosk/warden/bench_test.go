@@ -12,6 +12,11 @@ import (
 func BenchmarkSessionEnd(b *testing.B) {
 	w := openTest(b, realConfig(b, 24))
 	p := realPrepare(b, w.c)
+	shell, err := w.openShell(b.Context(), sandbox.Shell{Origin: "http://127.0.0.1:9", Width: 1280, Height: 800})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer sandbox.CloseAll(shell)
 	var ms []int
 	for b.Loop() {
 		info, files, err := w.prepare(b.Context(), p)

@@ -9,6 +9,7 @@ const (
 	canaryInFile      = "file"
 	canaryInClipboard = "clipboard"
 	canaryInEnv       = "env"
+	canaryInWeb       = "web" // planted by the agent, with a marker of its own
 )
 
 func newCanaries() canaries { return canaries{token()} }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,7 @@ type planted struct {
 	missed    []string
 	clipboard int
 	env       int
+	web       int               // files of the living browser that hold the agent's marker
 	notes     map[string]string // place of the canary → why it was not planted
 }
 
@@ -119,4 +121,30 @@ func envHolders(b *box) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// seekProfile counts the places in b's writable folders that hold marker: the
+// control for the canary that the agent planted through the browser.
+func seekProfile(b *box, marker string) int {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(root)
+	s := newSeeker(canaries{marker})
+	wk := newWalker(func(*unix.Stat_t) bool { return true }, func(e entry) { s.entry(e, true) })
+	wk.entries, wk.deadline = 20000, time.Now().Add(2*time.Second)
+	s.deadline = wk.deadline
+	for _, dir := range []string{"home", "tmp", "dev/shm"} {
+		fd, err := unix.Openat2(root, dir, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+		if err == nil {
+			wk.folder(fd, dir, 0)
+		}
+	}
+	n := 0
+	for _, hits := range s.hits {
+		n += hits
+	}
+	return n
 }

@@ -87,7 +87,7 @@ func (s *seeker) stream(r io.Reader, where string) (int64, error) {
 		total += int64(n)
 		s.bytes(s.buf[:keep+n], where)
 		// What may be the beginning of a token stays for the next round.
-		k := min(keep+n, 128)
+		k := min(keep+n, 160)
 		copy(s.buf, s.buf[keep+n-k:keep+n])
 		keep = k
 		if err == io.EOF {

@@ -320,3 +320,38 @@ func TestAgentThatKeepsACanaryIsFound(t *testing.T) {
 		t.Errorf("failure %q", ev.Failure)
 	}
 }
+
+// TestWebCanary: the agent may hold its own marker; the shell may not.
+func TestWebCanary(t *testing.T) {
+	const marker = "canary-0123456789abcdef"
+	for name, tc := range map[string]struct {
+		holder int
+		want   wire.CheckResult
+	}{"agent": {offAgent, wire.Clean}, "shell": {offShell, wire.Found}} {
+		t.Run(name, func(t *testing.T) {
+			c := lightConfig(t, 6)
+			c.Programs = func(j Job) ([]Program, error) {
+				return []Program{{Name: "browser", UID: j.Browser, Pipe: true, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary},
+					Argv: []string{"/bin/sh", "-c", "echo " + marker + " > /home/session/store; : > /tmp/done; sleep 3600"}}}, nil
+			}
+			w := openTest(t, c)
+			info := mustPrepare(t, w)
+			waitFor(t, "the store", func() bool { return exists(fmt.Sprintf("/proc/%d/root/tmp/done", w.boxes[info.Sandbox].pid)) })
+			if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "k"}); err != nil {
+				t.Fatal(err)
+			}
+			uid := uint32(c.UIDBase + tc.holder)
+			cmd := exec.Command("/bin/sleep", "600")
+			cmd.Env = []string{"KEPT=" + marker}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}}
+			must(t, cmd.Start())
+			t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+			ev, err := w.wipe(t.Context(), sandbox.Wipe{Session: "k", Attempt: 1, Web: marker})
+			must(t, err)
+			last := ev.Checks[len(ev.Checks)-1]
+			if last.Name != checkCanaryWeb || last.Before == 0 || last.Result != tc.want {
+				t.Errorf("%+v", last)
+			}
+		})
+	}
+}

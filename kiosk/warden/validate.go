@@ -17,6 +17,7 @@ var (
 	idShape     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$`)
 	langShape   = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$`)
 	layoutShape = regexp.MustCompile(`^[a-z]{2,10}$`)
+	markShape   = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 	variant     = regexp.MustCompile(`^[a-z0-9_-]{0,30}$`)
 )
 

@@ -18,6 +18,7 @@ const (
 	checkCanaryFile      = "canary-file"
 	checkCanaryClipboard = "canary-clipboard"
 	checkCanaryEnv       = "canary-env"
+	checkCanaryWeb       = "canary-web"
 )
 
 // canaryChecks lists each canary check with its place.
@@ -40,6 +41,9 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	if r.Attempt < 1 || r.Attempt > 1000 {
 		return nil, fmt.Errorf("cannot wipe: attempt %d is not between 1 and 1000", r.Attempt)
 	}
+	if r.Web != "" && !markShape.MatchString(r.Web) {
+		return nil, errors.New("cannot wipe: the web canary is not 16 to 128 letters, digits, _ or -")
+	}
 	w.ensureTested(ctx)
 	boxes := w.living()
 	ev := sandbox.Evidence{Session: r.Session}
@@ -55,7 +59,11 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	var p planted
 	if mine != nil {
 		p = w.plant(mine)
-		t.seek = newSeeker(mine.canaries)
+		t.seek = append(t.seek, newSeeker(mine.canaries))
+		if r.Web != "" {
+			p.web = seekProfile(mine, r.Web)
+			t.seek = append(t.seek, newSeeker(canaries{r.Web}))
+		}
 		ev.Props = mine.props
 	} else {
 		ev.Props = w.lastProps()
@@ -66,15 +74,16 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	destroyed := w.destroySandboxes(ctx)
 	// What a role wrote while it learned of the end is looked at too.
 	after := w.examine(ctx, t)
-	if t.seek != nil {
-		w.seekMemory(t.seek)
-	}
+	w.seekMemory(t.seek)
 	ev.Millis = int(time.Since(killed).Milliseconds())
 
 	for _, n := range wire.RequiredChecks() {
 		ev.Checks = append(ev.Checks, w.judge(n, before[n], after[n]))
 	}
 	ev.Checks = append(ev.Checks, judgeCanaries(mine != nil, p, t.seek)...)
+	if r.Web != "" {
+		ev.Checks = append(ev.Checks, judgeWeb(p, t.seek))
+	}
 	ev.Failure = wire.Receipt{Checks: ev.Checks}.Failure()
 	if destroyed != nil {
 		w.c.Log.Error("a wipe is not complete", "error", destroyed)
@@ -218,7 +227,11 @@ var placeOf = map[string]string{
 
 const canaryPlace = "memory of agent, shell and display; environments; changed files"
 
-func judgeCanaries(alive bool, p planted, s *seeker) []wire.Check {
+func judgeCanaries(alive bool, p planted, seek []*seeker) []wire.Check {
+	var s *seeker
+	if alive {
+		s = seek[0]
+	}
 	counts := map[string]int{canaryInFile: p.files, canaryInClipboard: p.clipboard, canaryInEnv: p.env}
 	var out []wire.Check
 	for _, k := range canaryChecks {
@@ -243,22 +256,53 @@ func judgeCanaries(alive bool, p planted, s *seeker) []wire.Check {
 	return out
 }
 
+// webPlace leaves the agent out: it chose the marker, and so holds it.
+const webPlace = "memory of shell and display; changed files"
+
+func judgeWeb(p planted, seek []*seeker) wire.Check {
+	c := wire.Check{Name: checkCanaryWeb, Place: webPlace, Before: p.web}
+	if p.web == 0 || len(seek) < 2 {
+		c.Result, c.Detail = wire.NotPlanted, "not found in the living browser's files"
+		return c
+	}
+	s := seek[1]
+	for _, n := range s.hits {
+		c.After += n
+	}
+	switch {
+	case c.After > 0:
+		c.Result, c.Detail = wire.Found, clip(s.where)
+	case s.trouble != nil:
+		c.Result, c.Detail = wire.Inconclusive, clip(s.trouble.Error())
+	default:
+		c.Result = wire.Clean
+	}
+	return c
+}
+
 // seekMemory searches the processes that outlive a session beside it: agent,
-// shell and outer display; and the environment of all.
-func (w *warden) seekMemory(s *seeker) {
-	all, err := allProcesses()
-	if err != nil {
-		s.stop("%w", err)
+// shell and outer display; and the environment of all. The second seeker, for
+// the agent's own marker, leaves the agent out.
+func (w *warden) seekMemory(seek []*seeker) {
+	if len(seek) == 0 {
 		return
 	}
+	all, err := allProcesses()
 	near := uidRange{w.c.UIDBase, w.c.UIDBase + offBrowsers - 1}
-	for _, p := range all {
-		if p.zombie() || s.trouble != nil {
-			continue
+	for i, s := range seek {
+		if err != nil {
+			s.stop("%w", err)
 		}
-		s.environ(p.pid)
-		if p.hasUID(near) {
-			s.memory(p.pid)
+		for _, p := range all {
+			if p.zombie() || s.trouble != nil {
+				continue
+			}
+			if i == 0 {
+				s.environ(p.pid)
+			}
+			if p.hasUID(near) && (i == 0 || p.uids[0] != w.c.UIDBase+offAgent) {
+				s.memory(p.pid)
+			}
 		}
 	}
 }
