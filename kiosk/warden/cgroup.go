@@ -51,19 +51,20 @@ func findCgroups(procRoot, prefix string) (*cgroups, error) {
 	return c, nil
 }
 
-// delegate makes the three controllers usable below the group that the
-// service manager gave us. A group that holds processes cannot hand
-// controllers down, so the warden moves itself into a leaf first.
+// delegate makes the three controllers usable: below the group that a service
+// manager delegated to us, else below the root. A group that holds processes
+// cannot hand controllers down, so a delegated warden moves into a leaf first;
+// in a group that is not its own, it moves nobody.
 func (c *cgroups) delegate(procRoot string) {
-	own := ""
+	dir := c.v2
 	if b, err := os.ReadFile(procRoot + "/self/cgroup"); err == nil {
 		for line := range strings.Lines(string(b)) {
-			if p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-				own = strings.TrimSuffix(p, "/warden")
+			p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+			if own := filepath.Join(c.v2, strings.TrimSuffix(p, "/warden")); ok && delegated(own) {
+				dir = own
 			}
 		}
 	}
-	dir := filepath.Join(c.v2, own)
 	have, err := os.ReadFile(dir + "/cgroup.controllers")
 	if err != nil {
 		return
@@ -73,7 +74,7 @@ func (c *cgroups) delegate(procRoot string) {
 			return // groups are still made at the root, for cgroup.kill
 		}
 	}
-	if own != "/" && own != "" {
+	if dir != c.v2 {
 		leaf := dir + "/warden"
 		if os.Mkdir(leaf, 0o755) != nil && !exists(leaf) {
 			return
@@ -83,6 +84,18 @@ func (c *cgroups) delegate(procRoot string) {
 	if os.WriteFile(dir+"/cgroup.subtree_control", []byte("+memory +pids +cpu"), 0) == nil {
 		c.v2, c.full = dir, true
 	}
+}
+
+// delegated tells whether systemd gave the group away (Delegate=yes), which it
+// marks by an attribute (systemd.resource-control(5), CGROUP_DELEGATION.md).
+func delegated(dir string) bool {
+	b := make([]byte, 8)
+	for _, name := range []string{"user.delegate", "trusted.delegate"} {
+		if n, err := unix.Getxattr(dir, name, b); err == nil && string(b[:n]) == "1" {
+			return true
+		}
+	}
+	return false
 }
 
 func moveAll(from, to string) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -70,6 +72,50 @@ func agentChild(dir string) int {
 	run(sandbox.Request{Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t1", Session: "session-1", Permit: "p1", Nonce: make([]byte, 16), At: time.Now()}})
 	tell("signed")
 	select {}
+}
+
+// pressChild stands for the print role: -socket PATH -uids FROM-TO.
+func pressChild(args []string) int {
+	if len(args) != 4 || args[0] != "-socket" || args[2] != "-uids" {
+		return 2
+	}
+	l, err := net.Listen("unix", args[1])
+	if err != nil {
+		return 1
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return 1
+		}
+		fmt.Fprintf(c, "%d %s", os.Getuid(), args[3])
+		c.Close()
+	}
+}
+
+func TestSessionHasItsPrinter(t *testing.T) {
+	c := lightConfig(t, 10)
+	c.Press = []string{"press-child"}
+	c.Programs = func(j Job) ([]Program, error) {
+		list, err := sleeper(j)
+		return append([]Program{{Name: "press", Argv: j.Print, UID: j.Press}}, list...), err
+	}
+	w := openTest(t, c)
+	b := w.boxes[mustPrepare(t, w).Sandbox]
+	socket := fmt.Sprintf("/proc/%d/root%s", b.pid, printSocket)
+	waitFor(t, "the printer", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		said, _ := io.ReadAll(conn)
+		want := fmt.Sprintf("%d %d-%d", b.uids.press, b.uids.browser, b.uids.browser)
+		if string(said) != want {
+			t.Fatalf("the printer says %q, want %q", said, want)
+		}
+		return true
+	})
 }
 
 func startWarden(t *testing.T, dir string) *exec.Cmd {

@@ -11,6 +11,8 @@ import (
 
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
 )
 
 func FuzzParseAuth(f *testing.F) {
@@ -190,6 +192,14 @@ func TestSecondVersionGroups(t *testing.T) {
 	must(t, os.WriteFile(proc+"/cgroup", []byte("0::/system.slice/borne.service\n"), 0o600))
 	must(t, os.WriteFile(top+"/cgroup.controllers", []byte("cpuset cpu io memory pids\n"), 0o600))
 	must(t, os.WriteFile(top+"/cgroup.procs", []byte("42\n"), 0o600))
+	// Not delegated: nobody is moved, and the root hands its controllers down.
+	must(t, os.WriteFile(dir+"/cg/cgroup.controllers", []byte("cpu memory pids\n"), 0o600))
+	if c, err := findCgroups(dir+"/proc", "borne-x"); err != nil || !c.full || c.v2 != dir+"/cg" || exists(top+"/warden") {
+		t.Errorf("groups %+v, %v", c, err)
+	}
+	if err := unix.Setxattr(top, "user.delegate", []byte("1"), 0); err != nil {
+		t.Skipf("SKIP: the temporary folder takes no attributes: %v", err)
+	}
 	c, err := findCgroups(dir+"/proc", "borne-x")
 	must(t, err)
 	if !c.full || c.v2 != top {

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 			os.Exit(InitMain())
 		case "warden-child":
 			os.Exit(wardenChild(os.Args[2]))
+		case "press-child":
+			os.Exit(pressChild(os.Args[2:]))
 		case "agent-child":
 			os.Exit(agentChild(os.Args[2]))
 		}
