@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -76,23 +77,41 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 	f.running.Go(c.serve)
 }
 
+// Until a closed connection is cut off, and what it may still send.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 8 << 20
+)
+
 // end closes the connection and tells the other side why. It never blocks.
 func (c *conn) end(code int, why string) {
 	c.once.Do(func() {
 		close(c.gone)
 		c.f.running.Go(func() {
-			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second))
+			cut := time.AfterFunc(lingerTime, func() { c.ws.Close() })
+			defer cut.Stop()
+			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(lingerTime/2))
+			// Closing with unread bytes would reset the connection, and the reason
+			// would be lost on its way.
+			_, _ = io.CopyN(io.Discard, c.ws.NetConn(), lingerBytes)
 			c.ws.Close()
 		})
 	})
 }
 
-// fault ends the connection by the terminal's own fault.
-func (c *conn) fault(code int, why string, err error) {
+func (c *conn) over() bool {
 	select {
 	case <-c.gone:
-		return
+		return true
 	default:
+		return false
+	}
+}
+
+// fault ends the connection by the terminal's own fault.
+func (c *conn) fault(code int, why string, err error) {
+	if c.over() {
+		return
 	}
 	c.log.Warn("connection refused", "why", why, "err", err)
 	c.f.cfg.Refused(why)
@@ -118,10 +137,8 @@ func (c *conn) send(m wire.Message) {
 
 // queue never blocks: a queue that is full ends the connection.
 func (c *conn) queue(fr frame) {
-	select {
-	case <-c.gone:
+	if c.over() {
 		return
-	default:
 	}
 	select {
 	case c.out <- fr:
@@ -190,7 +207,7 @@ func (c *conn) serve() {
 	for {
 		c.hear(c.f.cfg.Dead)
 		m, err := c.read()
-		if err != nil {
+		if err != nil || c.over() {
 			return
 		}
 		switch {
@@ -240,13 +257,8 @@ func (c *conn) write() {
 	defer func() { c.f.leave(c, max(0, time.Since(last))+c.rest) }()
 	c.rest = c.f.uncounted(c.terminal)
 	c.poke()
-	for {
+	for !c.over() {
 		var err error
-		select {
-		case <-c.gone:
-			return
-		default:
-		}
 		select {
 		case <-c.gone:
 			return

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ type world struct {
 	root    []byte
 	dir     string // of the store
 	refused chan string
+	late    atomic.Int64 // how far the controller's clock is ahead of the real one
 }
+
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
 
 func newWorld(t *testing.T, change func(*Config)) *world {
 	t.Helper()
@@ -55,11 +59,12 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	must(t, pki.Init(filepath.Join(dir, "keys"), time.Now()))
 	keys, err := pki.Open(filepath.Join(dir, "keys"), time.Now)
 	must(t, err)
-	rules := compliance.New(compliance.Config{Sign: keys})
+	w := &world{t: t, root: keys.Root(), dir: filepath.Join(dir, "store"), refused: make(chan string, 100)}
+	rules := compliance.New(compliance.Config{Sign: keys, Now: w.now})
 	st, err := bolt.Open(bolt.Config{Dir: filepath.Join(dir, "store"), Apply: rules.Apply, Journal: 1 << 20})
 	must(t, err)
-	w := &world{t: t, st: st, root: keys.Root(), dir: filepath.Join(dir, "store"), refused: make(chan string, 100)}
-	cfg := Config{Store: st, Rules: rules, PKI: keys, Probe: 200 * time.Millisecond, Tick: 50 * time.Millisecond,
+	w.st = st
+	cfg := Config{Store: st, Rules: rules, PKI: keys, Now: w.now, Probe: 200 * time.Millisecond, Tick: 50 * time.Millisecond,
 		Holder:  func(store.Tx, []byte, time.Time) (string, error) { return pseudonym, nil },
 		Refused: func(why string) { w.refused <- why }}
 	if change != nil {
@@ -93,6 +98,26 @@ func (w *world) code(replaces string, expires time.Time) []byte {
 			Row: store.EnrolCode{Secret: code, Space: "e1", Name: "Poste 1", Replaces: replaces, Expires: expires}})
 	})
 	return code
+}
+
+func (w *world) row(terminal string) (row store.Terminal) {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, terminal)
+		row = it.Row
+		return err
+	})
+	return row
+}
+
+func (w *world) command(id string) (row store.CommandRow) {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		it, err := store.Get[store.CommandRow](tx, id)
+		row = it.Row
+		return err
+	})
+	return row
 }
 
 // terminal is a fake one: keys, and what enrolment gave.
