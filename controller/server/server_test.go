@@ -168,7 +168,7 @@ func TestServesAndStops(t *testing.T) {
 		t.Errorf("health: %q", h)
 	}
 	m := get(t, http.DefaultClient, "http://"+s.MetricsAddr()+"/metrics")
-	if !strings.Contains(m, `borne_terminals{state="waiting"} 11`) || !strings.Contains(m, "borne_generation 1") || !strings.Contains(m, `borne_console_requests_total{kind="api",status="2xx"}`) {
+	if !strings.Contains(m, `borne_terminals{state="waiting"} 11`) || !strings.Contains(m, "borne_generation 1") || !strings.Contains(m, "borne_uplinks 0") || !strings.Contains(m, `borne_console_requests_total{kind="api",status="2xx"}`) {
 		t.Errorf("metrics: %s", m)
 	}
 	for _, secret := range []string{"demo-", "Blanchard", "Administrateur"} {
