@@ -163,3 +163,24 @@ func TestPurgeKeepsTheChainProvable(t *testing.T) {
 		t.Errorf("a cut after a purge gives %v", err)
 	}
 }
+
+// TestForgedEntryWithItsOwnHash puts an entry in that is sound by itself: only
+// the one after it tells.
+func TestForgedEntryWithItsOwnHash(t *testing.T) {
+	st, other := open(t), open(t)
+	fill(t, st, 5)
+	fill(t, other, 2)
+	decide(t, other, func(tx store.Tx) error {
+		return audit.Append(tx, audit.Entry{At: t0.Add(2 * time.Hour), Actor: "u9", Action: "policy.changed", Site: "s1", Target: "t2", Detail: "hours"})
+	})
+	id := fmt.Sprintf("%020d", 3)
+	var forged store.Item[store.AuditEntry]
+	decide(t, other, func(tx store.Tx) (err error) { forged, err = store.Get[store.AuditEntry](tx, id); return err })
+	decide(t, st, func(tx store.Tx) error {
+		return store.Update(tx, id, func(it *store.Item[store.AuditEntry]) error { it.Row = forged.Row; return nil })
+	})
+	var b *audit.Broken
+	if _, err := verify(t, st, nil); !errors.As(err, &b) || b.Seq != 4 {
+		t.Errorf("a forged entry gives %v", err)
+	}
+}
