@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"borne/controller/policy"
 )
 
 // said runs a command line and returns its exit code and what it wrote.
@@ -145,23 +144,6 @@ func TestMachine(t *testing.T) {
 	}
 	if got := machine(filepath.Join(dir, "none")); got != "unknown" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestPortalEscapesItsWords(t *testing.T) {
-	b, err := portalPage(policy.Portal{Title: "Vos <b>démarches</b>", Tiles: []policy.Tile{
-		{Name: "CAF", URL: "https://www.caf.fr/", Hint: "Aides & allocations"}, {Name: "x", URL: "javascript:alert(1)"}}}, "fr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(b)
-	for _, want := range []string{`lang="fr"`, `href="https://www.caf.fr/"`, "Vos &lt;b&gt;démarches", "Aides &amp; allocations"} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %q in %s", want, page)
-		}
-	}
-	if strings.Contains(page, "javascript:") {
-		t.Error("a script as an address")
 	}
 }
 

@@ -81,7 +81,7 @@ func preparer(c *call, window uint32, width, height int) agent.Preparer {
 		if err != nil {
 			return sandbox.Prepare{}, err
 		}
-		page, err := portalPage(p.Portal, lang)
+		page, err := browser.PortalPage(p.Portal, lang, "")
 		if err != nil {
 			return sandbox.Prepare{}, err
 		}
