@@ -1,6 +1,7 @@
 package warden
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -219,7 +220,8 @@ func (r *reaper) await(p Program, c *child, ready *os.File) error {
 		return nil
 	case WaitDisplay:
 		go func() {
-			_, err := ready.Read(make([]byte, 16))
+			// To the end of the line: a server that cannot write all of it ends.
+			_, err := bufio.NewReader(io.LimitReader(ready, 32)).ReadString('\n')
 			said <- err
 		}()
 	}

@@ -51,7 +51,7 @@ func startXvfb(t testing.TB, dir string) Display {
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	r.SetReadDeadline(time.Now().Add(20 * time.Second))
 	var n int
-	if _, err := fmt.Fscan(r, &n); err != nil {
+	if _, err := fmt.Fscanln(r, &n); err != nil {
 		t.Fatalf("Xvfb does not start: %v", err)
 	}
 	if err := os.WriteFile(auth, authFile(n, cookie), 0o600); err != nil {
