@@ -17,6 +17,9 @@ const checks = [
   { name: 'fresh-files', before: 38, result: 'clean' },
   { name: 'ipc', before: 2, result: 'clean' },
   { name: 'netns', before: 1, result: 'clean' },
+  { name: 'canary-file', before: 3, result: 'clean' },
+  { name: 'canary-env', before: 2, result: 'clean' },
+  { name: 'canary-web', before: 4, result: 'clean' },
   { name: 'canary-clipboard', before: 0, result: 'not-planted' },
 ]
 const thanks = { ...base, screen: 'thanks', reason: 'button', wipe: { full: true, millis: 1240, receipt: '1-0047', checks, reason: 'button' } }
