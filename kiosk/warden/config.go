@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -152,13 +153,23 @@ func makeStateDir(state string) error {
 	return nil
 }
 
+// lockWait is how long a start waits for the lock of one that was killed.
+const lockWait = time.Second
+
 // lock keeps a second warden off the same state folder.
 func lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(dir+"/lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the state folder: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	// What a killed warden was just starting holds the lock for a moment more.
+	limit := time.Now().Add(lockWait)
+	for err = unix.EWOULDBLOCK; errors.Is(err, unix.EWOULDBLOCK); time.Sleep(10 * time.Millisecond) {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil || time.Now().After(limit) {
+			break
+		}
+	}
+	if err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("cannot use state folder %s: another warden runs on it; stop that one first, or give this one another folder", dir)

@@ -178,7 +178,7 @@ func (w *warden) lookFiles(out map[string]*count, t target) {
 // expected lists what a terminal's own roles may write while a session runs.
 // Their contents are searched for canaries all the same.
 func (w *warden) expected(path string) bool {
-	list := []string{w.c.State + "/agent", w.c.Run}
+	list := []string{w.state + "/agent", w.run}
 	if n, err := w.c.Display.number(); err == nil {
 		list = append(list, w.c.Display.socket(), fmt.Sprintf("/tmp/.X%d-lock", n))
 		if w.c.Display.Authority != "" {

@@ -54,7 +54,7 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	must(t, h.AddrAdd(far, addr(private, 32)))
 	must(t, h.LinkSetUp(far))
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: near.Attrs().Index, Dst: addr(private, 32).IPNet}))
-	for _, a := range []string{net.JoinHostPort(public.String(), "80"), net.JoinHostPort(public.String(), "22"), net.JoinHostPort(private.String(), "80")} {
+	for _, a := range []string{net.JoinHostPort(public.String(), "80"), net.JoinHostPort(public.String(), "22"), net.JoinHostPort(private.String(), "80"), net.JoinHostPort(private.String(), "53")} {
 		listenIn(t, ns, a)
 	}
 }
@@ -126,6 +126,7 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	farNet(t, c.tag(), host, public, private)
 	w := openTest(t, c)
 	p := lightPrepare()
+	p.Network.Resolver = private.String() // as in a school: its DNS server is on a private address
 	info, files, err := w.prepare(t.Context(), p)
 	must(t, err)
 	defer sandbox.CloseAll(files)
@@ -144,6 +145,9 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	}
 	if reached != nil {
 		t.Fatalf("a public server on port 80: %v", reached)
+	}
+	if err := dialIn(t, b.pid, netip.AddrPortFrom(private, 53).String()); err != nil {
+		t.Errorf("the DNS server that was named: %v", err)
 	}
 	// Services of the machine itself: on the link's own address, on another of
 	// its addresses, and on all of them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type warden struct {
 	humble  *spawner // for the agent
 	groups  *cgroups
 	ledger  *ledger
+	state   string // real paths: a walk meets no links
+	run     string
 	started time.Time
 	mono    time.Time
 	events  chan sandbox.Event
@@ -79,6 +82,12 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	}
 	if err := os.MkdirAll(c.Run, 0o755); err != nil {
 		return fail(fmt.Errorf("cannot make the run folder: %w", err))
+	}
+	if w.state, err = filepath.EvalSymlinks(c.State); err != nil {
+		return fail(fmt.Errorf("cannot find the state folder: %w", err))
+	}
+	if w.run, err = filepath.EvalSymlinks(c.Run); err != nil {
+		return fail(fmt.Errorf("cannot find the run folder: %w", err))
 	}
 	if w.ledger, err = openLedger(dir, c.Build, c.Sim); err != nil {
 		return fail(err)
