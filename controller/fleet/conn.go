@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"borne/controller/pki"
+	"borne/controller/store"
 	"borne/controller/wire"
 )
 
@@ -37,6 +38,7 @@ type conn struct {
 	pong  chan struct{}
 	gone  chan struct{} // closed when the connection is over
 	once  sync.Once
+	blame sync.Once
 	dirty atomic.Bool // records came that subscribers have not heard of
 
 	// Guarded by Fleet.mu.
@@ -110,11 +112,12 @@ func (c *conn) over() bool {
 
 // fault ends the connection by the terminal's own fault.
 func (c *conn) fault(code int, why string, err error) {
-	if c.over() {
-		return
-	}
-	c.log.Warn("connection refused", "why", why, "err", err)
-	c.f.cfg.Refused(why)
+	// Not asking over(): gorilla closes by itself at an oversized frame, and the
+	// writer may notice that before the reader gets here.
+	c.blame.Do(func() {
+		c.log.Warn("connection refused", "why", why, "err", err)
+		c.f.cfg.Refused(why)
+	})
 	c.end(code, why)
 }
 
@@ -178,6 +181,7 @@ func (c *conn) serve() {
 		c.f.mu.Lock()
 		delete(c.f.open, c)
 		c.f.mu.Unlock()
+		c.settled()
 	}()
 	c.ws.SetReadLimit(wire.MaxFrame)
 	c.ws.SetPongHandler(func(string) error {
@@ -223,6 +227,19 @@ func (c *conn) serve() {
 			c.f.status(c, *m.Status)
 		} // anything else comes from a newer terminal, or is not its to say
 	}
+}
+
+// settled tells subscribers of the last records once they are applied: the
+// writer, which usually does, may be gone.
+func (c *conn) settled() {
+	if !c.dirty.Swap(false) {
+		return
+	}
+	// Decide waits until everything acknowledged is applied.
+	if err := c.f.cfg.Store.Decide(c.f.ctx, func(store.Tx) error { return nil }); err != nil {
+		return // the controller stops, or has said what is wrong
+	}
+	c.f.Changed(c.terminal)
 }
 
 // read reads one message. Frames that pass a limit end the connection.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -221,6 +222,15 @@ func TestTerminalThatDoesNotReadIsDropped(t *testing.T) {
 	other.ack()
 }
 
+func tick(t *testing.T, to chan<- time.Time, at time.Time) {
+	t.Helper()
+	select {
+	case to <- at:
+	case <-time.After(patience):
+		t.Fatal("nobody takes the tick")
+	}
+}
+
 func TestCommandsUntilDoneOrExpired(t *testing.T) {
 	sweep := make(chan time.Time)
 	w := newWorld(t, func(c *Config) {
@@ -274,13 +284,13 @@ func TestCommandsUntilDoneOrExpired(t *testing.T) {
 	must(t, err)
 	changes, cancel := w.f.Subscribe()
 	defer cancel()
-	sweep <- time.Now()
-	sweep <- time.Now() // the first look is over
+	tick(t, sweep, time.Now())
+	tick(t, sweep, time.Now()) // the first look is over
 	if got := w.command(absent); got.Status != store.CommandPending {
 		t.Errorf("before its time is over: %s", got.Status)
 	}
 	w.late.Store(int64(time.Hour))
-	sweep <- time.Now()
+	tick(t, sweep, time.Now())
 	waitFor(t, changes, func() bool { return w.command(absent).Status == store.CommandExpired })
 	if got := w.command(id); got.Status != store.CommandExpired {
 		t.Errorf("delivered and never answered: %s", got.Status)
@@ -336,19 +346,19 @@ func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
 	x := enrolled(w)
 	p := owing(t, x)
 	start := time.Now()
-	ticks <- start.Add(time.Minute)
-	ticks <- start.Add(time.Minute) // the first was worked off
+	tick(t, ticks, start.Add(time.Minute))
+	tick(t, ticks, start.Add(time.Minute)) // the first was worked off
 	if got := w.row(x.resp.Terminal); got.Owes != "S" || got.OwedFor < 30 || got.OwedFor > 60 || got.State != store.StateActive {
 		t.Errorf("after a minute: %s owes %q for %d s", got.State, got.Owes, got.OwedFor)
 	}
 	owed := w.row(x.resp.Terminal).OwedFor
 	w.late.Store(int64(30 * 24 * time.Hour)) // the wall clock counts for nothing
-	ticks <- start.Add(time.Minute)
-	ticks <- start.Add(time.Minute)
+	tick(t, ticks, start.Add(time.Minute))
+	tick(t, ticks, start.Add(time.Minute))
 	if got := w.row(x.resp.Terminal); got.OwedFor != owed || got.State != store.StateActive {
 		t.Errorf("after a month of wall time: %s for %d s, was %d", got.State, got.OwedFor, owed)
 	}
-	ticks <- start.Add(24 * time.Hour)
+	tick(t, ticks, start.Add(24*time.Hour))
 	p.until("quarantine", isQuarantine(t, x, wire.QuarReceiptMissing))
 }
 
@@ -432,6 +442,12 @@ func TestCloseEndsConnectionsThatSaidNothing(t *testing.T) {
 	ws, err := x.dial() // no hello
 	must(t, err)
 	defer ws.Close()
+	here := func() bool { w.f.mu.Lock(); defer w.f.mu.Unlock(); return len(w.f.open) == 1 }
+	for limit := time.Now().Add(patience); !here(); runtime.Gosched() { // the handler is not through with it
+		if time.Now().After(limit) {
+			t.Fatal("the connection is not known")
+		}
+	}
 	done := make(chan struct{})
 	go func() { w.f.Close(); close(done) }()
 	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {

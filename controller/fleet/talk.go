@@ -171,6 +171,11 @@ func (c *conn) refresh() {
 		return err
 	})
 	switch {
+	case c.over():
+		if err == nil && dirty {
+			c.f.Changed(c.terminal)
+		}
+		return
 	case errors.Is(err, pki.ErrRevoked):
 		c.fault(websocket.ClosePolicyViolation, "revoked", err)
 		return
