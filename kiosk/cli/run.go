@@ -36,6 +36,14 @@ func run(ctx context.Context, c *call) error {
 	if err := os.MkdirAll(places, 0o755); err != nil {
 		return fmt.Errorf("cannot make the display's folder: %w", err)
 	}
+	// The agent's passing files lie where the wipe expects them, and go with each start.
+	scratch := filepath.Join(c.cfg.Run, "agent")
+	if err := os.RemoveAll(scratch); err != nil {
+		return fmt.Errorf("cannot clear the agent's passing files: %w", err)
+	}
+	if err := ownFolder(scratch, c.cfg.UIDBase); err != nil {
+		return err
+	}
 	agentUID, shellUID := c.cfg.UIDBase, c.cfg.UIDBase+1
 	// The display outlives ctx: the agent still shows the last wipe while it stops.
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -63,7 +71,7 @@ func run(ctx context.Context, c *call) error {
 	err = warden.Run(ctx, warden.Config{
 		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
 		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
-		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, x.Display(), x.Authority(agentUID))},
+		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, scratch, x.Display(), x.Authority(agentUID))},
 		Press:   []string{rolePress},
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})
@@ -75,8 +83,8 @@ func run(ctx context.Context, c *call) error {
 }
 
 // agentEnv is the agent's whole environment.
-func agentEnv(c *call, display, authority string) []string {
-	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/", "DISPLAY=" + display, "XAUTHORITY=" + authority, configEnv + "=" + string(c.text)}
+func agentEnv(c *call, scratch, display, authority string) []string {
+	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/", "TMPDIR=" + scratch, "DISPLAY=" + display, "XAUTHORITY=" + authority, configEnv + "=" + string(c.text)}
 	if c.cfg.Sim {
 		env = append(env, "BORNE_SIM=1")
 	}

@@ -43,7 +43,7 @@ func run() error {
 	} else {
 		fmt.Println("Le poste s’ouvre dans une fenêtre de cet écran.")
 	}
-	s, err := stand.Up(ctx, stand.Options{Dir: dir, Bin: filepath.Dir(self), Console: 8080, Bench: 8601, Log: log,
+	s, err := stand.Up(ctx, stand.Options{Dir: dir, Bin: filepath.Dir(self), Console: 8080, Uplink: 8443, Bench: 8601, Log: log,
 		Progress: func(p string) { fmt.Println(p) }})
 	defer func() {
 		fmt.Println("\nArrêt : la session en cours est effacée, puis tout se ferme…")

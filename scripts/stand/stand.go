@@ -28,6 +28,7 @@ type Options struct {
 	UIDBase  int    // accounts of the terminal; 0: the default
 	Net      string // network of the sessions; empty: the default
 	Console  int    // port of the console; 0: a free one
+	Uplink   int    // port of the terminals' listener; 0: a free one. A folder that is used again needs the same one.
 	Bench    int    // port of the bench; 0: a free one
 	Log      io.Writer
 	Progress func(string) // a sentence for whoever waits; nil: silent
@@ -73,7 +74,7 @@ func (s *Stand) path(name string) string { return filepath.Join(s.opt.Dir, name)
 
 // configure writes both files, on ports that are free now.
 func (s *Stand) configure() error {
-	ports, err := free(s.opt.Console, 0, s.opt.Bench)
+	ports, err := free(s.opt.Console, s.opt.Uplink, s.opt.Bench)
 	if err != nil {
 		return err
 	}
