@@ -80,8 +80,17 @@ func (w *warden) runAgent(ctx context.Context) error {
 	select {
 	case err = <-ended:
 	case <-served: // it closed its socket: it cannot work any more
-		cmd.Process.Kill()
-		err = <-ended
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		if err := w.destroyAll(end); err != nil {
+			w.c.Log.Error("sandboxes are left", "error", err)
+		}
+		cancel()
+		select { // it most often is ending, and its status tells why
+		case err = <-ended:
+		case <-time.After(2 * time.Second):
+			cmd.Process.Kill()
+			err = <-ended
+		}
 	case <-ctx.Done():
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
