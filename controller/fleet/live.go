@@ -120,7 +120,7 @@ func (f *Fleet) join(c *conn) error {
 	f.mu.Lock()
 	old := f.conns[c.terminal]
 	f.mu.Unlock()
-	if old != nil && old.boot != c.boot && old.alive(f.cfg.Probe) {
+	if old != nil && (old.boot != c.boot || c.boot == "") && old.alive(f.cfg.Probe) {
 		f.counts.clones.Add(1)
 		err := f.cfg.Store.Decide(f.ctx, func(tx store.Tx) error {
 			return f.cfg.Rules.Quarantine(tx, c.terminal, wire.QuarClone, "two machines were connected at once", "")
