@@ -29,16 +29,9 @@ func (c *count) add(where string) {
 
 // target says what an examination looks for.
 type target struct {
-	since time.Time    // wall clock: files changed from then on are newer
-	boxes []*box       // whose namespaces must be gone
-	seek  []*seeker    // canaries in files
-	files []openedTree // more trees to read: those of a living sandbox
-}
-
-// openedTree is a tree that has no path of its own here.
-type openedTree struct {
-	fd   int
-	path string
+	since time.Time // wall clock: files changed from then on are newer
+	boxes []*box    // whose namespaces must be gone
+	seek  []*seeker // canaries in files
 }
 
 // examine looks from outside for everything of this instance's sandboxes.
@@ -168,9 +161,6 @@ func (w *warden) lookFiles(out map[string]*count, t target) {
 	}
 	for _, r := range roots(append([]string{w.c.State, w.c.Run}, w.c.Places...), parseMounts(string(mounts))) {
 		wk.root(r)
-	}
-	for _, tr := range t.files {
-		wk.folder(tr.fd, tr.path, 0)
 	}
 	owned.err, fresh.err = wk.trouble, wk.trouble
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"borne/controller/wire"
 	"borne/kiosk/sandbox"
 
 	"golang.org/x/sys/unix"
@@ -133,14 +132,4 @@ func plantSegment(uid int) (drop func(), err error) {
 		return nil, fmt.Errorf("cannot plant a segment: %w", err)
 	}
 	return drop, nil
-}
-
-// requiredFound tells whether the self-test saw every kind.
-func (t selfTest) complete() bool {
-	for _, n := range wire.RequiredChecks() {
-		if !t.found[n] {
-			return false
-		}
-	}
-	return true
 }
