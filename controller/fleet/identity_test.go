@@ -75,6 +75,7 @@ func TestRestoredControllerKnowsItsSignature(t *testing.T) {
 	w := newWorld(t, nil)
 	x := enrolled(w)
 	backup := w.row(x.resp.Terminal)
+	first := *x
 	if p := x.renew(); p.Code != "" {
 		t.Fatalf("renewal: %+v", p)
 	}
@@ -92,6 +93,9 @@ func TestRestoredControllerKnowsItsSignature(t *testing.T) {
 	}
 	if got := w.row(x.resp.Terminal).Serials; len(got) != 1 || got[0] == backup.Serials[0] {
 		t.Errorf("certificates that are good: %v, before %v", got, backup.Serials)
+	}
+	if !first.refused() {
+		t.Error("the certificate before is good after the next one was seen")
 	}
 	must(t, w.f.Revoke(t.Context(), x.resp.Terminal, ""))
 	if !x.refused() {
