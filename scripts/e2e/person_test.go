@@ -77,6 +77,18 @@ func (p *person) open(page, url string) {
 	p.do(step{"do": "open", "page": page, "url": url})
 }
 func (p *person) key(key string) { p.t.Helper(); p.do(step{"do": "key", "key": key}) }
+
+// click presses a point of the terminal's screen, in its own pixels.
+func (p *person) click(x, y int) {
+	p.t.Helper()
+	p.do(step{"do": "click", "x": x, "y": y, "width": width, "height": height})
+}
+
+func (p *person) press(page, selector string) {
+	p.t.Helper()
+	p.do(step{"do": "press", "page": page, "selector": selector})
+}
+
 func (p *person) expect(page, text string) {
 	p.t.Helper()
 	p.do(step{"do": "expect", "page": page, "text": text})

@@ -7,10 +7,19 @@ package internet
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -152,4 +161,43 @@ func (n *Net) Down() {
 	}
 	exec.Command("ip", "netns", "del", n.ns).Run()
 	os.RemoveAll(n.dir)
+}
+
+// ServeTLS runs h over TLS on Web:port inside the namespace.
+func (n *Net) ServeTLS(port int, cert tls.Certificate, h http.Handler) error {
+	var ln net.Listener
+	err := n.Do(func() (err error) {
+		ln, err = tls.Listen("tcp4", net.JoinHostPort(Web, fmt.Sprint(port)), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot serve in the test network: %w", err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	n.servers = append(n.servers, s)
+	go s.Serve(ln)
+	return nil
+}
+
+// Certificate makes an authority of the test's own (PEM) and a server's
+// certificate for the names, both good for an hour.
+func Certificate(names ...string) (caPEM []byte, cert tls.Certificate, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, cert, fmt.Errorf("cannot make a certificate: %w", err)
+	}
+	now := time.Now()
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test authority"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	if err != nil {
+		return nil, cert, fmt.Errorf("cannot make a certificate: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, key)
+	if err != nil {
+		return nil, cert, fmt.Errorf("cannot make a certificate: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), tls.Certificate{Certificate: [][]byte{der, caDER}, PrivateKey: key}, nil
 }

@@ -100,6 +100,9 @@ func (s *Stand) configure() error {
 	if err := os.MkdirAll(s.opt.Dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the folder: %w", err)
 	}
+	if err := os.Chmod(s.opt.Dir, 0o755); err != nil {
+		return fmt.Errorf("cannot open the folder to the terminal's roles: %w", err)
+	}
 	for name, text := range map[string]string{"controller.toml": controller, "kiosk.toml": kiosk} {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("cannot write %s: %w", name, err)
@@ -190,7 +193,8 @@ func (s *Stand) startTerminal(ctx context.Context) error {
 // LoginLink makes a one-time link to the console.
 func (s *Stand) LoginLink(ctx context.Context) (string, error) {
 	out, err := s.Controller(ctx, "user", "link")
-	return strings.TrimSpace(out), err
+	link, _, _ := strings.Cut(out, "\n") // a sentence for people follows
+	return strings.TrimSpace(link), err
 }
 
 // KillTerminal ends the terminal as a power cut would; it starts again by itself.

@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// keyboard presses real keys on the terminal's display, with xdotool.
+type keyboard struct {
+	t   *testing.T
+	env []string
+}
+
+// keyboard finds the display by the agent's own environment.
+func (h *hall) keyboard() keyboard {
+	h.t.Helper()
+	_, warden := h.stand.Pids()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, e := range entries {
+		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		rest := stat[bytes.LastIndexByte(stat, ')')+1:]
+		if f := strings.Fields(string(rest)); len(f) < 2 || f[1] != strconv.Itoa(warden) {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err != nil {
+			continue
+		}
+		var out []string
+		for _, kv := range strings.Split(string(env), "\x00") {
+			if strings.HasPrefix(kv, "DISPLAY=") || strings.HasPrefix(kv, "XAUTHORITY=") {
+				out = append(out, kv)
+			}
+		}
+		if len(out) == 2 {
+			return keyboard{h.t, append(out, "PATH="+os.Getenv("PATH"))}
+		}
+	}
+	h.t.Fatal("cannot find the agent's display")
+	return keyboard{}
+}
+
+func (k keyboard) run(args ...string) {
+	k.t.Helper()
+	c := exec.Command("xdotool", args...)
+	c.Env = k.env
+	if out, err := c.CombinedOutput(); err != nil {
+		k.t.Fatalf("xdotool %s: %v: %s", args[0], err, out)
+	}
+}
+
+func (k keyboard) press(keys ...string) {
+	k.t.Helper()
+	for _, key := range keys {
+		k.run("key", "--delay", "60", key)
+	}
+}
+
+func (k keyboard) typed(text string) { k.t.Helper(); k.run("type", "--delay", "25", text) }
