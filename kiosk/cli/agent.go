@@ -33,14 +33,6 @@ const wardenFD = 3
 // enrolledEvery is how often an agent that is not enrolled looks whether it is.
 const enrolledEvery = 3 * time.Second
 
-// times is the terminal's clock.
-type times struct {
-	clock.System
-	mono clock.Monotonic
-}
-
-func (t times) Mono() time.Duration { return t.mono.Now() }
-
 // runAgent is the unprivileged role. It assembles the parts that agent.Agent
 // works with; only the warden starts it.
 func runAgent(ctx context.Context, c *call) error {
@@ -58,8 +50,8 @@ func runAgent(ctx context.Context, c *call) error {
 	// What follows must outlive ctx: when it ends, the agent still wipes and shows it.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	t := times{clock.NewSystem(clock.BuildTime()), clock.NewMonotonic()}
-	j, err := journal.Open(filepath.Join(c.cfg.State, "agent", "journal.db"), journal.Options{Clock: t.System})
+	t := newTimes(clock.NewSystem(clock.BuildTime()), clock.NewMonotonic())
+	j, err := journal.Open(filepath.Join(c.cfg.State, "agent", "journal.db"), journal.Options{Clock: t})
 	if err != nil {
 		return err
 	}
@@ -178,7 +170,7 @@ type joining struct {
 	folder  *uplink.Folder
 	route   uplink.Route
 	journal *journal.Journal
-	times   times
+	times   *times
 	boot    string
 	watch   func(func() error)
 }
