@@ -58,6 +58,7 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 		p.open.Close()
 		p.open = nil
 	}
+	token := p.server.Cookie() // before the browser starts: what an earlier one was given ends
 	_, files, err := p.warden.Do(ctx, sandbox.Request{Shell: &sandbox.Shell{Origin: p.server.Origin(), Width: p.width, Height: p.height, Lang: "fr"}})
 	if err != nil {
 		return nil, err
@@ -66,7 +67,6 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := p.server.Cookie()
 	p.open, err = browser.OpenShell(ctx, browser.ShellConfig{Pipe: tube, URL: p.server.Origin() + "/", Cookie: token.Name, Token: token.Value, Log: p.log})
 	if err != nil {
 		return nil, err

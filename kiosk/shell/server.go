@@ -135,7 +135,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if err := s.admit(w, r); err != nil {
-		s.log.Warn("request to the shell's page refused", "err", err)
+		level := slog.LevelWarn
+		if errors.Is(err, errEarly) {
+			level = slog.LevelDebug
+		}
+		s.log.Log(r.Context(), level, "request to the shell's page refused", "err", err)
 		http.Error(w, "refused", http.StatusForbidden)
 		return
 	}
@@ -149,6 +153,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.FileServerFS(s.files).ServeHTTP(w, r)
 	}
 }
+
+// errEarly is the shell's own first request: its browser starts on our address,
+// the only one that its policy lets the pipe drive, a moment before it is
+// handed the token. It is refused like any other, but nothing is wrong.
+var errEarly = errors.New("it has no cookie yet")
 
 // admit refuses every request that is not of our page in our browser: the
 // machine's other users reach this port as well, and so does any web page
@@ -164,11 +173,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("it comes from another site (%.40q)", f)
 	}
 	c, err := r.Cookie(cookieName)
-	if err != nil {
-		return errors.New("it has no cookie")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil {
+		if s.token != "" && r.URL.Path == "/" && r.Method == http.MethodGet {
+			return errEarly
+		}
+		return errors.New("it has no cookie")
+	}
 	switch {
 	case s.session != "" && equal(c.Value, s.session):
 		return nil

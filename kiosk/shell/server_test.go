@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -17,12 +19,14 @@ import (
 
 const patience = 5 * time.Second
 
-func start(t *testing.T) *Server {
+func start(t *testing.T) *Server { return startLogged(t, nil) }
+
+func startLogged(t *testing.T, log *slog.Logger) *Server {
 	t.Helper()
 	s, err := New(fstest.MapFS{
 		"index.html": {Data: []byte("<!doctype html><title>Borne</title>")},
 		"app.js":     {Data: []byte("'use strict'")},
-	}, nil)
+	}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +119,49 @@ func TestTokenIsSpentOnce(t *testing.T) {
 		t.Errorf("new token: %d", got)
 	}
 }
+
+// The shell's browser starts on our address before it can be handed the token:
+// that one refusal is no warning, every other one is.
+func TestOnlyTheExpectedRefusalIsQuiet(t *testing.T) {
+	var out strings.Builder
+	var mu sync.Mutex
+	s := startLogged(t, slog.New(slog.NewTextHandler(writer(func(b []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return out.Write(b)
+	}), nil)))
+	said := func() string { mu.Lock(); defer mu.Unlock(); return out.String() }
+	refused := func(path string, c *http.Cookie) {
+		t.Helper()
+		if resp := ask(t, s, path, c, nil); resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("%s: %s", path, resp.Status)
+		}
+	}
+	token := s.Cookie()
+	refused("/", nil)
+	if got := said(); got != "" {
+		t.Errorf("the browser's first request is told of: %s", got)
+	}
+	for i, warns := range []func(){
+		func() { refused("/app.js", nil) },
+		func() { refused("/", &http.Cookie{Name: cookieName, Value: "other"}) },
+		func() {
+			if resp := ask(t, s, "/", token, nil); resp.StatusCode != http.StatusOK {
+				t.Fatalf("with the token: %s", resp.Status)
+			}
+			refused("/", nil) // the token is spent: somebody else
+		},
+	} {
+		warns()
+		if n := strings.Count(said(), "level=WARN"); n != i+1 {
+			t.Errorf("%d warnings after %d requests that nobody expects: %s", n, i+1, said())
+		}
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 func TestOnlyOurPageIsServed(t *testing.T) {
 	s := start(t)
