@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.site = w.console.site("Collège Raoul Blanchard")
 	w.space = w.console.space(w.site, "Hall")
 	w.console.rule(w.site, func(p *policy.Policy) {
-		p.Hours = policy.Hours{Always: true}
+		p.Hours.Always = true
 		p.Access.AnyBadge = true
 		p.Permits.Prefetch = prefetch
 	})
