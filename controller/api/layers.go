@@ -22,13 +22,8 @@ func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error)
 
 // wrong lists what would make the policy useless or unsafe, field by field.
 func wrong(p policy.Policy) []field {
-	found := p.Check()
-	if p.Access.BadgeRequired && !p.Access.AnyBadge && len(p.Access.Known) == 0 {
-		found = append(found, policy.Problem{Field: "access.badgeRequired",
-			Sentence: "Aucun badge n’est connu ici : personne ne pourrait commencer. Acceptez tous les badges, ou n’en demandez pas."})
-	}
 	var all []field
-	for _, f := range found {
+	for _, f := range p.Check() {
 		all = append(all, field{"body.policy." + place.ReplaceAllString(f.Field, "[$1]"), f.Sentence})
 	}
 	return all

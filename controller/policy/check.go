@@ -58,8 +58,8 @@ func (p Policy) Check() []Problem {
 	if p.Profile == "" || len(p.Profile) > 40 {
 		c.add("profile", "Donnez un profil au poste (40 caractères au plus).")
 	}
-	if p.Access.BadgeRequired && !p.Access.AnyBadge && len(p.Access.Known) > 5000 {
-		c.add("access.known", "La liste des badges est trop longue (5 000 au plus).")
+	if p.Access.BadgeRequired && !p.Access.AnyBadge {
+		c.add("access.badgeRequired", "Aucun badge n’est connu ici : personne ne pourrait commencer. Acceptez tous les badges, ou n’en demandez pas.")
 	}
 	c.between("printing.pagesPerSession", "Le nombre de pages par session", p.Printing.PagesPerSession, 0, 1000)
 	c.between("printing.pagesPerDay", "Le nombre de pages par jour", p.Printing.PagesPerDay, 0, 10000)

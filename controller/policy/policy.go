@@ -38,9 +38,8 @@ type Session struct {
 
 // Access says who may begin.
 type Access struct {
-	BadgeRequired bool     `json:"badgeRequired"`
-	AnyBadge      bool     `json:"anyBadge"` // badges need not be known
-	Known         [][]byte `json:"known"`    // h1 of the badges that may begin offline; kept in RAM only
+	BadgeRequired bool `json:"badgeRequired"` // needs AnyBadge as well
+	AnyBadge      bool `json:"anyBadge"`      // any badge opens a session; without it none does
 }
 
 // Web says where a session may go.

@@ -97,7 +97,7 @@ func badge(a policy.Access) string {
 	switch {
 	case a.BadgeRequired:
 		return "required"
-	case a.AnyBadge || len(a.Known) > 0:
+	case a.AnyBadge:
 		return "offered"
 	}
 	return "none"

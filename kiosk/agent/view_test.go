@@ -97,7 +97,4 @@ func TestViewOfWarningsAndWords(t *testing.T) {
 			t.Errorf("badge %q, want %q", got, want)
 		}
 	}
-	if got := ViewOf(s, at, Face{Access: policy.Access{Known: [][]byte{{1}}}}).Badge; got != "offered" {
-		t.Errorf("badge %q", got)
-	}
 }

@@ -323,7 +323,6 @@ export interface components {
         Access: {
             anyBadge: boolean;
             badgeRequired: boolean;
-            known: string[];
         };
         AppliedView: {
             /** Format: int64 */
