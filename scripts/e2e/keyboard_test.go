@@ -51,10 +51,10 @@ func (h *hall) keyboard() keyboard {
 	return keyboard{}
 }
 
-func (k keyboard) run(args ...string) {
+func (k keyboard) run(stdin string, args ...string) {
 	k.t.Helper()
 	c := exec.Command("xdotool", args...)
-	c.Env = k.env
+	c.Env, c.Stdin = k.env, strings.NewReader(stdin)
 	if out, err := c.CombinedOutput(); err != nil {
 		k.t.Fatalf("xdotool %s: %v: %s", args[0], err, out)
 	}
@@ -63,8 +63,13 @@ func (k keyboard) run(args ...string) {
 func (k keyboard) press(keys ...string) {
 	k.t.Helper()
 	for _, key := range keys {
-		k.run("key", "--delay", "60", key)
+		k.run("", "key", "--delay", "60", key)
 	}
 }
 
-func (k keyboard) typed(text string) { k.t.Helper(); k.run("type", "--delay", "25", text) }
+// typed hands the text over on standard input: an X server keeps the command
+// lines of its clients in its memory, and there the search would find it.
+func (k keyboard) typed(text string) {
+	k.t.Helper()
+	k.run(text, "type", "--delay", "25", "--file", "-")
+}
