@@ -63,7 +63,7 @@ const policy = {
   languages: ['fr', 'fr-x-facile', 'en'],
   session: { minutes: 45, extendMinutes: 15, maxMinutes: 120, minMinutes: 5, warnMinutes: [10, 5, 1], idleSeconds: 180, graceSeconds: 60, uploadSeconds: 10, thanksSeconds: 20 },
   hours: { always: false, weekly: [[], day(480, 720, 810, 1050), day(480, 720, 810, 1050), day(480, 720), day(480, 720, 810, 1140), day(480, 720, 810, 1020), []], exceptions: [{ day: '2026-12-21', spans: [], why: 'Vacances de Noël' }] },
-  access: { badgeRequired: false, anyBadge: true, known: [] },
+  access: { badgeRequired: false, anyBadge: true },
   web: { allowed: [], blocked: ['example.org'], downloads: true, uploads: true, popups: true, camera: false, thirdPartyCookies: true },
   portal: { title: 'Vos démarches en ligne', tiles: [{ name: 'CAF', url: 'https://www.caf.fr/', hint: 'Allocations, logement, garde d’enfants', icon: 'family' }, { name: 'France Travail', url: 'https://www.francetravail.fr/', hint: 'Emploi, inscription, indemnisation', icon: 'work' }, { name: 'Haute-Savoie', url: 'https://www.hautesavoie.fr/', hint: 'Aides et services du Département', icon: 'place' }] },
   printing: { enabled: true, pagesPerSession: 10, pagesPerDay: 20, colour: false },
