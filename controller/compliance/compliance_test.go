@@ -558,6 +558,28 @@ func TestRestored(t *testing.T) {
 	w.expect(store.StateQuarantined, wire.QuarReceiptForged)
 }
 
+// TestRestoredPermits: a terminal drops what it holds of an older generation, so
+// those permits are no part of what it may hold of the new one.
+func TestRestoredPermits(t *testing.T) {
+	w := newWorld(t, nil)
+	old := w.permits()
+	w.decide(func(tx store.Tx) error { // the backup knows all of them
+		return store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}, Row: store.Setting{Generation: 2}})
+	})
+	fresh := w.permits()
+	if len(fresh) != len(old) {
+		t.Errorf("%d permits after a restore, %d before", len(fresh), len(old))
+	}
+	for _, p := range fresh {
+		if p.Generation != 2 {
+			t.Errorf("permit %d is of generation %d", p.N, p.Generation)
+		}
+	}
+	s := w.begin(old[0]) // in a session that began before the terminal heard of it
+	w.hand(w.receipt(s, old[0]))
+	w.expect(store.StateActive, "")
+}
+
 func TestCommands(t *testing.T) {
 	w := newWorld(t, nil)
 	send := func(c wire.Command) (id string, err error) {

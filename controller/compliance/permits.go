@@ -16,8 +16,8 @@ import (
 const forgotten = 100_000
 
 // GrantPermits returns every permit that the terminal may hold: those granted
-// and not consumed, filled up to the policy's prefetch. None in quarantine, and
-// no new one while a begun session has no verified receipt.
+// by this generation and not consumed, filled up to the policy's prefetch. None
+// in quarantine, and no new one while a begun session has no verified receipt.
 func (r *Rules) GrantPermits(tx store.Tx, id string) ([]wire.Envelope, error) {
 	t, err := store.Get[store.Terminal](tx, id)
 	if err != nil {
@@ -26,13 +26,19 @@ func (r *Rules) GrantPermits(tx store.Tx, id string) ([]wire.Envelope, error) {
 	if t.Row.State != store.StateActive || (t.Row.Sim && r.cfg.RefuseSim) {
 		return nil, nil
 	}
+	gen, err := Generation(tx)
+	if err != nil {
+		return nil, err
+	}
 	now := r.cfg.Now().UTC()
 	var held []wire.Envelope
 	for p, err := range store.Find[store.PermitRow](tx, "held", id) {
 		if err != nil {
 			return nil, err
 		}
-		if now.Before(p.Row.NotAfter) {
+		// A terminal drops those of an older generation with the first newer one:
+		// counted as held they would leave it almost none until they expire.
+		if p.Row.Generation == gen && now.Before(p.Row.NotAfter) {
 			held = append(held, p.Row.Envelope)
 		}
 	}
@@ -40,10 +46,6 @@ func (r *Rules) GrantPermits(tx store.Tx, id string) ([]wire.Envelope, error) {
 		return held, nil
 	}
 	p, err := Effective(tx, t)
-	if err != nil {
-		return nil, err
-	}
-	gen, err := Generation(tx)
 	if err != nil {
 		return nil, err
 	}
