@@ -34,6 +34,7 @@ type Agent struct {
 	online  bool
 	heard   *reference // a time that the controller told
 	devices map[string]wire.Device
+	calling time.Duration // when staff were last called; 0: never
 	boxes   *boxes
 	stuck   *step // could not be committed yet
 	stuckAt time.Duration
@@ -126,7 +127,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	}
 	ended := ctx.Done()
 	var late <-chan time.Time
-	taps, contact, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Devices, a.parts.Warden.Events()
+	taps, contact, calls, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Devices, a.parts.Warden.Events()
 	for !a.done {
 		a.show(work)
 		a.keepStandby(work)
@@ -163,6 +164,12 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				l = hw.Unknown
 			}
 			a.apply(work, session.Case{Contact: contactOf(l)})
+		case l, ok := <-calls:
+			if !ok {
+				calls = nil
+				continue
+			}
+			a.called(work, l)
 		case s, ok := <-devices:
 			if !ok {
 				devices = nil

@@ -54,6 +54,7 @@ type Parts struct {
 	Uplink  Uplink           // nil: not enrolled
 	Taps    <-chan hw.Tap    // nil: no reader
 	Case    <-chan hw.Level  // nil: no contact
+	Call    <-chan hw.Level  // button that calls staff; nil: none
 	Devices <-chan hw.Status // nil: none
 	Pages   ShellBrowser     // nil: the shell's page is shown by somebody else
 	Fatal   <-chan error     // something without which no agent can work; nil: nothing

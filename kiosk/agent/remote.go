@@ -198,6 +198,21 @@ func contactOf(l hw.Level) session.Contact {
 	return session.ContactUnknown
 }
 
+// callEvery bounds how often staff are told that somebody calls: people press
+// more than once.
+const callEvery = 30 * time.Second
+
+// called tells staff that somebody pressed their button.
+func (a *Agent) called(work context.Context, l hw.Level) {
+	at := a.now()
+	if l != hw.On || a.calling > 0 && at.Mono-a.calling < callEvery {
+		return
+	}
+	if a.applyWith(work, nil, extra{records: []wire.Record{draft(at, wire.KindAlert, wire.Alert{Code: "call"})}}) {
+		a.calling = at.Mono
+	}
+}
+
 // acted takes what a person pressed.
 func (a *Agent) acted(work context.Context, act shell.Action) {
 	f := session.Acted{Do: session.Do(act.Do), Lang: act.Lang}

@@ -167,6 +167,15 @@ func devicesOf(ctx context.Context, c *call, p *agent.Parts, bench *sim.Bench, m
 			}
 			p.Case = in.Levels()
 			forward(in.Supervisor)
+		case d.Driver == "call" && p.Call != nil:
+			return fmt.Errorf("cannot use device %s: there is a call button already; remove one from the configuration", role)
+		case d.Driver == "call":
+			in, err := supervise.StartInput(ctx, cfg, func(ctx context.Context) (hw.Input, error) { return devices.OpenInput(ctx, d, env) })
+			if err != nil {
+				return err
+			}
+			p.Call = in.Levels()
+			forward(in.Supervisor)
 		}
 	}
 	return nil

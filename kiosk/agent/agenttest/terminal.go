@@ -51,6 +51,7 @@ type Terminal struct {
 	ticks  chan time.Time
 	taps   chan hw.Tap
 	box    chan hw.Level
+	call   chan hw.Level
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 	err    error
@@ -75,8 +76,9 @@ func (t *Terminal) Start() error {
 	t.boots++
 	t.Journal, t.Shell, t.cancel, t.ended = j, newShell(), cancel, make(chan struct{})
 	t.ticks, t.taps, t.box = make(chan time.Time), make(chan hw.Tap), make(chan hw.Level)
+	t.call = make(chan hw.Level)
 	p := agent.Parts{Warden: t.Warden, Browser: t.Browsers, Stage: t.Stage, Shell: t.Shell, Journal: j, Clock: t.Clock, Ticks: t.ticks,
-		Taps: t.taps, Case: t.box, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
+		Taps: t.taps, Case: t.box, Call: t.call, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
 		Prepare: func(p policy.Policy, lang string) (sandbox.Prepare, error) {
 			return sandbox.Prepare{Profile: p.Profile, Lang: lang, Portal: []byte("<!doctype html>")}, nil
 		}}
@@ -170,6 +172,14 @@ func (t *Terminal) Tap(badges ...byte) {
 func (t *Terminal) Case(l hw.Level) {
 	select {
 	case t.box <- l:
+	case <-t.ended:
+	}
+}
+
+// CallStaff moves the button that calls staff.
+func (t *Terminal) CallStaff(l hw.Level) {
+	select {
+	case t.call <- l:
 	case <-t.ended:
 	}
 }
