@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -166,7 +167,7 @@ func (x *terminal) post(path string, body func(tls.ConnectionState) any, out any
 	must(x.w.t, c.SetDeadline(time.Now().Add(patience)))
 	b, err := json.Marshal(body(c.ConnectionState()))
 	must(x.w.t, err)
-	tr := &http.Transport{DisableKeepAlives: true, DialTLS: func(string, string) (net.Conn, error) { return c, nil }}
+	tr := &http.Transport{DisableKeepAlives: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}
 	resp, err := (&http.Client{Transport: tr}).Post("https://"+x.w.addr+path, "application/json", bytes.NewReader(b))
 	must(x.w.t, err)
 	defer resp.Body.Close()

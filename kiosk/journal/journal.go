@@ -20,6 +20,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"borne/controller/wire"
 )
@@ -194,7 +195,7 @@ func open(path string, opt Options) (j *Journal, err error) {
 	if j.db != nil {
 		_ = guarded(j.db.Close) // its first error is the one to tell
 	}
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("cannot open the journal %s: another agent has it open; stop that one, or give this one a state folder of its own: %w", path, ErrBusy)
 	}
 	return nil, fmt.Errorf("cannot open the journal %s: %w", path, full(err))

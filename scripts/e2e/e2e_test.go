@@ -100,6 +100,7 @@ type hall struct {
 	http   *http.Client
 	dir    string
 	shots  string
+	last   []byte // picture
 }
 
 func (h *hall) phase(from int, name string, within time.Duration) {
@@ -172,8 +173,25 @@ func (h *hall) login() {
 	h.api("POST", "/api/login/link", map[string]string{"token": token}, nil)
 }
 
-// picture keeps what the terminal shows, for people and for the README.
+// picture keeps what the terminal shows, for people and for the README: once
+// it differs from the picture before and stands still, or moves for good.
 func (h *hall) picture(name string) {
+	h.t.Helper()
+	var last []byte
+	for range 25 {
+		b := h.screen()
+		if bytes.Equal(b, last) && !bytes.Equal(b, h.last) {
+			break
+		}
+		last = b
+	}
+	h.last = last
+	if err := os.WriteFile(filepath.Join(h.shots, name+".png"), last, 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hall) screen() []byte {
 	h.t.Helper()
 	r, err := h.http.Get(h.stand.BenchURL + "/sim/screen.png")
 	if err != nil {
@@ -184,9 +202,7 @@ func (h *hall) picture(name string) {
 	if err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
 		h.t.Fatalf("cannot take a picture of the terminal: %s %v", r.Status, err)
 	}
-	if err := os.WriteFile(filepath.Join(h.shots, name+".png"), b, 0o644); err != nil {
-		h.t.Fatal(err)
-	}
+	return b
 }
 
 // policy changes the space's rules as a correspondant would, and waits until

@@ -42,6 +42,7 @@ const (
 
 // Net is one running test network.
 type Net struct {
+	lock    *os.File // one at a time: they share their addresses
 	ns      string
 	dir     string
 	dns     *exec.Cmd
@@ -67,6 +68,9 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 			n.Down()
 		}
 	}()
+	if n.lock, err = alone(ctx); err != nil {
+		return n, err
+	}
 	host, inside := "bw"+tag+"h", "bw"+tag+"n"
 	for _, line := range []string{
 		"netns add " + n.ns,
@@ -84,6 +88,27 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 		}
 	}
 	return n, n.startDNS(ctx, names)
+}
+
+// alone waits until no other test network is up on this machine.
+func alone(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "borne-internet.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the test network: %w", err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return f, nil
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("cannot make the test network: another one is up: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
 }
 
 func (n *Net) startDNS(ctx context.Context, names []string) error {
@@ -161,6 +186,9 @@ func (n *Net) Down() {
 	}
 	exec.Command("ip", "netns", "del", n.ns).Run()
 	os.RemoveAll(n.dir)
+	if n.lock != nil {
+		n.lock.Close()
+	}
 }
 
 // ServeTLS runs h over TLS on Web:port inside the namespace.

@@ -16,7 +16,7 @@ func TestServesByName(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: network namespaces need root")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	n, err := Up(ctx, "demarche.test")
 	if err != nil {

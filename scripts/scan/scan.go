@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -173,6 +174,12 @@ func (res *Result) process(pid int, fs []form, buf []byte) {
 		return
 	}
 	defer mem.Close()
+	pages, err := os.Open(dir + "/pagemap")
+	if err != nil {
+		res.Skipped = append(res.Skipped, dir)
+		return
+	}
+	defer pages.Close()
 	comm, _ := os.ReadFile(dir + "/comm")
 	res.Looked++
 	for sc := bufio.NewScanner(bytes.NewReader(maps)); sc.Scan(); {
@@ -189,10 +196,38 @@ func (res *Result) process(pid int, fs []form, buf []byte) {
 		if _, err := fmt.Sscanf(fields[0], "%x-%x", &from, &to); err != nil {
 			continue
 		}
-		found, n, _ := search(io.NewSectionReader(mem, int64(from), int64(to-from)), fs, buf)
-		res.Bytes += n
-		for _, as := range found {
-			res.Hits = append(res.Hits, Hit{fmt.Sprintf("pid %d (%s) %s %s", pid, bytes.TrimSpace(comm), fields[0], name), as})
+		for _, r := range present(pages, from, to) {
+			found, n, _ := search(io.NewSectionReader(mem, int64(r[0]), int64(r[1]-r[0])), fs, buf)
+			res.Bytes += n
+			for _, as := range found {
+				res.Hits = append(res.Hits, Hit{fmt.Sprintf("pid %d (%s) %s %s", pid, bytes.TrimSpace(comm), fields[0], name), as})
+			}
 		}
 	}
+}
+
+// present returns the stretches of [from, to) that are in memory or in swap
+// (proc_pid_pagemap(5), bits 63 and 62): the rest was never written, and
+// reserved address space is larger than any machine.
+func present(pagemap io.ReaderAt, from, to uint64) (runs [][2]uint64) {
+	const page, step = 4096, 4096 // bytes; entries read at once
+	b := make([]byte, 8*step)
+	for at := from; at < to; {
+		want := min(uint64(step), (to-at)/page)
+		n, _ := pagemap.ReadAt(b[:want*8], int64(at/page*8))
+		if n < 8 {
+			return append(runs, [2]uint64{at, to}) // cannot tell: read it all
+		}
+		for i := range n / 8 {
+			if entry := binary.NativeEndian.Uint64(b[i*8:]); entry>>62 != 0 {
+				if k := len(runs) - 1; k >= 0 && runs[k][1] == at {
+					runs[k][1] += page
+				} else {
+					runs = append(runs, [2]uint64{at, at + page})
+				}
+			}
+			at += page
+		}
+	}
+	return runs
 }
