@@ -86,6 +86,7 @@ func TestPolicyReachesEveryone(t *testing.T) {
 			t.Errorf("%s offers %+v", x.name, v.Charter)
 		}
 		x.Press(shell.Decline)
+		x.sync()
 		x.truth.refused[wire.EndDeclined]++
 		x.delivered()
 		x.proven()

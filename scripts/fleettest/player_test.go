@@ -100,6 +100,7 @@ func (x *terminal) play() {
 func (x *terminal) ends(want wire.Reason) {
 	x.t.Helper()
 	before := x.truth.ends[want]
+	x.see(shell.Thanks)
 	x.settle()
 	if x.truth.ends[want] != before+1 {
 		x.t.Fatalf("%s: the session did not end for %s: %v", x.name, want, x.truth.ends)
@@ -153,7 +154,7 @@ func endings() map[string]func(*terminal) wire.Reason {
 		"arrived": func(x *terminal) wire.Reason { x.Press(shell.Arrived); return wire.EndArrived },
 		"badge": func(x *terminal) wire.Reason {
 			x.Tap('z')
-			x.wait("the question whose turn it is", func(v shell.View) bool { return v.Warning != nil && v.Warning.Kind == "badge" })
+			x.wait("the question whether anybody is there", func(v shell.View) bool { return v.Warning != nil && v.Warning.Kind == "idle" })
 			x.Press(shell.Arrived)
 			return wire.EndBadge
 		},
@@ -177,7 +178,6 @@ func endings() map[string]func(*terminal) wire.Reason {
 		},
 		"tamper": func(x *terminal) wire.Reason {
 			x.Case(hw.On)
-			x.sync()
 			x.see(shell.Thanks)
 			x.Case(hw.Off)
 			return wire.EndTamper

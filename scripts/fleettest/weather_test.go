@@ -181,6 +181,7 @@ func (s *storm) turn(x *terminal, r *rand.Rand, ways map[string]func(*terminal) 
 	case 0:
 		x.begin(badge)
 		x.Press(shell.Decline)
+		x.sync()
 		x.truth.refused[wire.EndDeclined]++
 	case 1:
 		x.begin(badge)
