@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -13,19 +14,22 @@ import (
 // total; what it cannot read is kept as it came.
 func (r *Rules) Apply(tx store.Tx, id string, rec wire.Record) error {
 	t, err := store.Get[store.Terminal](tx, id)
+	at := r.when(rec)
 	if errors.Is(err, store.ErrNotFound) {
-		return keep(tx, store.Meta{ID: id}, rec)
+		return keep(tx, store.Meta{ID: id}, rec, at)
 	}
 	if err != nil {
 		return err
 	}
 	before := t
-	known, err := r.applyKind(tx, &t, rec)
+	filed := rec
+	filed.At = at
+	known, err := r.applyKind(tx, &t, filed)
 	if err != nil {
 		return err
 	}
 	if !known {
-		if err := keep(tx, t.Meta, rec); err != nil {
+		if err := keep(tx, t.Meta, rec, at); err != nil {
 			return err
 		}
 	}
@@ -41,8 +45,22 @@ func same(a, b store.Terminal) bool {
 	return err == nil && err2 == nil && string(x) == string(y)
 }
 
-func keep(tx store.Tx, of store.Meta, rec wire.Record) error {
-	id := store.TimeID(rec.At, fmt.Sprintf("%s-%d-%d", of.ID, rec.Epoch, rec.Seq))
+// ahead is how far a terminal's clock may be before ours.
+const ahead = 24 * time.Hour
+
+// when is the time under which a record's rows are filed. A terminal without a
+// clock that can be trusted says 1970: filed there, what it reports would be
+// over at once for retention, and in no report. The time at which it came is
+// then the best that is known.
+func (r *Rules) when(rec wire.Record) time.Time {
+	if now := r.cfg.Now().UTC(); rec.Unsure || rec.At.After(now.Add(ahead)) {
+		return now
+	}
+	return rec.At
+}
+
+func keep(tx store.Tx, of store.Meta, rec wire.Record, at time.Time) error {
+	id := store.TimeID(at, fmt.Sprintf("%s-%d-%d", of.ID, rec.Epoch, rec.Seq))
 	return store.Put(tx, store.Item[store.RecordRow]{Meta: store.Meta{ID: id, Site: of.Site, Scope: of.ID}, Row: store.RecordRow{Terminal: of.ID, Record: rec}})
 }
 
@@ -112,10 +130,12 @@ func body[T any](rec wire.Record) (T, bool) {
 }
 
 func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) error {
-	id := store.TimeID(rec.At, b.Session)
-	if _, err := store.Get[store.SessionRow](tx, id); err == nil {
+	if _, known, err := session(tx, t, b.Session); err != nil {
+		return err
+	} else if known {
 		return r.quarantine(tx, t, wire.QuarClone, "session "+b.Session+" began twice", "")
 	}
+	id := store.TimeID(rec.At, b.Session)
 	row := store.SessionRow{Session: b.Session, Terminal: t.ID, Permit: b.Permit, N: b.N, Profile: b.Profile, Lang: b.Lang,
 		Policy: b.Policy, Holder: string(b.Holder), Begun: rec.At, Unsure: rec.Unsure}
 	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {

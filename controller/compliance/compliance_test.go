@@ -545,6 +545,13 @@ func TestRestored(t *testing.T) {
 	s := w.begin(old[0]) // sent again
 	w.hand(w.receipt(s, old[0]))
 	w.expect(store.StateActive, "")
+	w.decide(func(tx store.Tx) error {
+		p, err := store.Get[store.PermitRow](tx, old[0].ID)
+		if p.Row.State != store.PermitProven || w.now.Sub(p.Row.NotAfter).Abs() > time.Hour {
+			t.Errorf("a permit from after the backup is %s and ends %s: retention would forget that it was used", p.Row.State, p.Row.NotAfter)
+		}
+		return err
+	})
 	fresh := w.permits()
 	if len(fresh) != 4 || fresh[0].N <= old[3].N || fresh[0].Generation != 2 {
 		t.Errorf("permits of the new generation: %+v", fresh)
@@ -556,6 +563,55 @@ func TestRestored(t *testing.T) {
 	w.expect(store.StateActive, "")
 	w.begin(wire.Permit{ID: "mine", N: fresh[3].N + 1})
 	w.expect(store.StateQuarantined, wire.QuarReceiptForged)
+}
+
+// TestUnsureClock: what a terminal without a clock reports is filed under the
+// time at which it came, and kept as it came.
+func TestUnsureClock(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.permits()[0]
+	for seq, c := range []struct {
+		at     time.Time
+		unsure bool
+		ago    time.Duration // under what time it is filed
+	}{
+		{time.Unix(7, 0), true, 0},                          // no clock yet
+		{w.now.Add(-40 * time.Hour), false, 41 * time.Hour}, // two days offline
+		{w.now.AddDate(9, 0, 0), false, 0},                  // set by a wrong hand
+	} {
+		w.now = w.now.Add(time.Duration(min(seq, 1)) * time.Hour)
+		filed := w.now.Add(-c.ago)
+		rec := wire.Record{Epoch: 1, Seq: uint64(seq + 1), Kind: wire.KindRefused, At: c.at, Unsure: c.unsure, Body: json.RawMessage(`{"reason":"closed"}`)}
+		w.decide(func(tx store.Tx) error { return w.rules.Apply(tx, "t1", rec) })
+		w.decide(func(tx store.Tx) error {
+			it, err := store.First(store.FindRange[store.RecordRow](tx, "terminal", "t1", store.TimeID(filed, ""), store.TimeID(filed.Add(time.Second), ""), false))
+			if err != nil || !it.Row.Record.At.Equal(c.at) {
+				t.Errorf("a record of %s is not filed at %s as it came: %+v %v", c.at, filed, it.Row.Record, err)
+			}
+			day := filed.In(w.rules.cfg.Location).Format("2006-01-02")
+			if _, err := store.Get[store.Rollup](tx, store.RollupID(day, "t1")); err != nil {
+				t.Errorf("it is in no figures of %s: %v", day, err)
+			}
+			return nil
+		})
+	}
+	begun, err := json.Marshal(wire.Begun{Session: "s", Permit: p.ID, N: p.N})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := range uint64(2) { // the second time is a clone's, whenever it says that it was
+		rec := wire.Record{Epoch: 1, Seq: 10 + seq, Kind: wire.KindBegun, At: time.Unix(int64(seq), 0), Unsure: true, Body: begun}
+		w.decide(func(tx store.Tx) error { return w.rules.Apply(tx, "t1", rec) })
+		w.now = w.now.Add(time.Minute)
+	}
+	w.expect(store.StateQuarantined, wire.QuarClone)
+	w.decide(func(tx store.Tx) error {
+		s, err := store.First(store.Find[store.SessionRow](tx, "session", "s"))
+		if !s.Row.Unsure || s.Row.Begun.Year() != w.now.Year() {
+			t.Errorf("session %+v", s.Row)
+		}
+		return err
+	})
 }
 
 // TestRestoredPermits: a terminal drops what it holds of an older generation, so

@@ -92,7 +92,10 @@ func (r *Rules) consume(tx store.Tx, t *terminal, b wire.Begun) (wire.Reason, st
 		if b.Permit == "" || gen == 1 || (t.Row.Generation == gen && b.N > t.Row.Forgot) {
 			return wire.QuarReceiptForged, "session " + b.Session + " began with a permit that was never granted", nil
 		}
-		p = store.Item[store.PermitRow]{Meta: store.Meta{ID: b.Permit, Site: t.Site, Scope: t.ID}, Row: store.PermitRow{Terminal: t.ID, N: b.N, State: store.PermitGranted}}
+		// Dated now, or retention would forget at once that it was used.
+		now := r.cfg.Now().UTC()
+		p = store.Item[store.PermitRow]{Meta: store.Meta{ID: b.Permit, Site: t.Site, Scope: t.ID},
+			Row: store.PermitRow{Terminal: t.ID, N: b.N, Granted: now, NotAfter: now, State: store.PermitGranted}}
 		t.Row.LastPermit = max(t.Row.LastPermit, b.N)
 	} else if err != nil {
 		return "", "", err
