@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"borne/controller/policy"
@@ -104,6 +103,8 @@ func runAgent(ctx context.Context, c *call) error {
 		c.log.Error("no browser; install it, or correct chromium in the configuration", "err", err)
 		p.Fault = wire.OutBrowser
 	}
+	// Without a browser nothing will ever be shown; being up is then to tell staff so.
+	p.Beat = beat(life, client, func() bool { return srv.Connected() || p.Fault == wire.OutBrowser })
 	cfg := agent.Config{Build: c.Version, Boot: bootID(), Machine: machine(firmware()...), Sim: c.cfg.Sim, State: c.cfg.State, Log: c.log}
 
 	var hardware *sim.Bench
@@ -113,8 +114,14 @@ func runAgent(ctx context.Context, c *call) error {
 		hardware, route.Dial = sim.NewBench(t.mono, 1), network.Dial
 		b, err := bench.New(bench.Config{Hardware: hardware, Network: network, Files: files, Listen: c.cfg.SimListen, Log: c.log,
 			Stage: func() bench.Stage { return st },
-			// Without a chance to tidy up, as when the mains go: the warden ends the sandboxes, and a new agent recovers.
-			Power: func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) }})
+			// Without a chance to tidy up, as when the mains go: every role ends, and the service manager starts them again.
+			Power: func() {
+				ctx, cancel := context.WithTimeout(life, 5*time.Second)
+				defer cancel()
+				if _, _, err := client.Do(ctx, sandbox.Request{Power: &sandbox.Power{}}); err != nil && !errors.Is(err, sandbox.ErrClosed) {
+					c.log.Error("the power stays on", "err", err)
+				}
+			}})
 		if err != nil {
 			return err
 		}

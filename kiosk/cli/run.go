@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"borne/hw/clock"
 	"borne/kiosk/notify"
 	"borne/kiosk/stage"
 	"borne/kiosk/warden"
@@ -63,16 +64,19 @@ func run(ctx context.Context, c *call) error {
 		case <-alive.Done():
 		}
 	}()
-	// A watchdog that starved would kill sessions: feeding it needs nothing but a running scheduler.
-	go n.Watch(ctx, nil)
-	if err := n.Send(notify.Ready); err != nil {
-		c.log.Warn("service manager not told", "err", err)
-	}
+	agentLife := newPulse(clock.NewMonotonic().Now, func() { // its first screen is there: the terminal is up
+		c.log.Info("ready")
+		if err := n.Send(notify.Ready); err != nil {
+			c.log.Warn("service manager not told", "err", err)
+		}
+	})
+	go n.Watch(ctx, agentLife.well)
 	err = warden.Run(ctx, warden.Config{
 		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
 		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
 		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, scratch, x.Display(), x.Authority(agentUID))},
 		Press:   []string{rolePress},
+		Beat:    agentLife.beat,
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})
 	n.Send(notify.Stopping)

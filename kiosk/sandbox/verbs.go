@@ -24,6 +24,8 @@ type Request struct {
 	Shell   *Shell   `json:"shell,omitempty"`
 	Survey  *Survey  `json:"survey,omitempty"`
 	CSR     *CSR     `json:"csr,omitempty"`
+	Beat    *Beat    `json:"beat,omitempty"`
+	Power   *Power   `json:"power,omitempty"`
 }
 
 // Answer answers the request of the same id. File descriptors that a verb
@@ -132,6 +134,16 @@ type Survey struct{}
 
 // CSR asks for a certificate request signed by the receipt key (PKCS #10, DER).
 type CSR struct{}
+
+// Beat tells that the owner of the session still works. It waits behind no
+// other verb.
+type Beat struct {
+	Shown bool `json:"shown"` // the shell's page is on the screen
+}
+
+// Power ends the warden at once, and everything with it, as a power cut would.
+// It is refused unless the terminal is simulated, and has no answer then.
+type Power struct{}
 
 // Info describes a sandbox.
 type Info struct {

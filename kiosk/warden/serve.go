@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 
 	"borne/kiosk/sandbox"
 )
@@ -57,6 +58,11 @@ func (w *warden) serve(ctx context.Context, conn *sandbox.Conn) {
 		if r.Wipe != nil {
 			q.interrupt(ctx) // a wipe never waits for a browser to start
 		}
+		if a, done := w.atOnce(r); done {
+			a.ID = r.ID
+			w.send(conn, a)
+			continue
+		}
 		if !q.push(r) {
 			w.send(conn, sandbox.Answer{ID: r.ID, Error: "cannot serve: too many requests wait"})
 		}
@@ -65,6 +71,31 @@ func (w *warden) serve(ctx context.Context, conn *sandbox.Conn) {
 	close(q.jobs)
 	wg.Wait()
 }
+
+// atOnce serves what must not wait behind a browser that starts.
+func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
+	switch {
+	case r.Beat != nil:
+		if w.c.Beat != nil {
+			w.c.Beat(r.Beat.Shown)
+		}
+	case r.Power != nil:
+		if !w.c.Sim { // this is root's own word, not the agent's
+			w.c.Log.Warn("a verb failed", "error", errPower)
+			return sandbox.Answer{Error: errPower.Error()}, true
+		}
+		w.cut()
+	default:
+		return sandbox.Answer{}, false
+	}
+	return sandbox.Answer{}, true
+}
+
+var errPower = errors.New("cannot cut the power: this terminal is not simulated")
+
+// cutPower ends this process without any chance to tidy up. Every other role
+// dies with it.
+func cutPower() { syscall.Kill(os.Getpid(), syscall.SIGKILL) }
 
 // queue holds requests in order. What builds sandboxes carries a context that
 // a wipe ends, whether it runs or waits.
