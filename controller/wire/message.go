@@ -164,6 +164,9 @@ func Decode(b []byte) (Message, error) {
 	if n > 1 {
 		return Message{}, fmt.Errorf("cannot decode message: %d kinds in one message: %w", n, ErrFrame)
 	}
+	if m.Permits != nil && len(m.Permits) == 0 {
+		return Message{}, fmt.Errorf("cannot decode message: permits without one: %w", ErrFrame)
+	}
 	if len(m.Permits) > MaxPermits {
 		return Message{}, fmt.Errorf("cannot decode message: %d permits pass the limit of %d: %w", len(m.Permits), MaxPermits, ErrFrame)
 	}
