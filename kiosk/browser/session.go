@@ -73,6 +73,8 @@ func NewSession(ctx context.Context, p *Pipe, cfg SessionConfig) (*Session, erro
 		s.Close()
 		return nil, err
 	}
+	s.wg.Add(1)
+	go s.keepWindows()
 	return s, nil
 }
 

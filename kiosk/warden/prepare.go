@@ -151,6 +151,9 @@ func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 		file{openboxRC, 0o444, 0, openboxConfig()},
 		file{policyPath, 0o444, 0, p.Browser},
 		file{"/etc/resolv.conf", 0o444, 0, []byte("nameserver " + b.rules.resolver.String() + "\noptions timeout:3 attempts:2\n")})
+	folders, prefs := sessionProfile(b.uids.browser)
+	s.Folders = append(s.Folders, folders...)
+	s.Files = append(s.Files, prefs)
 	if len(p.Portal) > 0 {
 		s.Files = append(s.Files, file{sandbox.PortalPath, 0o444, 0, p.Portal})
 	}

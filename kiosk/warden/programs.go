@@ -85,6 +85,15 @@ func browserPrograms(j Job) ([]Program, error) {
 	return append(list, Program{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Pipe: true, Vital: true}), nil
 }
 
+// sessionProfile is what the browser's profile begins with: the window
+// manager's frame, which has none, in the place of Chromium's own, whose buttons
+// would minimise the only window into nothing.
+func sessionProfile(uid int) ([]folder, file) {
+	dir := sessionHome + "/profile"
+	return []folder{{dir, uid}, {dir + "/Default", uid}},
+		file{dir + "/Default/Preferences", 0o600, uid, []byte(`{"browser":{"custom_chrome_frame":false}}`)}
+}
+
 // chromiumFlags are those of both browsers. Its own sandbox stays on: no flag
 // here may weaken it.
 func chromiumFlags(home, lang string, width, height int) []string {

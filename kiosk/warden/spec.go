@@ -18,7 +18,7 @@ type spec struct {
 	TmpfsMB  int       `json:"tmpfsMb"`
 	Users    []user    `json:"users"`
 	Folders  []folder  `json:"folders"`
-	Files    []file    `json:"files"`    // written below /run/borne or /etc, read-only afterwards
+	Files    []file    `json:"files"`    // written below /run/borne, /etc or a home
 	Binds    []bind    `json:"binds"`    // shown read-only
 	Programs []Program `json:"programs"` // started in order
 }
