@@ -193,7 +193,27 @@ func (r *Rules) Hello(tx store.Tx, id string, h wire.Hello) (wire.Welcome, error
 	now := r.cfg.Now().UTC()
 	t.Row.Epoch, t.Row.Boot, t.Row.Build, t.Row.LastSeen = next.Epoch, short(h.Boot), short(h.Build), now
 	t.Row.Protocol = min(h.Protocol, wire.Protocol)
-	w := wire.Welcome{Protocol: t.Row.Protocol, Generation: gen, Epoch: next.Epoch, Cursor: next.Seq, Time: now, Terminal: t.Row.Name}
+	return r.welcome(tx, t, gen, next), store.Put(tx, t)
+}
+
+// Stopped is what a machine is told that is turned away as a clone: that it is
+// in quarantine, or it would use up the permits it holds. Nothing changes here,
+// and with the cursor at 0 nothing counts as delivered there.
+func (r *Rules) Stopped(tx store.Tx, id string, h wire.Hello) (wire.Welcome, error) {
+	t, err := store.Get[store.Terminal](tx, id)
+	if err != nil {
+		return wire.Welcome{}, err
+	}
+	gen, err := Generation(tx)
+	if err != nil {
+		return wire.Welcome{}, err
+	}
+	t.Row.Protocol = min(h.Protocol, wire.Protocol)
+	return r.welcome(tx, t, gen, store.Cursor{Epoch: h.Epoch}), nil
+}
+
+func (r *Rules) welcome(tx store.Tx, t terminal, gen uint64, from store.Cursor) wire.Welcome {
+	w := wire.Welcome{Protocol: t.Row.Protocol, Generation: gen, Epoch: from.Epoch, Cursor: from.Seq, Time: r.cfg.Now().UTC(), Terminal: t.Row.Name}
 	if t.Row.State == store.StateQuarantined {
 		w.Quarantine = string(t.Row.Reason)
 	}
@@ -203,7 +223,7 @@ func (r *Rules) Hello(tx store.Tx, id string, h wire.Hello) (wire.Welcome, error
 	if s, err := store.Get[store.Space](tx, t.Row.Space); err == nil {
 		w.Place = s.Row.Name
 	}
-	return w, store.Put(tx, t)
+	return w
 }
 
 func short(s string) string { return s[:min(len(s), 80)] }

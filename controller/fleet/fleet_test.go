@@ -236,7 +236,11 @@ func TestClone(t *testing.T) {
 	again := x.connect(wire.Hello{Boot: "b1"}) // the same machine, whose network changed
 	again.welcome()
 	first.closed()
-	other := x.connect(wire.Hello{Boot: "b2"})
+	other := x.connect(wire.Hello{Boot: "b2", Epoch: 1, Seq: 7})
+	// It holds permits as well: it must hear that it may not use them.
+	if got := other.welcome(); got.Quarantine != string(wire.QuarClone) || got.Epoch != 1 || got.Cursor != 0 || got.Terminal != "Poste 1" {
+		t.Errorf("the clone is told %+v", got)
+	}
 	for _, p := range []*peer{again, other} {
 		if got := p.closed(); got != string(wire.QuarClone) {
 			t.Errorf("closed for %q", got)

@@ -28,6 +28,7 @@ func (c *conn) hello(h wire.Hello) error {
 	c.boot = clip(h.Boot)
 	if err := c.f.join(c); err != nil {
 		if errors.Is(err, errClone) {
+			c.stop(h)
 			c.fault(websocket.ClosePolicyViolation, string(wire.QuarClone), err)
 		}
 		return err
@@ -65,6 +66,28 @@ func (c *conn) hello(h wire.Hello) error {
 	c.welcomed, c.space = true, space
 	c.f.neighbours(space)
 	return nil
+}
+
+// stop tells a clone that it is in quarantine, before it is turned away: it may
+// hold permits, and would go on with them. One without an epoch never had any.
+func (c *conn) stop(h wire.Hello) {
+	if h.Epoch == 0 {
+		return
+	}
+	var w wire.Welcome
+	err := c.f.cfg.Store.View(c.f.ctx, func(tx store.Tx) (err error) {
+		w, err = c.f.cfg.Rules.Stopped(tx, c.terminal, h)
+		return err
+	})
+	if err != nil || w.Quarantine == "" { // it could not be kept: the next attempt tells
+		return
+	}
+	b, err := wire.Encode(wire.Message{Welcome: &w})
+	if err != nil {
+		return
+	}
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.f.cfg.Write))
+	_ = c.ws.WriteMessage(websocket.TextMessage, b) // no writer runs yet; the end follows either way
 }
 
 // batch makes records durable, then acknowledges them.
