@@ -40,7 +40,7 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	near, err := netlink.LinkByName(attrs.Name)
 	must(t, err)
 	t.Cleanup(func() { netlink.LinkDel(near) })
-	must(t, netlink.AddrAdd(near, addr(host, 24)))
+	must(t, netlink.AddrAdd(near, addr(host, 28)))
 	must(t, netlink.LinkSetUp(near))
 	ns, err := netns.GetFromPid(cmd.Process.Pid)
 	must(t, err)
@@ -50,7 +50,7 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	defer h.Close()
 	far, err := h.LinkByName("far0")
 	must(t, err)
-	must(t, h.AddrAdd(far, addr(public, 24)))
+	must(t, h.AddrAdd(far, addr(public, 28)))
 	must(t, h.AddrAdd(far, addr(private, 32)))
 	must(t, h.LinkSetUp(far))
 	must(t, netlink.RouteAdd(&netlink.Route{LinkIndex: near.Attrs().Index, Dst: addr(private, 32).IPNet}))
@@ -122,7 +122,7 @@ func dialIn(t *testing.T, pid int, address string) error {
 
 func TestNetworkIsDeniedByDefault(t *testing.T) {
 	c := lightConfig(t, 7)
-	host, public, private := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.80"), netip.MustParseAddr("10.98.7.9")
+	host, public, private := netip.MustParseAddr("198.51.100.129"), netip.MustParseAddr("198.51.100.130"), netip.MustParseAddr("10.98.7.9")
 	farNet(t, c.tag(), host, public, private)
 	w := openTest(t, c)
 	p := lightPrepare()
@@ -186,7 +186,7 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 func TestNamedExceptionIsReached(t *testing.T) {
 	c := lightConfig(t, 8)
 	private := netip.MustParseAddr("10.98.8.9")
-	farNet(t, c.tag(), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.80"), private)
+	farNet(t, c.tag(), netip.MustParseAddr("198.51.100.145"), netip.MustParseAddr("198.51.100.146"), private)
 	w := openTest(t, c)
 	p := lightPrepare()
 	p.Network.Private = []string{"10.98.8.0/24"}

@@ -1,5 +1,5 @@
 // Package internet is the web of the tests: a network namespace of its own with
-// web servers on 203.0.113.0/24 (RFC 5737) and a DNS server that knows their
+// web servers on 198.51.100.0/25 (RFC 5737) and a DNS server that knows their
 // names, behind a virtual cable. Nobody opens a loopback hole for a test.
 //
 // It needs root, iproute2 and dnsmasq.
@@ -33,11 +33,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Addresses inside 203.0.113.0/24.
+// Addresses inside 198.51.100.0/25.
 const (
-	Gateway  = "203.0.113.1"  // the machine under test
-	Resolver = "203.0.113.53" // answers every name that Names holds, refuses the rest
-	Web      = "203.0.113.80" // where the servers of Serve listen
+	Gateway  = "198.51.100.1"  // the machine under test
+	Resolver = "198.51.100.53" // answers every name that Names holds, refuses the rest
+	Web      = "198.51.100.80" // where the servers of Serve listen
 )
 
 // Net is one running test network.
@@ -75,10 +75,10 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	for _, line := range []string{
 		"netns add " + n.ns,
 		"link add " + host + " type veth peer name " + inside + " netns " + n.ns,
-		"addr add " + Gateway + "/24 dev " + host,
+		"addr add " + Gateway + "/25 dev " + host,
 		"link set " + host + " up",
-		"-n " + n.ns + " addr add " + Web + "/24 dev " + inside,
-		"-n " + n.ns + " addr add " + Resolver + "/24 dev " + inside,
+		"-n " + n.ns + " addr add " + Web + "/25 dev " + inside,
+		"-n " + n.ns + " addr add " + Resolver + "/25 dev " + inside,
 		"-n " + n.ns + " link set " + inside + " up",
 		"-n " + n.ns + " link set lo up",
 		"-n " + n.ns + " route add default via " + Gateway,
