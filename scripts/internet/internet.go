@@ -71,6 +71,7 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	if n.lock, err = alone(ctx); err != nil {
 		return n, err
 	}
+	sweep()
 	host, inside := "bw"+tag+"h", "bw"+tag+"n"
 	for _, line := range []string{
 		"netns add " + n.ns,
@@ -108,6 +109,15 @@ func alone(ctx context.Context) (*os.File, error) {
 			return nil, fmt.Errorf("cannot make the test network: another one is up: %w", ctx.Err())
 		case <-tick.C:
 		}
+	}
+}
+
+// sweep removes what a test that was killed left behind. Whoever holds the lock
+// knows that nobody uses it.
+func sweep() {
+	old, _ := filepath.Glob("/var/run/netns/borneweb*")
+	for _, path := range old {
+		exec.Command("ip", "netns", "del", filepath.Base(path)).Run()
 	}
 }
 
