@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -117,6 +118,12 @@ func alone(ctx context.Context) (*os.File, error) {
 func sweep() {
 	old, _ := filepath.Glob("/var/run/netns/borneweb*")
 	for _, path := range old {
+		pids, _ := exec.Command("ip", "netns", "pids", filepath.Base(path)).Output()
+		for _, f := range strings.Fields(string(pids)) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
 		exec.Command("ip", "netns", "del", filepath.Base(path)).Run()
 	}
 }
