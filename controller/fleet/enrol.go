@@ -204,7 +204,7 @@ func (f *Fleet) withdraw(tx store.Tx, terminal string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		c.Row.Status, c.Row.Answer, c.Row.Changed = store.CommandExpired, "the terminal was replaced", now
+		c.Row.Status, c.Row.Answer, c.Row.Changed = store.CommandExpired, "terminal-replaced", now
 		if err := store.Put(tx, c); err != nil {
 			return err
 		}

@@ -173,7 +173,7 @@ func source(t *testing.T, dir string) string {
 // TestStaffSentences reads what the controller and the warden write down: each
 // audited action, stored field's purpose and canary is shown as a sentence.
 func TestStaffSentences(t *testing.T) {
-	controller := source(t, "../../controller")
+	controller, kiosk := source(t, "../../controller"), source(t, "../../kiosk/session")+source(t, "../../kiosk/agent")
 	for _, c := range []struct {
 		key, in string
 		re      *regexp.Regexp
@@ -183,6 +183,10 @@ func TestStaffSentences(t *testing.T) {
 		{"purpose.", controller, regexp.MustCompile(`inventory:"([^";]+);[a-z -]+;[a-z]+"`), 100},
 		{"console.basis.", controller, regexp.MustCompile(`inventory:"[^";]+;([a-z-]+);`), 2},
 		{"console.retention.", controller, regexp.MustCompile(`inventory:"[^";]+;[a-z-]+;([a-z]+)"`), 6},
+		{"reason.", controller, regexp.MustCompile(`Row\.Answer.*= store\.Command\w+, "([^"]+)"`), 1},
+		{"reason.", kiosk, regexp.MustCompile(`wire\.Alert\{Code:\s*"([^"]+)"`), 5},
+		{"reason.", kiosk, regexp.MustCompile(`wire\.CommandDone\{[^}]*Reason:\s*"([^"]+)"`), 3},
+		{"reason.", kiosk, regexp.MustCompile(`refused = "([^"]+)"`), 3},
 		{"check.", source(t, "../../kiosk/warden"), regexp.MustCompile(`checkCanary\w+\s*=\s*"([a-z-]+)"`), 3},
 	} {
 		found := c.re.FindAllStringSubmatch(c.in, -1)
