@@ -366,7 +366,13 @@ func TestReducedIsAcceptedWhereThePolicyAllowsIt(t *testing.T) {
 }
 
 func TestLift(t *testing.T) {
-	w := newWorld(t, nil)
+	var said []string
+	w := newWorld(t, func(c *Config) {
+		c.Audit = func(_ store.Tx, what string, t store.Item[store.Terminal], by string) error {
+			said = append(said, what+" "+string(t.Row.Reason)+" "+by)
+			return nil
+		}
+	})
 	p := w.permits()
 	s := w.begin(p[0])
 	bad := w.receipt(s, p[0])
@@ -398,6 +404,9 @@ func TestLift(t *testing.T) {
 	w.expect(store.StateQuarantined, wire.QuarReceiptFailed)
 	w.hand(challenge(cmd.Row.Nonce, 3))
 	w.expect(store.StateActive, "")
+	if want := []string{"quarantined receipt-failed ", "released  "}; !slices.Equal(said, want) {
+		t.Errorf("the audit heard %q, want %q", said, want)
+	}
 	if held := w.permits(); len(held) != 4 {
 		t.Errorf("%d permits after the lift, want 4", len(held))
 	}

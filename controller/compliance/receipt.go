@@ -85,8 +85,10 @@ func missing(rc wire.Receipt) (names []string) {
 func (r *Rules) lift(tx store.Tx, t *terminal) error {
 	t.Row.State, t.Row.Reason, t.Row.Detail, t.Row.Challenge = store.StateActive, "", "", ""
 	t.Row.Since, t.Row.Owes, t.Row.OwedFor = r.cfg.Now().UTC(), "", 0
-	_, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdRelease}, "")
-	return err
+	if _, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdRelease}, ""); err != nil {
+		return err
+	}
+	return r.cfg.Audit(tx, "released", *t, "")
 }
 
 // examine checks one receipt, authenticity first: nothing else is believed of

@@ -28,6 +28,10 @@ type Config struct {
 	Now       func() time.Time
 	RefuseSim bool // a production controller: simulated hardware proves nothing
 	Location  *time.Location
+	// Audit keeps that a terminal was "quarantined" or "released", in the
+	// transaction that does it; by is the user who asked, "" for the rules
+	// themselves. May be nil.
+	Audit func(tx store.Tx, action string, t store.Item[store.Terminal], by string) error
 }
 
 // Rules apply to every terminal.
@@ -40,6 +44,9 @@ func New(cfg Config) *Rules {
 	}
 	if cfg.Location == nil {
 		cfg.Location = policy.Location()
+	}
+	if cfg.Audit == nil {
+		cfg.Audit = func(store.Tx, string, store.Item[store.Terminal], string) error { return nil }
 	}
 	return &Rules{cfg}
 }
@@ -126,8 +133,10 @@ func (r *Rules) quarantine(tx store.Tx, t *terminal, reason wire.Reason, detail,
 		t.Row.Since = r.cfg.Now().UTC()
 	}
 	t.Row.Challenge = ""
-	_, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdQuarantine, Reason: reason}, by)
-	return err
+	if _, err := r.issue(tx, t.Meta, wire.Command{Kind: wire.CmdQuarantine, Reason: reason}, by); err != nil {
+		return err
+	}
+	return r.cfg.Audit(tx, "quarantined", *t, by)
 }
 
 func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "") }

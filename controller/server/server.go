@@ -254,7 +254,7 @@ func (s *Server) purge(ctx context.Context) {
 	t := time.NewTicker(purgeEvery)
 	defer t.Stop()
 	for {
-		n, err := retention.Run(ctx, s.st, s.rules(), purges(), s.now(), s.log)
+		n, err := retention.Run(ctx, s.st, s.kept(), purges(), s.now(), s.log)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("retention", "error", err)
 		}
@@ -267,7 +267,8 @@ func (s *Server) purge(ctx context.Context) {
 	}
 }
 
-func (s *Server) rules() []retention.Rules {
+// kept is how long the configuration keeps each class.
+func (s *Server) kept() []retention.Rules {
 	var all []retention.Rules
 	for _, r := range s.cfg.Retention {
 		all = append(all, retention.Rules{From: r.From, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})

@@ -428,6 +428,44 @@ func TestOrdersAreAuditedOrRefused(t *testing.T) {
 	}
 }
 
+// TestWhatBecomesOfATerminalIsAudited: also what no person asked for.
+func TestWhatBecomesOfATerminalIsAudited(t *testing.T) {
+	s, _ := running(t, settings(t, fresh(t)))
+	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	head := func() (e store.Item[store.AuditEntry]) {
+		t.Helper()
+		if err := s.st.View(ctx, func(tx store.Tx) (err error) {
+			e, err = store.First(store.List[store.AuditEntry](tx, "", "", true))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	err := s.st.Decide(ctx, func(tx store.Tx) error {
+		return s.rules.Quarantine(tx, demo.Terminal, wire.QuarReceiptMissing, "no receipt", "")
+	})
+	if e := head(); err != nil || e.Row.Action != "terminal.quarantined" || e.Row.Actor != audit.Controller || e.Row.Target != demo.Terminal ||
+		e.Row.Detail != string(wire.QuarReceiptMissing) || e.Site != demo.Site {
+		t.Errorf("quarantine: %v, %+v", err, e)
+	}
+	if err := s.terminals.Revoke(ctx, demo.Terminal, "u1"); err != nil {
+		t.Fatal(err)
+	}
+	if e := head(); e.Row.Action != "terminal.revoked" || e.Row.Actor != "u1" {
+		t.Errorf("revocation: %+v", e)
+	}
+	record := auditor(s.now)
+	for _, what := range []string{"enrolled", "replaced", "released", "forgotten"} {
+		err := s.st.Decide(ctx, func(tx store.Tx) error { return record(tx, what, store.Item[store.Terminal]{}, "u1") })
+		if (err != nil) != (what == "forgotten") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestRequests(t *testing.T) {
 	state := fresh(t)
 	c := settings(t, state)

@@ -22,12 +22,35 @@ type terminals struct {
 }
 
 func newRules(c Config, sign compliance.Signer) *compliance.Rules {
-	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location()})
+	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location(), Audit: auditor(c.Now)})
+}
+
+// auditor keeps what became of a terminal, and who asked for it. The reason is
+// enough: what a receipt showed lies with the terminal, and goes before the audit.
+func auditor(now func() time.Time) func(store.Tx, string, store.Item[store.Terminal], string) error {
+	entries := map[string]audit.Entry{
+		"enrolled":    {Action: "terminal.enrolled"},
+		"replaced":    {Action: "terminal.replaced"},
+		"revoked":     {Action: "terminal.revoked"},
+		"quarantined": {Action: "terminal.quarantined"},
+		"released":    {Action: "terminal.released"},
+	}
+	return func(tx store.Tx, what string, t store.Item[store.Terminal], by string) error {
+		e, ok := entries[what]
+		if !ok {
+			return fmt.Errorf("cannot record that a terminal was %q: the audit has no name for it", what)
+		}
+		if by == "" {
+			by = audit.Controller
+		}
+		e.At, e.Actor, e.Site, e.Scope, e.Target, e.Detail = now(), by, t.Site, t.ID, t.ID, string(t.Row.Reason)
+		return audit.Append(tx, e)
+	}
 }
 
 func newTerminals(k *core, refused func(string)) *terminals {
 	return &terminals{core: k, Fleet: fleet.New(fleet.Config{Store: k.st, Rules: k.rules, PKI: k.keys, Log: k.log.With("room", "fleet"),
-		Now: k.now, Refused: refused, Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
+		Now: k.now, Refused: refused, Audit: auditor(k.now), Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
 			name, err := k.badges.Pseudonym(tx, h1, at)
 			return string(name), err
 		}})}
