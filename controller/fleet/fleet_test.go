@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -263,6 +264,9 @@ func TestReplace(t *testing.T) {
 	p.until("permits", func(m wire.Message) bool { return len(m.Permits) > 0 })
 	p.send(batch(1, 1, "x", 1, 2))
 	p.ack()
+	late, err := old.dial() // it has yet to say hello
+	must(t, err)
+	defer late.Close()
 	fresh := newTerminal(w)
 	if got := fresh.enrol(w.code(old.resp.Terminal, time.Now().Add(time.Hour)), fresh.request(), nil); got != "" {
 		t.Fatal(got)
@@ -277,6 +281,21 @@ func TestReplace(t *testing.T) {
 	if got := fresh.connect(wire.Hello{Boot: "b2"}).welcome(); got.Epoch != 2 || got.Cursor != 0 || got.Quarantine != "" || got.Terminal != "Poste 1" {
 		t.Errorf("welcome %+v", got)
 	}
+	// It is turned away, and no clone of its successor.
+	hello, err := wire.Encode(wire.Message{Hello: &wire.Hello{Protocol: 1, MinProtocol: 1, Boot: "b1"}})
+	must(t, err)
+	must(t, late.WriteMessage(websocket.TextMessage, hello))
+	var ce *websocket.CloseError
+	if _, _, err := late.ReadMessage(); !errors.As(err, &ce) || ce.Text != "revoked" {
+		t.Errorf("the old hardware's late hello: %v", err)
+	}
+	w.decide(func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, old.resp.Terminal)
+		if it.Row.State != store.StateActive {
+			t.Errorf("the terminal is %s for %s", it.Row.State, it.Row.Reason)
+		}
+		return err
+	})
 }
 
 func TestNeighbours(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"borne/controller/pki"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -121,14 +122,30 @@ func (f *Fleet) join(c *conn) error {
 	old := f.conns[c.terminal]
 	f.mu.Unlock()
 	if old != nil && (old.boot != c.boot || c.boot == "") && old.alive(f.cfg.Probe) {
-		f.counts.clones.Add(1)
+		two := true
 		err := f.cfg.Store.Decide(f.ctx, func(tx store.Tx) error {
+			two = true
+			// A machine that was replaced while it asked is no clone of its successor.
+			if _, err := trusted(tx, c.terminal, c.serial); err != nil {
+				return err
+			}
+			if _, err := trusted(tx, c.terminal, old.serial); errors.Is(err, pki.ErrRevoked) {
+				two = false
+				return nil
+			} else if err != nil {
+				return err
+			}
 			return f.cfg.Rules.Quarantine(tx, c.terminal, wire.QuarClone, "two machines were connected at once", "")
 		})
-		// Also when it could not be kept: neither is served.
-		old.end(websocket.ClosePolicyViolation, string(wire.QuarClone))
-		f.Changed(c.terminal)
-		return errors.Join(errClone, err)
+		if errors.Is(err, pki.ErrRevoked) {
+			return err
+		}
+		if two { // also when it could not be kept: neither is served
+			f.counts.clones.Add(1)
+			old.end(websocket.ClosePolicyViolation, string(wire.QuarClone))
+			f.Changed(c.terminal)
+			return errors.Join(errClone, err)
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,6 +30,8 @@ func (c *conn) hello(h wire.Hello) error {
 		if errors.Is(err, errClone) {
 			c.stop(h)
 			c.fault(websocket.ClosePolicyViolation, string(wire.QuarClone), err)
+		} else if errors.Is(err, pki.ErrRevoked) {
+			c.fault(websocket.ClosePolicyViolation, "revoked", err)
 		}
 		return err
 	}
