@@ -362,6 +362,9 @@ func TestKilledInEveryPhase(t *testing.T) {
 			b.must(b.c.Policy(q))
 			b.must(b.c.Command(wire.Command{ID: "back", Kind: wire.CmdBack, NotAfter: b.later()}))
 			b.waitPolicy(3)
+			if p == session.Quarantined { // it dropped its permits: the controller sends them again
+				b.must(b.c.Permits(4, b.later()))
+			}
 			for range 40 {
 				// Time stands still while something is awaited: deadlines are not what is tested here.
 				v, err := b.Wait(soon, func(v shell.View) bool { return v.Screen != shell.Starting && v.Screen != shell.Wiping })

@@ -26,10 +26,10 @@ func (m *machine) commanded(c wire.Command) {
 	case wire.CmdWipe:
 		m.wipeNow()
 	case wire.CmdQuarantine:
-		if s.Quarantine = c.Reason; s.Quarantine == "" {
-			s.Quarantine = wire.QuarStaff
+		if c.Reason == "" {
+			c.Reason = wire.QuarStaff
 		}
-		m.settle()
+		m.quarantined(c.Reason)
 	case wire.CmdRelease:
 		s.Quarantine = ""
 		m.settle()
@@ -59,6 +59,16 @@ func (m *machine) commanded(c wire.Command) {
 		refused = "unknown-command"
 	}
 	m.record(wire.KindCommand, wire.CommandDone{ID: c.ID, Done: refused == "", Reason: refused})
+}
+
+// quarantined takes the controller's word; empty is free. The permits go: those
+// that are good are sent again once it is lifted, and in an older copy of this
+// state there may be some that were used up already.
+func (m *machine) quarantined(r wire.Reason) {
+	if m.s.Quarantine = r; r != "" {
+		m.s.Permits = nil
+	}
+	m.settle()
 }
 
 // message shows staff's words: over the session, or on the standing screen.

@@ -223,7 +223,18 @@ func TestQuarantineLetsThePersonFinish(t *testing.T) {
 	w.drive()
 	w.want(t, Quarantined) // its clean receipt lifts, by the controller's word
 	w.send(Commanded{Command: wire.Command{ID: "r", Kind: wire.CmdRelease}}, 0)
+	w.want(t, Closed) // what it held before counts no more
+	w.send(w.grant(1), 0)
 	w.want(t, Welcome)
+	if n := len(w.state.Permits); n != 1 {
+		t.Errorf("%d permits after the quarantine, 1 was sent", n)
+	}
+	w.send(Welcomed{Quarantine: wire.QuarRolledBack}, 0)
+	w.want(t, Quarantined)
+	w.send(Welcomed{}, 0)
+	if w.want(t, Closed); w.state.Reason != wire.RefuseNoPermit {
+		t.Errorf("closed for %s", w.state.Reason)
+	}
 }
 
 func TestIdleNeedsAnAnswer(t *testing.T) {

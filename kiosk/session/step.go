@@ -47,8 +47,7 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 		m.permitted(f.Permits)
 		m.settle()
 	case Welcomed:
-		m.s.Quarantine = f.Quarantine
-		m.settle()
+		m.quarantined(f.Quarantine)
 	case Neighbours:
 		m.s.Live.OtherFree = f.OtherFree
 	case Faulty:
