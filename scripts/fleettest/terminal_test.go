@@ -102,11 +102,32 @@ func (x *terminal) enrol(code string) error {
 	if err != nil {
 		return err
 	}
+	x.assemble(id)
+	return nil
+}
+
+// assemble puts a terminal together around an identity.
+func (x *terminal) assemble(id uplink.Identity) {
 	x.id = id.Terminal
 	x.Terminal = agenttest.New(agenttest.Options{Dir: x.dir, Terminal: id.Terminal, ReceiptKey: x.key, SignKeys: id.Verifiers(), Start: time.Now(),
 		Sim: true, Uplink: x.link, Disk: x.disk, Log: logger(x.t).With("terminal", x.name)})
 	x.t.Cleanup(x.off)
-	return nil
+}
+
+// clone is a second machine with a copy of this one's disk, both switched off.
+func (x *terminal) clone() *terminal {
+	x.t.Helper()
+	y := x.w.machine(x.name + " (copy)")
+	y.key = x.key
+	for _, name := range []string{"journal.db", "identity/identity.json"} {
+		must(x.t, copyFile(filepath.Join(x.dir, name), filepath.Join(y.dir, name)))
+	}
+	folder, err := uplink.OpenFolder(filepath.Join(y.dir, "identity"))
+	must(x.t, err)
+	id, err := folder.Load()
+	must(x.t, err)
+	y.assemble(id)
+	return y
 }
 
 // link is the agent's uplink in one of its lives.
