@@ -161,10 +161,12 @@ func (l *ledger) change(f func(*ledgerState)) error {
 }
 
 // begin keeps that a session was admitted, and since when its sandbox exists.
+// An examination from before proves nothing about it: an agent that wiped first
+// and admitted then would have its receipt while the person still sits there.
 func (l *ledger) begin(session string, at time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.change(func(s *ledgerState) { s.Begun = &begun{session, at.UTC()} })
+	return l.change(func(s *ledgerState) { s.Begun, s.Last = &begun{session, at.UTC()}, nil })
 }
 
 // begunAt tells when the session that was not wiped yet began.

@@ -91,6 +91,29 @@ func TestReceiptsAreChainedAndIdempotent(t *testing.T) {
 	}
 }
 
+func TestEvidenceFromBeforeAnAdmissionProvesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := testLedger(t, dir)
+	must(t, l.wiped(cleanEvidence("s1"), 1))
+	must(t, l.begin("s1", time.Now()))
+	challenge := sandbox.Sign{Kind: wire.ReceiptChallenge, Terminal: "t1", Permit: "cmd-1", Nonce: make([]byte, 16)}
+	for _, l := range []*ledger{l, testLedger(t, dir)} {
+		for _, c := range []sandbox.Sign{claim("s1", "p1"), challenge} {
+			if _, _, err := l.sign(c); err == nil {
+				t.Errorf("%s %q is signed while the session is open", c.Kind, c.Session)
+			}
+		}
+	}
+	must(t, l.wiped(cleanEvidence("s1"), 1))
+	first, _, err := l.sign(claim("s1", "p1"))
+	must(t, err)
+	// What was signed and not committed yet is given again, whatever began since.
+	must(t, l.begin("s2", time.Now()))
+	if again, _, err := l.sign(claim("s1", "p1")); err != nil || !bytes.Equal(again.Sig, first.Sig) {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
 func TestChallengeBeginsASegment(t *testing.T) {
 	l := testLedger(t, t.TempDir())
 	must(t, l.wiped(cleanEvidence("s1"), 1))
