@@ -152,7 +152,7 @@ func Restore(ctx context.Context, state string, backup io.Reader, replace bool, 
 	if err := placeKeys(keys, keysDir(state), now); err != nil {
 		return err
 	}
-	st, err := bolt.Open(bolt.Config{Dir: storeDir(state), Apply: refuseRecords})
+	st, err := bolt.Open(bolt.Config{Dir: storeDir(state)}) // no Applier: nothing may be judged before the controller serves
 	if err != nil {
 		return err
 	}
@@ -187,8 +187,9 @@ func afterRestore(tx store.Tx, now time.Time) error {
 	return audit.Append(tx, audit.Entry{At: now, Actor: audit.Controller, Action: "controller.restored", Detail: fmt.Sprint("generation ", set.Row.Generation)})
 }
 
-// placeKeys puts the backup's keys in their place. Keys that are there already
-// stay only when they are the same: two sets would leave half the fleet outside.
+// placeKeys puts the backup's keys in their place. A backup brings the set that
+// its terminals pinned: keys that are there already are set aside, since two
+// sets mixed would leave half the fleet outside.
 func placeKeys(from, to string, now time.Time) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {

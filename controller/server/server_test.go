@@ -23,6 +23,7 @@ import (
 	"borne/controller/config"
 	"borne/controller/demo"
 	"borne/controller/store"
+	"borne/controller/store/bolt"
 	"borne/controller/wire"
 )
 
@@ -345,6 +346,42 @@ func archive(t testing.TB, files map[string]string) []byte {
 	}
 	w.Close()
 	return b.Bytes()
+}
+
+// TestRecordsWaitForTheWholeController: what was acknowledged before the
+// database was lost is not judged by the command that makes a new one.
+func TestRecordsWaitForTheWholeController(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "s")
+	st, err := bolt.Open(bolt.Config{Dir: storeDir(state), Journal: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(tx store.Tx) error { return tx.SetCursor("t1", store.Cursor{Epoch: 1}) }
+	rec := wire.Record{Epoch: 1, Seq: 1, Kind: wire.KindReceipt, At: time.Now(), Body: []byte(`{}`)}
+	_, err = st.Ingest(ctx, "t1", wire.Batch{Epoch: 1, Records: []wire.Record{rec}})
+	if err == nil || st.Decide(ctx, put) != nil {
+		t.Fatalf("a record without an epoch is taken: %v", err)
+	}
+	if _, err := st.Ingest(ctx, "t1", wire.Batch{Epoch: 1, Records: []wire.Record{rec}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(st.Close(), os.Remove(databaseOf(state)), Init(ctx, state, "Test", time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	heard := 0
+	st, err = bolt.Open(bolt.Config{Dir: storeDir(state), Journal: 64 << 10, Apply: func(_ store.Tx, _ string, r wire.Record) error { heard++; return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = st.Decide(ctx, func(tx store.Tx) error { // waits until everything is applied
+		if it, err := store.First(store.List[store.RecordRow](tx, "", "", false)); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("it was kept as it came, and will never be verified: %+v, %v", it.Row, err)
+		}
+		return nil
+	})
+	if err = errors.Join(err, st.Close()); err != nil || heard != 1 {
+		t.Errorf("the controller's own Applier heard of %d records, want 1: %v", heard, err)
+	}
 }
 
 func TestForeignArchivesAreRefused(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"borne/controller/pki"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
-	"borne/controller/wire"
 )
 
 // Folders and files below the state folder.
@@ -41,7 +40,9 @@ func Init(ctx context.Context, state, name string, now time.Time) error {
 			return err
 		}
 	}
-	st, err := bolt.Open(bolt.Config{Dir: storeDir(state), Apply: refuseRecords})
+	// No Applier: records that wait in a journal stay there until the whole
+	// controller can judge them.
+	st, err := bolt.Open(bolt.Config{Dir: storeDir(state)})
 	if err != nil {
 		return err
 	}
@@ -53,10 +54,4 @@ func Init(ctx context.Context, state, name string, now time.Time) error {
 		return audit.Append(tx, audit.Entry{At: now, Actor: audit.Controller, Action: "controller.created"})
 	})
 	return errors.Join(err, st.Close())
-}
-
-// refuseRecords is for a store that is opened without the fleet: what terminals
-// sent last stays in its journal until the controller serves again.
-func refuseRecords(store.Tx, string, wire.Record) error {
-	return errors.New("cannot apply terminals' records without the whole controller")
 }
