@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,18 @@ type rules struct {
 // Source: IANA IPv4 Special-Purpose Address Registry.
 const never = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, " +
 	"192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/4, 240.0.0.0/4"
+
+// nowhere lists the ranges that no request opens: this machine, link-local
+// addresses (clouds give their secrets there) and what is no host's address.
+func nowhere() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"),
+		netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("224.0.0.0/3")}
+}
+
+// opensNowhere tells whether p has an address of those ranges.
+func opensNowhere(p netip.Prefix) bool {
+	return slices.ContainsFunc(nowhere(), p.Overlaps)
+}
 
 // text returns the table: deny by default, in both directions.
 func (r rules) text() string {

@@ -152,7 +152,7 @@ func (w *warden) checkNetwork(n sandbox.Network) (rules, error) {
 		return r, fmt.Errorf("cannot prepare: DNS server %s is not one that a sandbox can reach", r.resolver)
 	}
 	if n.Proxy != "" {
-		if r.proxy, err = netip.ParseAddrPort(n.Proxy); err != nil || !r.proxy.Addr().Is4() || r.proxy.Port() == 0 || r.proxy.Addr().IsLoopback() {
+		if r.proxy, err = netip.ParseAddrPort(n.Proxy); err != nil || !r.proxy.Addr().Is4() || r.proxy.Port() == 0 || opensNowhere(netip.PrefixFrom(r.proxy.Addr(), 32)) {
 			return r, fmt.Errorf("cannot prepare: proxy %.60q is no IPv4 address with a port", n.Proxy)
 		}
 	}
@@ -161,7 +161,7 @@ func (w *warden) checkNetwork(n sandbox.Network) (rules, error) {
 	}
 	for _, s := range n.Private {
 		p, err := netip.ParsePrefix(s)
-		if err != nil || !p.Addr().Is4() || p.Bits() < 8 || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsMulticast() {
+		if err != nil || !p.Addr().Is4() || p.Bits() < 8 || opensNowhere(p.Masked()) {
 			return r, fmt.Errorf("cannot prepare: private network %.40q is no IPv4 range of a local network", s)
 		}
 		r.private = append(r.private, p.Masked())
