@@ -219,3 +219,27 @@ func TestChangedRulesAreNoticed(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestTheShellIsFencedBeforeItRuns(t *testing.T) {
+	c := lightConfig(t, 11)
+	fenced := false
+	c.ShellPrograms = func(j Job) ([]Program, error) {
+		out, err := nft(context.Background(), "", "list", "table", "inet", shellTable(c.tag()))
+		fenced = err == nil && strings.Contains(string(out), fmt.Sprint("skuid != ", j.Browser))
+		return sleeper(j)
+	}
+	w := openTest(t, c)
+	files, err := w.openShell(t.Context(), sandbox.Shell{Origin: "http://127.0.0.1:9", Width: 800, Height: 600})
+	must(t, err)
+	defer sandbox.CloseAll(files)
+	if !fenced {
+		t.Error("the shell's browser starts in the machine's network without its fence")
+	}
+	w.c.ShellPrograms = func(Job) ([]Program, error) { return nil, errors.New("cannot") }
+	if _, err := w.openShell(t.Context(), sandbox.Shell{Origin: "http://127.0.0.1:9", Width: 800, Height: 600}); err == nil {
+		t.Fatal("a shell without programs opens")
+	}
+	if out, err := nft(context.Background(), "", "list", "tables"); err != nil || strings.Contains(string(out), shellTable(c.tag())) {
+		t.Errorf("its fence is left: %s, %v", out, err)
+	}
+}

@@ -44,13 +44,14 @@ func (w *warden) openShell(ctx context.Context, s sandbox.Shell) ([]*os.File, er
 	}
 	uid := w.c.UIDBase + offShell
 	b := &box{id: "shell-" + randomID(), slot: -1, pidfd: -1, began: time.Now(), mono: time.Now(), uids: boxUIDs{browser: uid, display: uid}}
-	files, err := w.buildShell(ctx, b, origin.String(), s)
-	if err == nil {
-		err = w.fenceShell(ctx, uid, origin)
+	// The fence comes first: the browser is never in the machine's network without it.
+	var files []*os.File
+	if err = w.fenceShell(ctx, uid, origin); err == nil {
+		files, err = w.buildShell(ctx, b, origin.String(), s)
 	}
 	if err != nil {
 		sandbox.CloseAll(files)
-		return nil, errors.Join(err, w.remove(b, time.Now().Add(10*time.Second)))
+		return nil, errors.Join(err, w.remove(b, time.Now().Add(10*time.Second)), w.unfenceShell(context.WithoutCancel(ctx)))
 	}
 	w.mu.Lock()
 	w.shell = b
