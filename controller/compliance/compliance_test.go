@@ -472,108 +472,6 @@ func (w *world) hello(h wire.Hello) (out wire.Welcome) {
 	return out
 }
 
-func TestHello(t *testing.T) {
-	for name, c := range map[string]struct {
-		cursor     store.Cursor
-		generation uint64
-		hello      wire.Hello
-		epoch, seq uint64
-		reason     wire.Reason
-	}{
-		"first":                    {store.Cursor{}, 1, wire.Hello{}, 1, 0, ""},
-		"goes on":                  {store.Cursor{Epoch: 2, Seq: 9}, 1, wire.Hello{Epoch: 2, Seq: 12}, 2, 9, ""},
-		"nothing new":              {store.Cursor{Epoch: 2, Seq: 9}, 1, wire.Hello{Epoch: 2, Seq: 9}, 2, 9, ""},
-		"rolled back":              {store.Cursor{Epoch: 2, Seq: 9}, 1, wire.Hello{Epoch: 2, Seq: 8}, 3, 0, wire.QuarRolledBack},
-		"an older epoch":           {store.Cursor{Epoch: 2, Seq: 9}, 1, wire.Hello{Epoch: 1, Seq: 80}, 3, 0, wire.QuarRolledBack},
-		"journal lost":             {store.Cursor{Epoch: 1, Seq: 9}, 1, wire.Hello{}, 2, 0, wire.QuarRolledBack},
-		"welcome lost":             {store.Cursor{Epoch: 1}, 1, wire.Hello{}, 1, 0, ""},
-		"restored":                 {store.Cursor{Epoch: 1, Seq: 5}, 2, wire.Hello{Epoch: 1, Seq: 90}, 1, 5, ""},
-		"restored before an epoch": {store.Cursor{Epoch: 1, Seq: 5}, 2, wire.Hello{Epoch: 2, Seq: 3}, 2, 0, ""},
-		"an epoch never granted":   {store.Cursor{Epoch: 1, Seq: 5}, 1, wire.Hello{Epoch: 7, Seq: 3}, 8, 0, ""},
-		"sim of a sudden":          {store.Cursor{Epoch: 1}, 1, wire.Hello{Epoch: 1, Sim: true}, 1, 0, wire.QuarReceiptSim},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
-			w.decide(func(tx store.Tx) error {
-				return errors.Join(tx.SetCursor("t1", c.cursor), store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}, Row: store.Setting{Generation: c.generation}}))
-			})
-			got := w.hello(c.hello)
-			if got.Epoch != c.epoch || got.Cursor != c.seq || got.Generation != c.generation || got.Quarantine != string(c.reason) || got.Terminal != "Poste 1" {
-				t.Errorf("welcome %+v", got)
-			}
-			w.decide(func(tx store.Tx) error {
-				if cur, err := tx.Cursor("t1"); err != nil || cur.Epoch != c.epoch || cur.Seq != c.seq {
-					t.Errorf("cursor %+v %v", cur, err)
-				}
-				return nil
-			})
-		})
-	}
-}
-
-func TestHelloChain(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(*wire.ChainHead)
-		reason wire.Reason
-	}{
-		"same":        {func(*wire.ChainHead) {}, ""},
-		"ahead":       {func(h *wire.ChainHead) { h.Index += 4; h.Digest = []byte("later") }, ""},
-		"new segment": {func(h *wire.ChainHead) { h.Segment++; h.Index = 1 }, ""},
-		"behind":      {func(h *wire.ChainHead) { h.Index-- }, wire.QuarRolledBack},
-		"two heads":   {func(h *wire.ChainHead) { h.Digest = []byte("other") }, wire.QuarClone},
-	} {
-		w := newWorld(t, nil)
-		p := w.permits()
-		for i := range 2 {
-			s := w.begin(p[i])
-			w.hand(w.receipt(s, p[i]))
-		}
-		h := w.head
-		c.change(&h)
-		if got := w.hello(wire.Hello{Chain: h}); got.Quarantine != string(c.reason) {
-			t.Errorf("%s: quarantine %q, want %q", name, got.Quarantine, c.reason)
-		}
-	}
-}
-
-// TestRestored: what a backup does not know is no reason to stop a terminal.
-func TestRestored(t *testing.T) {
-	w := newWorld(t, nil)
-	old := w.permits()
-	w.decide(func(tx store.Tx) error { // as the backup was before any permit
-		for _, p := range old {
-			if err := tx.Delete(store.KindPermit, p.ID); err != nil {
-				return err
-			}
-		}
-		if err := store.Update(tx, "t1", func(it *store.Item[store.Terminal]) error { it.Row.LastPermit = 0; return nil }); err != nil {
-			return err
-		}
-		return store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}, Row: store.Setting{Generation: 2}})
-	})
-	s := w.begin(old[0]) // sent again
-	w.hand(w.receipt(s, old[0]))
-	w.expect(store.StateActive, "")
-	w.decide(func(tx store.Tx) error {
-		p, err := store.Get[store.PermitRow](tx, old[0].ID)
-		if p.Row.State != store.PermitProven || w.now.Sub(p.Row.NotAfter).Abs() > time.Hour {
-			t.Errorf("a permit from after the backup is %s and ends %s: retention would forget that it was used", p.Row.State, p.Row.NotAfter)
-		}
-		return err
-	})
-	fresh := w.permits()
-	if len(fresh) != 4 || fresh[0].N <= old[3].N || fresh[0].Generation != 2 {
-		t.Errorf("permits of the new generation: %+v", fresh)
-	}
-	s = w.begin(old[1]) // still held by the terminal
-	w.hand(w.receipt(s, old[1]))
-	s = w.begin(fresh[0])
-	w.hand(w.receipt(s, fresh[0]))
-	w.expect(store.StateActive, "")
-	w.begin(wire.Permit{ID: "mine", N: fresh[3].N + 1})
-	w.expect(store.StateQuarantined, wire.QuarReceiptForged)
-}
-
 // TestUnsureClock: what a terminal without a clock reports is filed under the
 // time at which it came, and kept as it came.
 func TestUnsureClock(t *testing.T) {
@@ -621,28 +519,6 @@ func TestUnsureClock(t *testing.T) {
 		}
 		return err
 	})
-}
-
-// TestRestoredPermits: a terminal drops what it holds of an older generation, so
-// those permits are no part of what it may hold of the new one.
-func TestRestoredPermits(t *testing.T) {
-	w := newWorld(t, nil)
-	old := w.permits()
-	w.decide(func(tx store.Tx) error { // the backup knows all of them
-		return store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}, Row: store.Setting{Generation: 2}})
-	})
-	fresh := w.permits()
-	if len(fresh) != len(old) {
-		t.Errorf("%d permits after a restore, %d before", len(fresh), len(old))
-	}
-	for _, p := range fresh {
-		if p.Generation != 2 {
-			t.Errorf("permit %d is of generation %d", p.N, p.Generation)
-		}
-	}
-	s := w.begin(old[0]) // in a session that began before the terminal heard of it
-	w.hand(w.receipt(s, old[0]))
-	w.expect(store.StateActive, "")
 }
 
 func TestCommands(t *testing.T) {

@@ -17,6 +17,7 @@ type finding struct {
 	reason  wire.Reason // "" when it proves a clean wipe
 	detail  string
 	chained bool // authentic and in its place: the chain goes on behind it
+	lost    bool // it answers a challenge that a restore made this controller forget
 }
 
 // AcceptReceipt verifies a receipt, keeps it with its verdict, and draws the
@@ -43,6 +44,9 @@ func (r *Rules) AcceptReceipt(tx store.Tx, t *terminal, rec wire.Record, env wir
 	}
 	if f.reason != "" {
 		return r.quarantine(tx, t, f.reason, f.detail, "")
+	}
+	if f.lost {
+		return nil // its place in the chain is all that it proves now
 	}
 	if err := r.rollup(tx, t, rec, func(u *store.Rollup) { u.Wipes++ }); err != nil {
 		return err
@@ -110,8 +114,9 @@ func (r *Rules) examine(tx store.Tx, t *terminal, env wire.Envelope, digest stri
 	if err != nil || f.reason != "" {
 		return rc, f, err
 	}
+	f, err = r.examineFreshness(tx, t, rc)
 	f.chained = true
-	if f.reason, f.detail, err = r.examineFreshness(tx, t, rc); err != nil || f.reason != "" {
+	if err != nil || f.reason != "" {
 		return rc, f, err
 	}
 	p, err := Effective(tx, *t)
@@ -157,38 +162,55 @@ func (r *Rules) examinePlace(tx store.Tx, t *terminal, env wire.Envelope, rc wir
 }
 
 // examineFreshness checks that the receipt answers its permit or challenge.
-func (r *Rules) examineFreshness(tx store.Tx, t *terminal, rc wire.Receipt) (wire.Reason, string, error) {
+func (r *Rules) examineFreshness(tx store.Tx, t *terminal, rc wire.Receipt) (finding, error) {
 	switch rc.Kind {
 	case wire.ReceiptSession:
-		p, err := store.Get[store.PermitRow](tx, rc.Permit)
-		if errors.Is(err, store.ErrNotFound) {
-			return wire.QuarReceiptStale, "its permit was never granted", nil
-		}
-		if err != nil {
-			return "", "", err
-		}
-		switch {
-		case p.Row.Terminal != t.ID:
-			return wire.QuarReceiptStale, "its permit is another terminal's", nil
-		case p.Row.State == store.PermitProven:
-			return wire.QuarClone, "permit " + p.ID + " has two receipts", nil
-		case p.Row.State != store.PermitConsumed || p.Row.Session != rc.Session:
-			return wire.QuarReceiptStale, "session " + rc.Session + " did not consume permit " + p.ID, nil
-		case len(p.Row.Nonce) > 0 && subtle.ConstantTimeCompare(p.Row.Nonce, rc.Nonce) != 1:
-			return wire.QuarReceiptStale, "its nonce is not its permit's", nil
-		}
-		return "", "", nil
+		return answersPermit(tx, t, rc)
 	case wire.ReceiptChallenge:
-		c, err := store.Get[store.CommandRow](tx, rc.Permit)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", "", err
-		}
-		if err != nil || rc.Permit != t.Row.Challenge || c.Row.Terminal != t.ID || c.Row.Kind != wire.CmdLift ||
-			subtle.ConstantTimeCompare(c.Row.Nonce, rc.Nonce) != 1 {
-			return wire.QuarReceiptStale, "it answers no challenge that waits", nil
-		}
-		return "", "", nil
+		return answersChallenge(tx, t, rc)
 	default:
-		return wire.QuarReceiptForged, fmt.Sprintf("it is of the kind %q", rc.Kind), nil
+		return finding{reason: wire.QuarReceiptForged, detail: fmt.Sprintf("it is of the kind %q", rc.Kind)}, nil
 	}
+}
+
+func answersPermit(tx store.Tx, t *terminal, rc wire.Receipt) (finding, error) {
+	stale := func(why string) (finding, error) { return finding{reason: wire.QuarReceiptStale, detail: why}, nil }
+	p, err := store.Get[store.PermitRow](tx, rc.Permit)
+	if errors.Is(err, store.ErrNotFound) {
+		return stale("its permit was never granted")
+	}
+	if err != nil {
+		return finding{}, err
+	}
+	switch {
+	case p.Row.Terminal != t.ID:
+		return stale("its permit is another terminal's")
+	case p.Row.State == store.PermitProven:
+		return finding{reason: wire.QuarClone, detail: "permit " + p.ID + " has two receipts"}, nil
+	case p.Row.State != store.PermitConsumed || p.Row.Session != rc.Session:
+		return stale("session " + rc.Session + " did not consume permit " + p.ID)
+	case len(p.Row.Nonce) > 0 && subtle.ConstantTimeCompare(p.Row.Nonce, rc.Nonce) != 1:
+		return stale("its nonce is not its permit's")
+	}
+	return finding{}, nil
+}
+
+func answersChallenge(tx store.Tx, t *terminal, rc wire.Receipt) (finding, error) {
+	c, err := store.Get[store.CommandRow](tx, rc.Permit)
+	if errors.Is(err, store.ErrNotFound) {
+		// A restored controller cannot know what it asked after the backup was
+		// made. Such an answer accuses nobody, and lifts nothing either: a
+		// quarantine that the backup holds needs a new challenge.
+		gen, err := Generation(tx)
+		if err != nil || gen > 1 {
+			return finding{lost: true, detail: "its challenge is not known: the controller was restored since"}, err
+		}
+	} else if err != nil {
+		return finding{}, err
+	}
+	if rc.Permit != t.Row.Challenge || c.Row.Terminal != t.ID || c.Row.Kind != wire.CmdLift ||
+		subtle.ConstantTimeCompare(c.Row.Nonce, rc.Nonce) != 1 {
+		return finding{reason: wire.QuarReceiptStale, detail: "it answers no challenge that waits"}, nil
+	}
+	return finding{}, nil
 }
