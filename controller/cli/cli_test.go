@@ -107,7 +107,12 @@ func TestOperations(t *testing.T) {
 
 	file := filepath.Join(filepath.Dir(s.config), "b.tar")
 	s.fails(cli.ExitUsage, "give -out", "backup")
-	s.ok("backup", "-out", file)
+	if out := s.ok("backup", "-out", file); !strings.Contains(out, "private keys") {
+		t.Errorf("nobody is told what a backup holds: %q", out)
+	}
+	if fi, err := os.Stat(file); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("the backup's mode: %v, %v", fi.Mode(), err)
+	}
 	s.fails(cli.ExitError, "exists", "backup", "-out", file)
 	s.fails(cli.ExitError, "-replace", "restore", "-in", file)
 	s.ok("restore", "-in", file, "-replace")

@@ -145,7 +145,9 @@ func backup(ctx context.Context, e *env, args []string) (err error) {
 		// Half a backup must not be taken for one.
 		return errors.Join(err, os.Remove(*out))
 	}
-	fmt.Fprintf(e.Out, "wrote %s\n", *out)
+	fmt.Fprintf(e.Out, "wrote %s (only its owner may read it)\n"+
+		"It holds the controller's private keys: whoever has this file can speak to every terminal in the controller's name.\n"+
+		"Encrypt it before it leaves this machine, and keep it under lock.\n", *out)
 	return nil
 }
 
