@@ -64,6 +64,9 @@ func initRun(control, out *os.File) error {
 	if err := dropPrivileges(); err != nil {
 		return err
 	}
+	if err := filterCalls(); err != nil {
+		return err
+	}
 	r := newReaper()
 	for _, p := range s.Programs {
 		if err := r.run(p); err != nil {
@@ -86,7 +89,7 @@ func initRun(control, out *os.File) error {
 // dropPrivileges makes this thread's children unable to gain any privilege.
 func dropPrivileges() error {
 	// 1 rather than 0: a core_pattern that is a pipe ignores 0, and treats 1
-	// as "never" (core(5), fs/coredump.c).
+	// as "never" (core(5), fs/coredump.c). filterCalls keeps it there.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
 		return fmt.Errorf("cannot forbid core dumps: %w", err)
 	}

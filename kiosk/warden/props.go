@@ -146,7 +146,9 @@ func noCore(p process) string {
 	for line := range strings.Lines(string(b)) {
 		rest, ok := strings.CutPrefix(line, "Max core file size")
 		f := strings.Fields(rest)
-		if ok && len(f) > 1 && (f[1] == "0" || f[1] == "1") { // 1 is what core_pattern pipes obey too
+		// Exactly 1: no file is that short, and a core_pattern that is a pipe
+		// takes it for "never", while it ignores 0 (fs/coredump.c).
+		if ok && len(f) > 1 && f[0] == "1" && f[1] == "1" {
 			return ""
 		}
 		if ok {
@@ -254,10 +256,11 @@ func (w *warden) seccomp(ctx context.Context, b *box) wire.Property {
 			if p.fields["Seccomp"] == "" || !strings.Contains(cmdline(p.pid), "--type=renderer") {
 				continue
 			}
-			if p.fields["Seccomp"] == "2" {
-				return wire.Property{Name: wire.PropSeccomp, Held: true, Detail: fmt.Sprintf("renderer %d has Seccomp: 2", p.pid)}
+			if ownFilter(p, w.filters) {
+				return wire.Property{Name: wire.PropSeccomp, Held: true, Detail: fmt.Sprintf("renderer %d has Seccomp: 2, %s filters", p.pid, p.fields["Seccomp_filters"])}
 			}
-			detail = fmt.Sprintf("renderer %d has Seccomp: %s: allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)", p.pid, p.fields["Seccomp"])
+			detail = fmt.Sprintf("renderer %d has Seccomp: %s, filters: %q: allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)",
+				p.pid, p.fields["Seccomp"], p.fields["Seccomp_filters"])
 		}
 		select {
 		case <-ctx.Done():
@@ -266,6 +269,12 @@ func (w *warden) seccomp(ctx context.Context, b *box) wire.Property {
 		}
 	}
 	return wire.Property{Name: wire.PropSeccomp, Detail: "the sandbox ended"}
+}
+
+// ownFilter tells whether p filters its calls more than the warden made it do:
+// each program of a sandbox has the warden's own filters, and filterCalls' one.
+func ownFilter(p process, wardens int) bool {
+	return p.fields["Seccomp"] == "2" && atoi(p.fields["Seccomp_filters"]) > wardens+1
 }
 
 func cmdline(pid int) string {

@@ -22,6 +22,7 @@ type warden struct {
 	humble  *spawner // for the agent
 	groups  *cgroups
 	ledger  *ledger
+	filters int    // of system calls, on this process
 	state   string // real paths: a walk meets no links
 	run     string
 	started time.Time
@@ -96,6 +97,12 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	if w.groups, err = findCgroups("/proc", "borne-"+c.tag()); err != nil {
 		return fail(err)
 	}
+	self, err := readProcess(os.Getpid())
+	if err != nil {
+		return fail(err)
+	}
+	// A kernel before 5.9 does not say how many: then nobody has more than that.
+	w.filters = max(atoi(self.fields["Seccomp_filters"]), 0)
 	if w.spawn, err = newSpawner(false); err != nil {
 		return fail(err)
 	}

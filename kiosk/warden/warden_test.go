@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 			os.Exit(wardenChild(os.Args[2]))
 		case "press-child":
 			os.Exit(pressChild(os.Args[2:]))
+		case "filter-child":
+			os.Exit(filterChild())
 		case "agent-child":
 			os.Exit(agentChild(os.Args[2]))
 		}
