@@ -145,28 +145,41 @@ func (s *Service) Link(ctx context.Context, actor, user string) (token string, e
 	return token, expires, nil
 }
 
-// Redeem turns a link's token into a session and returns its cookie's value.
-// from is the address it came from, for the rate limit.
+// goodLink returns the link that token opens and whose it is, or ErrLink.
+func goodLink(tx store.Tx, token string, now time.Time) (link store.Item[store.Login], u store.Item[store.User], err error) {
+	if len(token) != tokenLen {
+		return link, u, ErrLink
+	}
+	if link, err = store.Get[store.Login](tx, digest(token)); err == nil {
+		if link.Row.Use != useLink || !link.Row.Used.IsZero() || !now.Before(link.Row.Expires) {
+			return link, u, ErrLink
+		}
+		u, err = store.Get[store.User](tx, link.Row.User)
+	}
+	if errors.Is(err, store.ErrNotFound) || (err == nil && u.Row.Disabled) {
+		return link, u, ErrLink
+	}
+	return link, u, err
+}
+
+// Redeem turns a link's token into a session and returns its cookie's value. A
+// token that opens nothing gives ErrLink, and ErrRate after too many of them
+// from the same address (from, an IP address).
 func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string, p Person, err error) {
 	now := s.now().UTC()
-	if !s.limit.allow(from, now) {
-		return "", Person{}, ErrRate
+	// A look first: a wrong token must cost no write transaction.
+	err = s.store.View(ctx, func(tx store.Tx) error { _, _, err := goodLink(tx, token, now); return err })
+	if errors.Is(err, ErrLink) && s.limit.wrong(from, now) {
+		err = ErrRate
+	}
+	if err != nil {
+		return "", Person{}, fmt.Errorf("cannot log in: %w", err)
 	}
 	cookie = newToken()
 	err = s.store.Decide(ctx, func(tx store.Tx) error {
-		link, err := store.Get[store.Login](tx, digest(token))
-		if errors.Is(err, store.ErrNotFound) {
-			return ErrLink
-		}
+		link, u, err := goodLink(tx, token, now) // it may have been used meanwhile
 		if err != nil {
 			return err
-		}
-		if link.Row.Use != useLink || !link.Row.Used.IsZero() || !now.Before(link.Row.Expires) {
-			return ErrLink
-		}
-		u, err := store.Get[store.User](tx, link.Row.User)
-		if err != nil || u.Row.Disabled {
-			return ErrLink
 		}
 		link.Row.Used = now
 		if err := store.Put(tx, link); err != nil {

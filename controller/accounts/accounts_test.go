@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -195,20 +196,32 @@ func TestLogoutAndDisabledAccount(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreLimited(t *testing.T) {
+// TestWrongAttemptsAreLimited, and whoever tries locks nobody else out: behind
+// a proxy everybody has the same address.
+func TestWrongAttemptsAreLimited(t *testing.T) {
 	w := start(t)
 	id := w.user(t, accounts.Administrator)
-	for range 10 {
-		if _, _, err := w.Redeem(ctx, strings.Repeat("A", 22), "192.0.2.7"); !errors.Is(err, accounts.ErrLink) {
-			t.Fatal(err)
+	wrong := strings.Repeat("A", 22)
+	try := func(from string, want error) {
+		t.Helper()
+		if _, _, err := w.Redeem(ctx, wrong, from); !errors.Is(err, want) {
+			t.Errorf("a wrong token from %s: %v, want %v", from, err, want)
 		}
 	}
-	token, _, _ := w.Link(ctx, audit.Controller, id)
-	if _, _, err := w.Redeem(ctx, token, "192.0.2.7"); !errors.Is(err, accounts.ErrRate) {
-		t.Errorf("the 11th attempt gives %v", err)
+	for i := range 10 {
+		try("192.0.2.7", accounts.ErrLink)
+		try(fmt.Sprintf("2001:db8::%x", i+1), accounts.ErrLink)
 	}
-	if _, _, err := w.Redeem(ctx, token, "192.0.2.8"); err != nil {
-		t.Errorf("somebody else: %v", err)
+	try("192.0.2.7", accounts.ErrRate)
+	try("2001:db8::ffff", accounts.ErrRate) // the same network
+	try("2001:db8:0:1::1", accounts.ErrLink)
+	try("192.0.2.8", accounts.ErrLink)
+	token, _, _ := w.Link(ctx, audit.Controller, id)
+	if _, _, err := w.Redeem(ctx, token, "192.0.2.7"); err != nil {
+		t.Errorf("a good link from an address that tried too often: %v", err)
+	}
+	if _, _, err := w.Redeem(ctx, token, "192.0.2.7"); !errors.Is(err, accounts.ErrRate) {
+		t.Errorf("the same link again: %v", err)
 	}
 }
 
