@@ -171,7 +171,7 @@ func openSPI(d hw.Device, env Env) (spi.PortCloser, gpio.PinOut, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, fmt.Errorf("cannot open device %q: %w: %s does not exist; enable SPI (dtparam=spi=on in config.txt on a Pi) and restart", d, hw.ErrAbsent, d.Path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, fmt.Errorf("cannot open device %q: %w; add the agent's user to the group that owns %s (spi on a Pi)", d, err, d.Path)
+		return nil, nil, fmt.Errorf("cannot open device %q: %w; give %s to the agent's user with a udev rule (see the README)", d, err, d.Path)
 	case err != nil:
 		return nil, nil, fmt.Errorf("cannot open device %q: %w", d, err)
 	}

@@ -125,6 +125,9 @@ func (j *Journal) ack(tx *bolt.Tx, m *meta, seq uint64) error {
 	if seq <= m.Acked {
 		return nil
 	}
+	if err := forgetHolders(tx, m.Epoch, m.Acked+1, seq); err != nil {
+		return err
+	}
 	m.Acked = seq
 	now, sure := time.Time{}, false
 	if j.opt.Clock != nil {
@@ -141,6 +144,43 @@ func (j *Journal) ack(tx *bolt.Tx, m *meta, seq uint64) error {
 		return err
 	}
 	return prune(tx, now.Add(-j.opt.Keep))
+}
+
+// forgetHolders takes the badge's key out of records that have arrived: this
+// terminal has no more use for it. A controller that is restored from an older
+// backup then counts such a session without its badge.
+func forgetHolders(tx *bolt.Tx, epoch, from, to uint64) error {
+	b := tx.Bucket([]byte(bRecords))
+	changed := map[string][]byte{}
+	last := key(epoch, to)
+	c := b.Cursor()
+	for k, v := c.Seek(key(epoch, from)); k != nil && string(k) <= string(last); k, v = c.Next() {
+		var r wire.Record
+		if err := json.Unmarshal(v, &r); err != nil {
+			return fmt.Errorf("cannot read a record that was acknowledged: %w", err)
+		}
+		if r.Kind != wire.KindBegun {
+			continue
+		}
+		var begun wire.Begun
+		if err := json.Unmarshal(r.Body, &begun); err != nil || begun.Holder == nil {
+			continue // not ours to judge; nothing to take out
+		}
+		begun.Holder = nil
+		var err error
+		if r.Body, err = json.Marshal(begun); err != nil {
+			return err
+		}
+		if changed[string(k)], err = json.Marshal(r); err != nil {
+			return err
+		}
+	}
+	for k, v := range changed {
+		if err := b.Put([]byte(k), v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prune drops records that were acknowledged before a time, oldest first, and

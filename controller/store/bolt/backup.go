@@ -15,33 +15,36 @@ import (
 )
 
 // Backup implements store.Store. The copy is one file, complete and synced
-// before it gets its name.
+// before it gets its name. It is compacted: pages that were freed, and with
+// them rows and keys that were deleted on time, are not in it.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := s.caughtUp(ctx); err != nil {
 		return err
 	}
-	err := replace(path, func(f *os.File) error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			_, err := tx.WriteTo(ctxWriter{ctx, f})
-			return err
-		})
-	})
-	if err != nil {
+	if err := s.compactInto(path); err != nil {
 		return fmt.Errorf("cannot back up to %s: %w", path, full(err))
 	}
 	return nil
 }
 
-type ctxWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c ctxWriter) Write(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
+func (s *Store) compactInto(path string) error {
+	part := path + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	return c.w.Write(p)
+	defer os.Remove(part)
+	dst, err := bbolt.Open(part, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true})
+	if err != nil {
+		return err
+	}
+	const batch = 1 << 20 // bytes a transaction of the copy
+	if err := errors.Join(bbolt.Compact(dst, s.db, batch), dst.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // Restore puts a backup in the place of the store in dir, which nobody may have

@@ -1,0 +1,45 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"borne/controller/wire"
+)
+
+// TestABadgeIsForgottenOnceItArrived: the badge's key leaves the journal's
+// records with their acknowledgement, and nothing else of them does.
+func TestABadgeIsForgottenOnceItArrived(t *testing.T) {
+	p := path(t)
+	j := mustOpen(t, p, start())
+	if err := j.Welcomed(wire.Welcome{Epoch: 1}); err != nil {
+		t.Fatal(err)
+	}
+	holder := bytes.Repeat([]byte{0xb7}, 32)
+	for _, s := range []string{"one", "two"} {
+		body, err := json.Marshal(wire.Begun{Session: s, Permit: "p-" + s, Holder: holder})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Commit(Step{State: []byte("x"), Records: []wire.Record{{Kind: wire.KindBegun, Body: body}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Acked(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	rs, err := j.After(0, 10)
+	if err != nil || len(rs) != 2 {
+		t.Fatalf("%d records, %v", len(rs), err)
+	}
+	for i, want := range []struct {
+		session string
+		holder  []byte
+	}{{"one", nil}, {"two", holder}} {
+		var b wire.Begun
+		if err := json.Unmarshal(rs[i].Body, &b); err != nil || b.Session != want.session || b.Permit != "p-"+want.session || !bytes.Equal(b.Holder, want.holder) {
+			t.Errorf("record %d is %+v, %v; want session %s with holder %x", i+1, b, err, want.session, want.holder)
+		}
+	}
+}
