@@ -170,7 +170,7 @@ func (s *seeker) region(mem, pages *os.File, from, to uint64, where string) {
 			return
 		}
 		if s.mem -= int64(end - start); s.mem < 0 {
-			s.stop("%s: more than %d bytes", where, maxSeekMem)
+			s.stop("%s: more than %d bytes", where, int64(maxSeekMem))
 			return
 		}
 		run = io.NewSectionReader(mem, int64(start), int64(end-start))

@@ -152,5 +152,5 @@ func roots(places []string, mounts []mountEntry) []string {
 
 // changed tells whether the inode changed at since or later.
 func changed(st *unix.Stat_t, since time.Time) bool {
-	return !time.Unix(st.Ctim.Sec, st.Ctim.Nsec).Before(since)
+	return !time.Unix(st.Ctim.Unix()).Before(since)
 }
