@@ -17,13 +17,20 @@ import (
 	"borne/controller/wire"
 )
 
+// maxWrong is how many wrong proofs a code outlives: somebody in between (a
+// school's filtering proxy) makes one at each try, and a guess is one in 2⁸⁰.
+const maxWrong = 10
+
 // refusal is a problem that a transaction ends with.
-type refusal struct{ wire.Problem }
+type refusal struct {
+	wire.Problem
+	keep bool // what the transaction wrote stays all the same
+}
 
 func (r *refusal) Error() string { return r.Detail }
 
 func refuse(status int, code, detail string) error {
-	return &refusal{wire.Problem{Status: status, Code: code, Detail: detail}}
+	return &refusal{Problem: wire.Problem{Status: status, Code: code, Detail: detail}}
 }
 
 func problem(w http.ResponseWriter, status int, code, detail string) {
@@ -86,10 +93,20 @@ func (f *Fleet) enrol(w http.ResponseWriter, r *http.Request) {
 	}
 	var resp wire.EnrolResponse
 	first := false
+	var denied error
 	err = f.cfg.Store.Decide(r.Context(), func(tx store.Tx) (err error) {
+		denied = nil
 		resp, first, err = f.enrolIn(tx, req, exporter)
+		var no *refusal
+		if errors.As(err, &no) && no.keep {
+			denied = err
+			return nil
+		}
 		return err
 	})
+	if err == nil {
+		err = denied
+	}
 	if err == nil && first {
 		f.counts.enrolments.Add(1)
 		f.cfg.Log.Info("terminal enrolled", "terminal", resp.Terminal)
@@ -108,9 +125,16 @@ func (f *Fleet) enrolIn(tx store.Tx, req wire.EnrolRequest, exporter []byte) (re
 	if err != nil {
 		return resp, false, err
 	}
+	if code.Row.Wrong >= maxWrong {
+		return resp, false, refuse(http.StatusForbidden, "expired", "too many wrong proofs came for this code; make a new one in the console")
+	}
 	// The proof comes first: only who knows the code learns what became of it.
 	if wire.CheckProof(req.Proof, req.TerminalProof(code.Row.Secret, exporter)) != nil {
-		return resp, false, refuse(http.StatusForbidden, "proof", "the proof does not fit this connection")
+		code.Row.Wrong++
+		if err := store.Put(tx, code); err != nil {
+			return resp, false, err
+		}
+		return resp, false, &refusal{Problem: wire.Problem{Status: http.StatusForbidden, Code: "proof", Detail: "the proof does not fit this connection"}, keep: true}
 	}
 	if now.After(code.Row.Expires) {
 		return resp, false, refuse(http.StatusForbidden, "expired", "this code has expired")

@@ -56,6 +56,23 @@ func TestEnrolment(t *testing.T) {
 	}
 }
 
+func TestWrongProofsEndACode(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Enrols = 1e6 })
+	code, x := w.code("", time.Now().Add(time.Hour)), newTerminal(w)
+	wrong := func(r *wire.EnrolRequest) { r.Proof = make([]byte, 32) }
+	for range maxWrong {
+		if got := x.enrol(code, x.request(), wrong); got != "proof" {
+			t.Fatalf("a wrong proof: %q", got)
+		}
+	}
+	if got := x.enrol(code, x.request(), nil); got != "expired" {
+		t.Errorf("after %d wrong proofs the right one gives %q", maxWrong, got)
+	}
+	if got := x.enrol(w.code("", time.Now().Add(time.Hour)), x.request(), nil); got != "" {
+		t.Errorf("another code: %q", got)
+	}
+}
+
 func TestEnrolmentIsRateLimited(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Enrols = 1e-6 })
 	x := newTerminal(w)

@@ -99,7 +99,7 @@ type Terminal struct {
 
 // EnrolCode is a one-time code, found by wire.CodeID of it (Meta.ID). The code
 // itself has to be kept: it is the HMAC key of both proofs, also of a retry
-// whose first answer was lost. Secret is erased when the code expires.
+// whose first answer was lost. The row is deleted a day after Expires.
 type EnrolCode struct {
 	Secret   []byte    `json:"secret,omitempty" inventory:"key of the enrolment proofs;none-personal;minutes"`
 	Space    string    `json:"space" inventory:"where the terminal will stand;none-personal;minutes"`
@@ -113,6 +113,7 @@ type EnrolCode struct {
 	Terminal string    `json:"terminal,omitempty" inventory:"terminal that it enrolled;none-personal;minutes"`
 	Cert     []byte    `json:"cert,omitempty" inventory:"certificate issued, for a retry;none-personal;minutes"`
 	Uses     int       `json:"uses,omitempty" inventory:"how often it was answered;none-personal;minutes"`
+	Wrong    int       `json:"wrong,omitempty" inventory:"wrong proofs that came for it: too many end it;none-personal;minutes"`
 }
 
 // CodeMinutes is how long an enrolment code is valid.
