@@ -234,3 +234,13 @@ func TestSecondWardenIsRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// startAs starts a program that sleeps, as uid.
+func startAs(t *testing.T, uid int) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/sleep", "600")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{}}}
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}

@@ -36,6 +36,8 @@ type Config struct {
 	Build         string
 	Sim           bool
 	Log           *slog.Logger // default: discard
+
+	passwd, subuid string // whose accounts must be spared; default: the machine's
 }
 
 // Command is a program that the warden starts.
@@ -104,6 +106,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Places == nil {
 		c.Places = Places()
+	}
+	if c.passwd == "" {
+		c.passwd = "/etc/passwd"
+	}
+	if c.subuid == "" {
+		c.subuid = "/etc/subuid"
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -77,6 +77,14 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	}
 	closers = append(closers, func() { lk.Close() })
 	fail := func(err error) (*warden, func(), error) { closeAll(); return nil, nil, err }
+	if err := checkAccounts(c.all(), c.passwd, c.subuid); err != nil {
+		return fail(err)
+	}
+	uids, err := lockUIDs(uidLocks, c.all())
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, func() { uids.Close() })
 
 	// Everything below inherits these.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
