@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -81,6 +80,20 @@ func (r rules) text() string {
 	p("  }")
 	p("}")
 	return b.String()
+}
+
+// load turns forwarding on and applies r. The switch is held until the table is
+// there, which tells other wardens that it is needed.
+func (r rules) load(ctx context.Context) error {
+	unlock, err := lockForwarding()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := forwarding(ctx); err != nil {
+		return err
+	}
+	return r.apply(ctx)
 }
 
 // apply loads the table and reads it back.
@@ -165,8 +178,8 @@ func nftPath() string {
 	return "/usr/sbin/nft" // and the error names it
 }
 
-// tables lists this instance's tables that exist.
-func tables(ctx context.Context, tag string) ([]string, error) {
+// inetTables lists the machine's tables of family inet.
+func inetTables(ctx context.Context) ([]string, error) {
 	out, err := nft(ctx, "", "-j", "list", "tables")
 	if err != nil {
 		return nil, fmt.Errorf("cannot list firewall tables: %w", err)
@@ -179,13 +192,19 @@ func tables(ctx context.Context, tag string) ([]string, error) {
 	if err := json.Unmarshal(out, &l); err != nil {
 		return nil, fmt.Errorf("cannot list firewall tables: %w", err)
 	}
-	var ours []string
+	var names []string
 	for _, e := range l.Nftables {
-		if e.Table != nil && e.Table.Family == "inet" && strings.HasPrefix(e.Table.Name, tablePrefix(tag)) {
-			ours = append(ours, e.Table.Name)
+		if e.Table != nil && e.Table.Family == "inet" {
+			names = append(names, e.Table.Name)
 		}
 	}
-	return ours, nil
+	return names, nil
+}
+
+// tables lists this instance's tables that exist.
+func tables(ctx context.Context, tag string) ([]string, error) {
+	all, err := inetTables(ctx)
+	return slices.DeleteFunc(all, func(n string) bool { return !strings.HasPrefix(n, tablePrefix(tag)) }), err
 }
 
 func tablePrefix(tag string) string { return "borne_" + tag + "_" }
@@ -200,38 +219,6 @@ func sweepTables(ctx context.Context, tag string) error {
 		if err := (rules{table: t}).remove(ctx); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// guard is a table that lives on when the warden ends: this machine forwarded
-// nothing before, and still forwards nothing but sandboxes' packets.
-const guard = `table inet borne_guard
-delete table inet borne_guard
-table inet borne_guard {
-  chain forward {
-    type filter hook forward priority -20; policy accept;
-    iifname != "bn*" oifname != "bn*" drop
-  }
-}
-`
-
-// forwarding turns IPv4 forwarding on. A machine that already forwards (a
-// router, containers) is left as it is.
-func forwarding(ctx context.Context) error {
-	const path = "/proc/sys/net/ipv4/ip_forward"
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	if strings.TrimSpace(string(b)) == "1" {
-		return nil
-	}
-	if _, err := nft(ctx, guard, "-f", "-"); err != nil {
-		return fmt.Errorf("cannot guard forwarding: %w", err)
-	}
-	if err := os.WriteFile(path, []byte("1"), 0); err != nil {
-		return fmt.Errorf("cannot turn forwarding on: %w", err)
 	}
 	return nil
 }

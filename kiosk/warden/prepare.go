@@ -99,11 +99,8 @@ func (w *warden) network(ctx context.Context, b *box) error {
 	}
 	b.link = &l
 	b.rules.link, b.rules.table = l, fmt.Sprintf("%s%d", tablePrefix(w.c.tag()), b.slot)
-	if err := forwarding(ctx); err != nil {
-		return err
-	}
 	// The rules come first: the link is never without them.
-	if err := b.rules.apply(ctx); err != nil {
+	if err := b.rules.load(ctx); err != nil {
 		return err
 	}
 	return l.create(b.pid)

@@ -128,6 +128,9 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 		if err := w.destroyAll(end); err != nil {
 			w.c.Log.Error("sandboxes are left", "error", err)
 		}
+		if err := unforward(end); err != nil {
+			w.c.Log.Error("forwarding of packets is left on", "error", err)
+		}
 	})
 	if len(c.Agent.Argv) > 0 {
 		if err := os.MkdirAll(c.State+"/agent", 0o700); err != nil {
