@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,7 @@ type conn struct {
 	otherFree bool
 
 	// Of the writer alone.
-	policy   uint64
+	policy   [sha256.Size]byte // digest of the text last sent
 	permits  map[string]bool
 	commands map[string]time.Time
 	rest     time.Duration // connected time that was not counted yet

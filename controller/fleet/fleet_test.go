@@ -183,6 +183,20 @@ func TestSessionOverTheUplink(t *testing.T) {
 		return err == nil && pol.Version == 7
 	})
 
+	// A move to a place whose rules are as new: the text counts, not the version.
+	w.decide(func(tx store.Tx) error {
+		must(t, store.Put(tx, store.Item[store.PolicyRow]{Meta: store.Meta{ID: "e2"}, Row: store.PolicyRow{Version: 7, Doc: json.RawMessage(`{"session":{"minutes":20}}`)}}))
+		return store.Update(tx, x.resp.Terminal, func(it *store.Item[store.Terminal]) error { it.Row.Space = "e2"; return nil })
+	})
+	w.f.PushPolicy(t.Context())
+	p.until("the other place's policy", func(m wire.Message) bool {
+		if m.Policy == nil {
+			return false
+		}
+		pol, err := wire.Open[struct{ Session struct{ Minutes int } }](*m.Policy, wire.DomainPolicy, keys...)
+		return err == nil && pol.Session.Minutes == 20
+	})
+
 	must(t, p.ws.Close())
 	waitFor(t, changes, func() bool { l, _ := w.f.Live(x.resp.Terminal); return !l.Online })
 	if got := x.connect(wire.Hello{Boot: "b1", Epoch: 1, Seq: 4, Policy: 7, Chain: wire.ChainHead{Index: 1, Digest: re.Digest()}}).welcome(); got.Cursor != 4 || got.Quarantine != "" {

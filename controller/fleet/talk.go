@@ -61,7 +61,6 @@ func (c *conn) hello(h wire.Hello) error {
 		return err
 	}
 	c.f.counts.connections.Add(1)
-	c.policy = h.Policy
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
 	c.send(wire.Message{Welcome: &w})
@@ -174,7 +173,7 @@ func readBegun(body []byte) (wire.Begun, bool) {
 
 // due is what one look at the store found the terminal to lack.
 type due struct {
-	policy   uint64
+	policy   [sha256.Size]byte
 	frames   []frame
 	permits  map[string]bool
 	commands map[string]time.Time
@@ -230,12 +229,16 @@ func (c *conn) owed(tx store.Tx) (due, error) {
 	p, err := compliance.Effective(tx, t)
 	if err != nil {
 		c.log.Error("no policy can be sent", "err", err)
-	} else if p.Version != c.policy {
-		fr, err := c.f.policies.frame(p, c.f.cfg.PKI)
+	} else {
+		// Its text decides, not its version: another place's rules or those of a
+		// newer controller may have the same one. A terminal ignores what it has.
+		fr, text, err := c.f.policies.frame(p, c.f.cfg.PKI)
 		if err != nil {
 			return d, err
 		}
-		d.policy, d.frames = p.Version, append(d.frames, fr)
+		if text != c.policy {
+			d.policy, d.frames = text, append(d.frames, fr)
+		}
 	}
 	permits, err := c.f.cfg.Rules.GrantPermits(tx, c.terminal)
 	if err != nil {
@@ -290,32 +293,33 @@ type policies struct {
 
 const maxPolicies = 256 // prepared; then they are made anew
 
-func (s *policies) frame(p policy.Policy, sign *pki.PKI) (frame, error) {
+// frame returns the signed policy, and the digest of its text.
+func (s *policies) frame(p policy.Policy, sign *pki.PKI) (fr frame, key [sha256.Size]byte, err error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
-		return frame{}, fmt.Errorf("cannot write the policy: %w", err)
+		return fr, key, fmt.Errorf("cannot write the policy: %w", err)
 	}
-	key := sha256.Sum256(doc)
+	key = sha256.Sum256(doc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m := s.known[key]; m != nil {
-		return frame{shared: m}, nil
+		return frame{shared: m}, key, nil
 	}
 	env, err := sign.SignPolicy(p)
 	if err != nil {
-		return frame{}, err
+		return fr, key, err
 	}
 	b, err := wire.Encode(wire.Message{Policy: &env})
 	if err != nil {
-		return frame{}, err
+		return fr, key, err
 	}
 	m, err := websocket.NewPreparedMessage(websocket.TextMessage, b)
 	if err != nil {
-		return frame{}, fmt.Errorf("cannot prepare the policy: %w", err)
+		return fr, key, fmt.Errorf("cannot prepare the policy: %w", err)
 	}
 	if s.known == nil || len(s.known) >= maxPolicies {
 		s.known = map[[sha256.Size]byte]*websocket.PreparedMessage{}
 	}
 	s.known[key] = m
-	return frame{shared: m}, nil
+	return frame{shared: m}, key, nil
 }
