@@ -29,6 +29,8 @@ type controller struct {
 	dir  string
 	gate *uplink.Switch // every terminal's way to it
 
+	restored bool // from a backup, at least once
+
 	mu    sync.Mutex
 	life  int    // how often it was started
 	state string // folder of the present life
@@ -176,6 +178,7 @@ func (c *controller) backup() []byte {
 // restore loses the present controller and puts a backup in an empty folder.
 func (c *controller) restore(backup []byte) {
 	c.t.Helper()
+	c.restored = true
 	c.gate.Set(false)
 	c.leave()
 	c.state = c.folder()

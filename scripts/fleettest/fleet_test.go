@@ -19,8 +19,10 @@ func TestOfflineBound(t *testing.T) {
 	w := newWorld(t)
 	x := w.install("Poste 1")
 	x.net.Set(false)
-	for range prefetch {
-		x.play()
+	for i := range prefetch {
+		x.open("aab\x00"[i])
+		x.Press(shell.End)
+		x.ends(wire.EndButton)
 	}
 	if v := x.settle(); v.Screen != shell.Closed || v.Reason != string(wire.RefuseNoPermit) {
 		t.Fatalf("after %d sessions without the controller: %s %s", prefetch, v.Screen, v.Reason)
@@ -59,7 +61,7 @@ func TestPolicyReachesEveryone(t *testing.T) {
 	w.ctl.start()
 	all[1].net.Set(true)
 	all[2].on()
-	w.until("every terminal tells that it obeys", func() bool {
+	until(t, "every terminal tells that it obeys", func() bool {
 		v := w.console.policy(w.site)
 		n := 0
 		for _, a := range v.Applied {
@@ -140,7 +142,7 @@ func TestReplaceTerminal(t *testing.T) {
 // refused asks the controller directly: it must turn the certificate down.
 func (x *terminal) refused() {
 	x.t.Helper()
-	x.w.until(x.name+" is turned away", func() bool {
+	until(x.t, x.name+" is turned away", func() bool {
 		err := x.knock()
 		if err != nil && !errors.Is(err, uplink.ErrRefused) {
 			x.t.Fatalf("%s: %v", x.name, err)
@@ -216,4 +218,23 @@ func TestRestoreOfAnOlderBackup(t *testing.T) {
 		x.delivered()
 		x.proven()
 	}
+}
+
+func TestRepeatedRecordsCountOnce(t *testing.T) {
+	w := newWorld(t)
+	x := w.install("Poste 1")
+	x.play()
+	x.play()
+	x.delivered()
+	x.kill()
+	x.stammer()
+	w.ctl.kill()
+	w.ctl.start()
+	x.stammer()
+	x.on()
+	x.serves()
+	x.play()
+	x.serves()
+	x.delivered()
+	x.proven()
 }

@@ -15,6 +15,7 @@ import (
 // they pressed and saw and from nothing else.
 type truth struct {
 	begun   int
+	badged  int // of them
 	ends    map[wire.Reason]int
 	refused map[wire.Reason]int
 }
@@ -65,6 +66,7 @@ func (x *terminal) begin(badge byte) {
 	}
 	x.sync()
 	x.see(shell.CharterPage)
+	x.badge = badge != 0
 }
 
 // accept consumes a permit.
@@ -75,6 +77,9 @@ func (x *terminal) accept() {
 	switch v := x.screen(); v.Screen {
 	case shell.OpeningPage, shell.SessionPage, shell.WarningPage, shell.Wiping, shell.Thanks:
 		x.truth.begun++
+		if x.badge {
+			x.truth.badged++
+		}
 	default:
 		x.t.Fatalf("%s: the charter was accepted, and the screen is %s", x.name, v.Screen)
 	}
@@ -139,7 +144,7 @@ func (x *terminal) failWipes(n int) {
 	x.Warden.FailWipes(n)
 	x.Press(shell.End)
 	for i := range n {
-		x.w.until(x.name+" tells that a wipe failed", func() bool { return x.alerts("wipe-attempt-failed") > before+i })
+		until(x.t, x.name+" tells that a wipe failed", func() bool { return x.alerts("wipe-attempt-failed") > before+i })
 		x.sync()
 		x.Tick(session.RetryAfter)
 	}

@@ -21,7 +21,7 @@ import (
 // and the terminal knows it: nobody begins there.
 func (x *terminal) quarantined(want wire.Reason) {
 	x.t.Helper()
-	x.w.until(x.name+" is in quarantine", func() bool { return x.row().Row.State == store.StateQuarantined })
+	until(x.t, x.name+" is in quarantine", func() bool { return x.row().Row.State == store.StateQuarantined })
 	if row := x.row().Row; row.Reason != want {
 		x.t.Errorf("%s is in quarantine for %s (%s), want %s", x.name, row.Reason, row.Detail, want)
 	}
@@ -57,7 +57,7 @@ func (x *terminal) lifted() {
 		x.t.Errorf("%s is %s before its challenge is answered", x.name, got)
 	}
 	x.on() // and goes on with the challenge
-	x.w.until(x.name+" is lifted", func() bool { return x.row().Row.State == store.StateActive })
+	until(x.t, x.name+" is lifted", func() bool { return x.row().Row.State == store.StateActive })
 	x.see(shell.Welcome)
 	if got := x.Warden.Dirty(); len(got) > 0 {
 		x.t.Errorf("%s is lifted, and not wiped: %v", x.name, got)
@@ -195,7 +195,7 @@ func TestQuarantineAndLift(t *testing.T) {
 			if _, refused := w.console.command(x.id, wire.CmdQuarantine, "Regardez ce poste."); refused != 0 {
 				t.Fatalf("quarantine is refused: %d", refused)
 			}
-			x.w.until("the terminal knows", func() bool {
+			until(x.t, "the terminal knows", func() bool {
 				for _, r := range x.records() {
 					if r.Kind == wire.KindCommand {
 						return true
@@ -243,7 +243,7 @@ func TestClonedIdentity(t *testing.T) {
 			x.delivered()
 			x.kill()
 			y.net.Set(true)
-			y.w.until("the copy is known", func() bool { return x.row().Row.State == store.StateQuarantined })
+			until(y.t, "the copy is known", func() bool { return x.row().Row.State == store.StateQuarantined })
 			x.on()
 		},
 	} {

@@ -72,6 +72,7 @@ type terminal struct {
 	ip       net.IP
 	disk     *agenttest.Disk
 	starts   int
+	badge    bool          // held by whoever is at the charter
 	linked   chan struct{} // closed when the link of the present life has ended
 	truth    truth
 }
@@ -257,11 +258,11 @@ func (x *terminal) wait(what string, ok func(shell.View) bool) shell.View {
 }
 
 // until waits for what no screen tells.
-func (w *world) until(what string, ok func() bool) {
-	w.t.Helper()
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
 	for end := time.Now().Add(soon); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("waited in vain until %s", what)
 		}
 	}
 }
@@ -270,7 +271,7 @@ func (w *world) until(what string, ok func() bool) {
 func (x *terminal) serves() {
 	x.t.Helper()
 	x.settle()
-	x.w.until(x.name+" holds its permits", func() bool { h, err := x.Journal.Hello(); return err == nil && h.PermitsLeft == prefetch })
+	until(x.t, x.name+" holds its permits", func() bool { h, err := x.Journal.Hello(); return err == nil && h.PermitsLeft == prefetch })
 	x.Tick(time.Second)
 	x.see(shell.Welcome)
 }
@@ -278,7 +279,7 @@ func (x *terminal) serves() {
 // delivered waits until the controller has every record, and has applied it.
 func (x *terminal) delivered() {
 	x.t.Helper()
-	x.w.until(x.name+" has delivered its records", func() bool { return x.Journal.Unacked() == 0 })
+	until(x.t, x.name+" has delivered its records", func() bool { return x.Journal.Unacked() == 0 })
 	must(x.t, x.w.ctl.store().Decide(context.Background(), func(store.Tx) error { return nil }))
 }
 

@@ -122,8 +122,7 @@ func (s *storm) weather(all []*terminal, r *rand.Rand, played <-chan struct{}) {
 		case 14:
 			away(func() { s.ctl.restore(backup) })
 		case 16: // every connection is lost at once, and the controller goes on
-			s.ctl.gate.Set(false)
-			s.ctl.gate.Set(true)
+			away(func() { s.ctl.gate.Set(false); s.ctl.gate.Set(true) })
 		default:
 			kind := []wire.CommandKind{wire.CmdIdentify, wire.CmdMessage}[r.IntN(2)]
 			s.console.command(x.id, kind, "La salle ferme plus tôt ce soir.")
@@ -144,7 +143,7 @@ func (s *storm) player(x *terminal, r *rand.Rand) {
 
 // gust changes the weather at one terminal.
 func (s *storm) gust(x *terminal, r *rand.Rand) {
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0, 1:
 		x.net.Set(false)
 	case 2, 3, 4:
@@ -160,6 +159,15 @@ func (s *storm) gust(x *terminal, r *rand.Rand) {
 	case 9:
 		x.settle()
 		x.kill()
+		x.on()
+	case 10:
+		x.settle()
+		s.calm.RLock()
+		defer s.calm.RUnlock()
+		x.heal()
+		x.delivered()
+		x.kill()
+		x.stammer()
 		x.on()
 	}
 }
