@@ -126,6 +126,10 @@ func VoidPermits(tx store.Tx, id string) error {
 	return nil
 }
 
+// seenEvery is how fresh LastSeen is kept on the disk while a terminal is
+// connected: each tick of each terminal would be a write for nothing.
+const seenEvery = 10 * time.Minute
+
 // Connected counts time during which a terminal was connected against the
 // deadline of the receipt that it owes. Time without a connection never counts.
 func (r *Rules) Connected(tx store.Tx, id string, d time.Duration) error {
@@ -133,7 +137,11 @@ func (r *Rules) Connected(tx store.Tx, id string, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	t.Row.LastSeen = r.cfg.Now().UTC()
+	now := r.cfg.Now().UTC()
+	if t.Row.Owes == "" && now.Sub(t.Row.LastSeen).Abs() < seenEvery {
+		return nil
+	}
+	t.Row.LastSeen = now
 	if t.Row.Owes != "" {
 		p, err := Effective(tx, t)
 		if err != nil {

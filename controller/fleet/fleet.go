@@ -153,7 +153,8 @@ func (f *Fleet) Handler() http.Handler {
 	return m
 }
 
-// Close ends every connection and waits for them.
+// Close ends every connection, waits for them, and keeps when each terminal was
+// last seen.
 func (f *Fleet) Close() {
 	f.mu.Lock()
 	f.closed = true
@@ -163,6 +164,9 @@ func (f *Fleet) Close() {
 	f.mu.Unlock()
 	f.stop()
 	f.running.Wait()
+	if err := f.remember(); err != nil {
+		f.cfg.Log.Warn("when terminals were last seen is not kept", "err", err)
+	}
 }
 
 // Command records a command and sends it at once when the terminal is there.

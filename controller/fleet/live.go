@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -178,6 +179,55 @@ func (f *Fleet) leave(c *conn, passed time.Duration) {
 	f.live[c.terminal] = l
 	f.tell(c.terminal)
 	f.neighbours(c.space)
+}
+
+// seen notes that c is alive; only memory, the disk hears of it rarely.
+func (f *Fleet) seen(c *conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.conns[c.terminal] != c {
+		return
+	}
+	l := f.live[c.terminal]
+	l.LastSeen = f.cfg.Now().UTC()
+	f.live[c.terminal] = l
+}
+
+// rememberWithin bounds what Close writes.
+const rememberWithin = 10 * time.Second
+
+// remember writes down when each terminal was last seen.
+func (f *Fleet) remember() error {
+	at := map[string]time.Time{}
+	f.mu.Lock()
+	for id, l := range f.live {
+		at[id] = l.LastSeen
+	}
+	f.mu.Unlock()
+	if len(at) == 0 {
+		return nil
+	}
+	ctx, done := context.WithTimeout(context.Background(), rememberWithin)
+	defer done()
+	return f.cfg.Store.Decide(ctx, func(tx store.Tx) error {
+		for id, seen := range at {
+			t, err := store.Get[store.Terminal](tx, id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if !seen.After(t.Row.LastSeen) {
+				continue
+			}
+			t.Row.LastSeen = seen
+			if err := store.Put(tx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // uncounted takes what connections before had left to count.

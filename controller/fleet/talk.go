@@ -210,7 +210,9 @@ func (c *conn) refresh() {
 		c.dirty.CompareAndSwap(false, dirty)
 		return // the next tick tries again
 	}
-	c.rest -= passed
+	if c.rest -= passed; passed > 0 {
+		c.f.seen(c)
+	}
 	c.policy, c.permits, c.commands = d.policy, d.permits, d.commands
 	for _, fr := range d.frames {
 		c.queue(fr)

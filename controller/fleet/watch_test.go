@@ -70,6 +70,50 @@ func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
 	p.until("quarantine", isQuarantine(t, x, wire.QuarReceiptMissing))
 }
 
+// TestSeenIsKeptRarely: ticks of a terminal that owes nothing write nothing, and
+// a controller that stops still knows when it saw it.
+func TestSeenIsKeptRarely(t *testing.T) {
+	ticks := make(chan time.Time)
+	w := newWorld(t, func(c *Config) {
+		c.Tick = time.Hour
+		c.Ticker = func(d time.Duration) (<-chan time.Time, func()) {
+			if d == time.Hour {
+				return ticks, func() {}
+			}
+			return nil, func() {}
+		}
+	})
+	x := enrolled(w)
+	p := x.connect(wire.Hello{Boot: "b1"})
+	p.welcome()
+	p.until("permits", func(m wire.Message) bool { return len(m.Permits) > 0 })
+	before := w.row(x.resp.Terminal)
+	start := time.Now()
+	for n := range 3 {
+		w.late.Store(int64(time.Duration(n+1) * time.Minute))
+		tick(t, ticks, start.Add(time.Duration(n+1)*time.Minute))
+	}
+	tick(t, ticks, start.Add(3*time.Minute)) // the last was worked off
+	if got := w.row(x.resp.Terminal); !got.LastSeen.Equal(before.LastSeen) {
+		t.Errorf("a tick writes that it was seen at %s, after %s", got.LastSeen, before.LastSeen)
+	}
+	if l, _ := w.f.Live(x.resp.Terminal); l.LastSeen.Sub(before.LastSeen) < 3*time.Minute {
+		t.Errorf("in memory it was seen at %s, after %s", l.LastSeen, before.LastSeen)
+	}
+	w.late.Store(int64(time.Hour))
+	tick(t, ticks, start.Add(4*time.Minute))
+	tick(t, ticks, start.Add(4*time.Minute))
+	hour := w.row(x.resp.Terminal).LastSeen
+	if hour.Sub(before.LastSeen) < time.Hour {
+		t.Errorf("an hour later the disk still says %s", hour)
+	}
+	w.late.Store(int64(time.Hour + time.Minute))
+	w.f.Close()
+	if got := w.row(x.resp.Terminal); got.LastSeen.Sub(hour) < 30*time.Second {
+		t.Errorf("a controller that stopped remembers %s, and saw it a minute after %s", got.LastSeen, hour)
+	}
+}
+
 func TestDeadlinesAddUpOverShortConnections(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Tick = time.Hour })
 	x := enrolled(w)

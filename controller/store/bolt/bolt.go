@@ -196,6 +196,9 @@ func (s *Store) decideOnce(fn func(store.Tx) error) (again bool, err error) {
 	if t.err != nil {
 		return false, full(t.err)
 	}
+	if t.changes == 0 && len(t.cursors) == 0 {
+		return false, nil // nothing was decided: no page is written, the disk is left alone
+	}
 	if err := t.flush(); err != nil {
 		return false, full(err)
 	}

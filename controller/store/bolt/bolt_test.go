@@ -48,6 +48,34 @@ func batch(from, to uint64) wire.Batch {
 	return b
 }
 
+// TestDecidingNothingWritesNothing: looking after many terminals is mostly
+// finding that nothing is to be done, and must not cost a sync each time.
+func TestDecidingNothingWritesNothing(t *testing.T) {
+	s, err := Open(Config{Dir: t.TempDir(), Journal: 64 << 10})
+	must(t, err)
+	defer s.Close()
+	commits := func() (n int) {
+		must(t, s.db.View(func(tx *bbolt.Tx) error { n = tx.ID(); return nil }))
+		return n
+	}
+	before := commits()
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Cursor("t1")
+		return err
+	}))
+	if n := commits(); n != before {
+		t.Errorf("%d commits without a change", n-before)
+	}
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error { return tx.SetCursor("t1", store.Cursor{Epoch: 1}) }))
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		return tx.Put(store.KindSite, store.Meta{ID: "s1"}, json.RawMessage(`{}`))
+	}))
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error { return tx.Delete(store.KindSite, "s1") }))
+	if n := commits(); n != before+3 {
+		t.Errorf("%d commits for three changes", n-before)
+	}
+}
+
 // held returns a store whose applier waits until release is closed, with the
 // records 1 to n acknowledged one by one.
 func held(t *testing.T, dir string, n uint64) (s *Store, release chan struct{}) {
