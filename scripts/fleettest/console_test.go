@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -180,6 +179,6 @@ func (c *console) terminal(id string) brief {
 			}
 		}
 	}
-	c.ctl.t.Fatal(fmt.Sprintf("the console does not show %s", id))
+	c.ctl.t.Fatalf("the console does not show %s", id)
 	return brief{}
 }
