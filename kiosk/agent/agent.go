@@ -42,8 +42,8 @@ type Agent struct {
 
 	results  chan result
 	workers  sync.WaitGroup
-	scene    chan bool // true: the session is to be seen
-	making   bool      // a standby is being made
+	scene    chan scene
+	making   bool // a standby is being made
 	makeAt   time.Duration
 	failures int // standbys in a row that could not be made
 	probing  bool
@@ -52,6 +52,16 @@ type Agent struct {
 	seenAt   time.Duration
 	done     bool // the machine says that the agent may end
 }
+
+// scene is what is to be seen: the session, or the shell's screen.
+type scene struct {
+	session bool
+	screen  shell.Screen
+}
+
+// paintWithin bounds how long the session stays in sight while the shell's
+// page paints what comes over it. No wipe waits for it.
+const paintWithin = 300 * time.Millisecond
 
 // reference is a wall time with the monotonic time it was told at.
 type reference struct {
@@ -94,7 +104,7 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	if p.Hours == nil {
 		p.Hours = inFrance
 	}
-	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan bool, 1)}
+	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1)}
 	return a, nil
 }
 
@@ -344,13 +354,14 @@ func (a *Agent) deliver(work context.Context, r result) {
 // show brings screen, display and controller in step with the state.
 func (a *Agent) show(work context.Context) {
 	at := a.now()
-	a.parts.Shell.Show(ViewOf(a.state, at, a.face()))
+	v := ViewOf(a.state, at, a.face())
+	a.parts.Shell.Show(v)
 	seen := (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil
 	select {
 	case <-a.scene: // an older wish
 	default:
 	}
-	a.scene <- seen
+	a.scene <- scene{seen, v.Screen}
 	a.report(at)
 }
 
@@ -364,19 +375,37 @@ func (a *Agent) direct(work context.Context) {
 		case <-work.Done():
 			return
 		case want := <-a.scene:
-			if want == shown && !fresh {
+			if want.session == shown && !fresh {
 				continue
 			}
 			show := a.parts.Stage.ShowShell
-			if want {
+			if want.session {
 				show = a.parts.Stage.ShowSession
+			} else {
+				a.painted(work, want.screen)
 			}
 			if err := show(); err != nil {
-				a.log.Error("the display does not follow", "session", want, "error", err)
+				a.log.Error("the display does not follow", "session", want.session, "error", err)
 				continue
 			}
-			shown, fresh = want, false
+			shown, fresh = want.session, false
 		}
+	}
+}
+
+// painted waits a moment for the page to show screen, so that nobody sees the
+// session's bar alone in between.
+func (a *Agent) painted(work context.Context, screen shell.Screen) {
+	p, ok := a.parts.Pages.(interface {
+		Painted(context.Context, shell.Screen) error
+	})
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(work, paintWithin)
+	defer cancel()
+	if err := p.Painted(ctx, screen); err != nil {
+		a.log.Debug("the shell is shown before it is painted", "screen", screen, "error", err)
 	}
 }
 

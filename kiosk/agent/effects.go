@@ -202,6 +202,7 @@ func (a *Agent) madeStandby(work, build context.Context, err error) {
 	switch {
 	case err == nil:
 		a.failures = 0
+		a.log.Info("standby ready")
 	case build.Err() != nil: // a wipe came between
 	default:
 		a.failures++

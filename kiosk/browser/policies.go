@@ -25,7 +25,8 @@ const (
 	disableAI = 1 // the same, of those that count from "allowed 0"
 )
 
-// baseSettings are the ones of both browsers.
+// baseSettings are what no session's rules change. The shell's policy is the
+// warden's own.
 func baseSettings() settings {
 	all := settings{}
 	for _, group := range []settings{closedDoors(), noAccounts(), nothingKept(), noExtensions(), noDevices(), quietNetwork(), noAssistants(), hardened()} {
@@ -205,32 +206,6 @@ func hardened() settings {
 func innerPages() []string {
 	return []string{"*", "chrome://*", "chrome-untrusted://*", "chrome-extension://*", "chrome-native://*", "chrome-search://*",
 		"devtools://*", "view-source:*", "file://*", "filesystem:*", "javascript://*", "data:*", "about:*", "ftp://*", "mailto:*", "tel:*"}
-}
-
-// ShellPolicy is the managed policy of the shell's browser, JSON: it opens
-// origin, "http://127.0.0.1:port", and nothing else.
-func ShellPolicy(origin string) ([]byte, error) {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" || u.Hostname() != "127.0.0.1" || u.Port() == "" || u.Path != "" && u.Path != "/" {
-		return nil, fmt.Errorf("cannot make the shell's policy: %q is not http://127.0.0.1:port", origin)
-	}
-	all := baseSettings()
-	maps.Copy(all, settings{
-		"URLBlocklist":                        innerPages(),
-		"URLAllowlist":                        []string{"http://" + u.Host, "about:blank"},
-		"DeveloperToolsAvailabilityAllowlist": []string{"http://" + u.Host}, // else not even the pipe may drive it
-		"PrintingEnabled":                     false,
-		"DownloadRestrictions":                3, // none
-		"AllowFileSelectionDialogs":           false,
-		"DefaultPopupsSetting":                blockAll,
-		"BlockThirdPartyCookies":              true,
-		"FullscreenAllowed":                   true, // it is what the window is
-		"NewTabPageLocation":                  "about:blank",
-		"HomepageIsNewTabPage":                false,
-		"DefaultJavaScriptJitSetting":         blockAll, // our own page needs no compiler
-		"ProxySettings":                       settings{"ProxyMode": "direct"},
-	})
-	return encode(all)
 }
 
 // SessionPolicyInput is what a session's managed policy is made of.

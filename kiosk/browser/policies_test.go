@@ -103,11 +103,6 @@ func TestSessionPolicyRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, o := range []string{"http://192.0.2.1:80", "https://127.0.0.1:1", "http://127.0.0.1", "http://127.0.0.1:1/path", "*"} {
-		if _, err := ShellPolicy(o); err == nil {
-			t.Errorf("shell on %q", o)
-		}
-	}
 }
 
 // TestPoliciesAreWhollyAccepted asks the real browser.
@@ -126,10 +121,6 @@ func TestPoliciesAreWhollyAccepted(t *testing.T) {
 		}
 		return b
 	}
-	shell, err := ShellPolicy("http://127.0.0.1:7000")
-	if err != nil {
-		t.Fatal(err)
-	}
 	bogus := decoded(t, session(policy.Default()), nil)
 	bogus["BorneNoSuchPolicy"] = true
 	bogus["IncognitoModeAvailability"] = "a sentence"
@@ -143,7 +134,6 @@ func TestPoliciesAreWhollyAccepted(t *testing.T) {
 		{"default", session(policy.Default()), nil},
 		{"everything set", session(full), nil},
 		{"PAC", session(pac), nil},
-		{"shell", shell, nil},
 		{"with two mistakes", withBogus, []string{"BorneNoSuchPolicy", "IncognitoModeAvailability"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

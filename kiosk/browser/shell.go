@@ -274,6 +274,30 @@ func (s *Shell) Eval(ctx context.Context, js string, out any) error {
 	})
 }
 
+// painted resolves once the page shows a screen and has drawn it, or after a
+// second: a promise must not stay in the page for ever.
+const painted = `((screen, end) => new Promise((resolve) => {
+  const look = () => {
+    if (document.body.dataset.screen === screen) requestAnimationFrame(() => requestAnimationFrame(() => resolve(true)));
+    else if (performance.now() > end) resolve(false);
+    else setTimeout(look, 5);
+  };
+  look();
+}))`
+
+// Painted waits until the page has painted the screen of that name.
+func (s *Shell) Painted(ctx context.Context, screen string) error {
+	name, _ := json.Marshal(screen)
+	var ok bool
+	if err := s.Eval(ctx, painted+"("+string(name)+", performance.now() + 1000)", &ok); err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("cannot see the shell's page on %q: it shows something else", screen)
+	}
+	return nil
+}
+
 // within runs one of lorca's calls, none of which has a deadline: a renderer
 // that crashed or froze never answers.
 func (s *Shell) within(ctx context.Context, call func() error) error {

@@ -244,3 +244,26 @@ func TestRelayTakesOneClient(t *testing.T) {
 	}
 	<-r2.done // whoever knew the path is not given a second try
 }
+
+func TestPaintedWaitsForItsScreen(t *testing.T) {
+	s, _, _ := openShell(t)
+	ctx := testContext(t, 30*time.Second)
+	if err := s.Eval(ctx, "document.body.dataset.screen = 'session', setTimeout(() => { document.body.dataset.screen = 'wiping' }, 200), 1", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Painted(ctx, "wiping"); err != nil {
+		t.Fatal(err)
+	}
+	var now string
+	if err := s.Eval(ctx, "document.body.dataset.screen", &now); err != nil || now != "wiping" {
+		t.Errorf("painted while the page shows %q, %v", now, err)
+	}
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if err := s.Painted(short, "thanks"); err == nil {
+		t.Error("painted though the page shows something else")
+	}
+	if err := s.Painted(ctx, "thanks"); err == nil || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("a screen that never comes: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"sync"
 
 	"borne/controller/policy"
 	"borne/hw"
@@ -50,13 +51,32 @@ type pages struct {
 	server        *shell.Server
 	width, height int
 	log           *slog.Logger
-	open          *browser.Shell
+
+	mu   sync.Mutex // guards open
+	open *browser.Shell
+}
+
+// Painted waits until the page has painted screen.
+func (p *pages) Painted(ctx context.Context, screen shell.Screen) error {
+	p.mu.Lock()
+	open := p.open
+	p.mu.Unlock()
+	if open == nil {
+		return errors.New("cannot wait for the shell's page: it is not open")
+	}
+	return open.Painted(ctx, string(screen))
+}
+
+func (p *pages) take(s *browser.Shell) (before *browser.Shell) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, p.open = p.open, s
+	return before
 }
 
 func (p *pages) Open(ctx context.Context) (<-chan error, error) {
-	if p.open != nil {
-		p.open.Close()
-		p.open = nil
+	if before := p.take(nil); before != nil {
+		before.Close()
 	}
 	token := p.server.Cookie() // before the browser starts: what an earlier one was given ends
 	_, files, err := p.warden.Do(ctx, sandbox.Request{Shell: &sandbox.Shell{Origin: p.server.Origin(), Width: p.width, Height: p.height, Lang: "fr"}})
@@ -67,11 +87,12 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.open, err = browser.OpenShell(ctx, browser.ShellConfig{Pipe: tube, URL: p.server.Origin() + "/", Cookie: token.Name, Token: token.Value, Log: p.log})
+	open, err := browser.OpenShell(ctx, browser.ShellConfig{Pipe: tube, URL: p.server.Origin() + "/", Cookie: token.Name, Token: token.Value, Log: p.log})
 	if err != nil {
 		return nil, err
 	}
-	return p.open.Gone(), nil
+	p.take(open)
+	return open.Gone(), nil
 }
 
 // preparer makes the request for a standby out of a policy.
