@@ -126,7 +126,7 @@ func shellPrograms(j Job) ([]Program, error) {
 func shellPolicy(hostPort string) map[string]any {
 	p := map[string]any{
 		"URLBlocklist": []string{"*", "chrome://*", "chrome-untrusted://*", "chrome-extension://*", "chrome-native://*", "chrome-search://*",
-			"devtools://*", "view-source:*", "file://*", "javascript://*", "data:*", "about:*"},
+			"devtools://*", "view-source:*", "file://*", "filesystem:*", "javascript://*", "data:*", "about:*", "ftp://*", "mailto:*", "tel:*"},
 		"URLAllowlist":               []string{"http://" + hostPort, "about:blank"},
 		"DefaultCookiesSetting":      4,
 		"DownloadRestrictions":       3,
@@ -143,6 +143,20 @@ func shellPolicy(hostPort string) map[string]any {
 		"BrowserSignin":                       0,
 		"ChromeVariations":                    2,
 		"SafeBrowsingProtectionLevel":         0,
+		"BlockThirdPartyCookies":              true,
+		"FullscreenAllowed":                   true, // it is what the window is
+		"NewTabPageLocation":                  "about:blank",
+		"HomepageIsNewTabPage":                false,
+		"DefaultJavaScriptJitSetting":         2, // our own page needs no compiler
+		"SitePerProcess":                      true,
+		"SandboxExternalProtocolBlocked":      true,
+		"ProxySettings":                       map[string]any{"ProxyMode": "direct"}, // whatever the network announces
+	}
+	for _, page := range strings.Fields(`Geolocation Notifications Clipboard Sensors IdleDetection WindowManagement LocalFonts`) {
+		p["Default"+page+"Setting"] = 2 // no page may, none may ask
+	}
+	for _, device := range strings.Fields(`Serial WebUsb WebHid WebBluetooth FileSystemRead FileSystemWrite`) {
+		p["Default"+device+"GuardSetting"] = 2
 	}
 	for _, off := range strings.Fields(`AllowFileSelectionDialogs AlternateErrorPagesEnabled AudioCaptureAllowed VideoCaptureAllowed
 		ScreenCaptureAllowed BackgroundModeEnabled BookmarkBarEnabled BrowserAddPersonEnabled BrowserGuestModeEnabled BuiltInDnsClientEnabled
