@@ -67,6 +67,7 @@ type Config struct {
 	Inventory []store.Field // of every table, those of other rooms included
 	Files     fs.FS         // the console, built; nil for the API alone
 	Heartbeat time.Duration // of the live feed; 15 seconds
+	Healthy   time.Duration // within which the store answers when all is well; 5 seconds
 	Now       func() time.Time
 	Log       *slog.Logger
 	Version   string
@@ -82,6 +83,7 @@ type API struct {
 	huma     huma.API
 	handler  http.Handler
 	streams  chan struct{} // one token for each open live feed
+	probing  chan struct{} // one token: whoever asks for the health waits for the one before
 	registry map[string]bool
 }
 
@@ -112,7 +114,11 @@ func New(c Config) (*API, error) {
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = 15 * time.Second
 	}
-	a := &API{Config: c, table: Table(), mux: &recorder{ServeMux: http.NewServeMux()}, streams: make(chan struct{}, maxStreams), registry: map[string]bool{}}
+	if c.Healthy <= 0 {
+		c.Healthy = 5 * time.Second
+	}
+	a := &API{Config: c, table: Table(), mux: &recorder{ServeMux: http.NewServeMux()}, streams: make(chan struct{}, maxStreams),
+		probing: make(chan struct{}, 1), registry: map[string]bool{}}
 	a.huma = humago.New(a.mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -63,20 +63,3 @@ func (a *API) document(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b) // the client may be gone
 }
-
-// health answers whether the store can be read: what a supervisor asks before
-// it restarts the controller.
-func (a *API) health(w http.ResponseWriter, r *http.Request) {
-	err := a.Store.View(r.Context(), func(tx store.Tx) error {
-		_, err := store.Get[store.Setting](tx, store.SettingController)
-		return err
-	})
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err != nil {
-		a.Log.Error("unhealthy", "error", err)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("store: unreadable\n"))
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
-}
