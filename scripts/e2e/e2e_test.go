@@ -331,7 +331,9 @@ func TestFromTapToClean(t *testing.T) {
 		section(p, "network")["ca"] = []string{string(ca)}
 		access := section(p, "access")
 		access["badgeRequired"], access["anyBadge"] = true, true
-		section(p, "portal")["tiles"] = []map[string]string{{"name": "Démarche", "url": "https://www.demarche.test/", "hint": "Un formulaire", "icon": "paper"}}
+		portal := section(p, "portal")
+		form := map[string]any{"name": "Demande d’aide", "url": "https://www.demarche.test/", "hint": "Le formulaire de cet essai", "icon": "paper"}
+		portal["tiles"] = append([]any{form}, portal["tiles"].([]any)[:5]...)
 	}, "network", "access", "portal")
 	h.picture("terminal-welcome")
 
@@ -346,7 +348,7 @@ func TestFromTapToClean(t *testing.T) {
 	// 2. A démarche in the session's browser, with real key presses.
 	h.picture("terminal-session")
 	keys := h.keyboard()
-	keys.press("Tab", "Return") // the portal's only tile
+	keys.press("Tab", "Return") // the portal's first tile
 	select {
 	case <-page.seen:
 	case <-time.After(20 * time.Second):
@@ -457,6 +459,9 @@ func (h *hall) receipt() {
 	h.person.open("console", h.stand.ConsoleURL+"/#/terminals/"+terminal)
 	h.person.expect("console", "Poste 1")
 	h.person.shot("console", filepath.Join(h.shots, "console-terminal.png"))
+	h.person.open("console", h.stand.ConsoleURL+"/#/receipts/"+list.Receipts[0].ID)
+	h.person.expect("console", "Isolement complet")
+	h.person.shot("console", filepath.Join(h.shots, "console-receipt.png"))
 }
 
 // letters returns n random lower-case letters: the same keys on every layout's

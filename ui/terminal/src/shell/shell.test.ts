@@ -81,7 +81,7 @@ describe('parseView', () => {
 
 describe('time', () => {
   it('counts down from when the view came, never below nothing', () => {
-    expect([leftNow(60, 0), leftNow(60, 900), leftNow(60, 59_001), leftNow(60, 90_000)]).toEqual([60, 60, 1, 0])
+    expect([leftNow(60, -400), leftNow(60, 0), leftNow(60, 900), leftNow(60, 59_001), leftNow(60, 90_000)]).toEqual([60, 60, 60, 1, 0])
     expect([minutesOf(0), minutesOf(59), minutesOf(60), minutesOf(61), minutesOf(1920)]).toEqual([0, 0, 1, 2, 32])
   })
   it('says when in the words of Paris, whatever the zone of the machine', () => {

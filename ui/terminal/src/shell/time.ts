@@ -1,6 +1,6 @@
-/** Seconds left now, of a figure that was right some milliseconds ago. */
+/** Seconds left now, of a figure that was right some milliseconds ago. A figure that is newer than the last tick holds as it is. */
 export function leftNow(seconds: number, elapsedMs: number): number {
-  return Math.max(0, Math.ceil(seconds - elapsedMs / 1000))
+  return Math.max(0, Math.ceil(seconds - Math.max(0, elapsedMs) / 1000))
 }
 
 /** Minutes as people say them: 61 seconds are 2 minutes begun; under one minute it is 0. */
