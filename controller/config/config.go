@@ -57,6 +57,10 @@ type Console struct {
 // TLS tells whether the console is served over TLS by this process.
 func (c Console) TLS() bool { return c.Cert != "" }
 
+// Secure tells whether people reach it over TLS, a proxy's before it included:
+// its cookie then never travels in the clear.
+func (c Console) Secure() bool { return c.TLS() || strings.HasPrefix(c.URL, "https://") }
+
 // Terminals is the listener of terminals: always mutual TLS.
 type Terminals struct {
 	Listen string

@@ -205,6 +205,27 @@ func TestServesAndStops(t *testing.T) {
 	}
 }
 
+// TestBehindATLSProxy: the process speaks plain HTTP on loopback, and people
+// reach it over TLS all the same.
+func TestBehindATLSProxy(t *testing.T) {
+	for url, want := range map[string]string{"https://bornes.example.fr": "max-age=31536000", "http://bornes.example.fr": "", "": ""} {
+		c := settings(t, fresh(t))
+		c.Console.URL = url
+		s, stop := running(t, c)
+		res, err := http.Get("http://" + s.addr("console") + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Strict-Transport-Security"); got != want {
+			t.Errorf("reached at %q: %q, want %q", url, got, want)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestStopsWhenAListenerFails(t *testing.T) {
 	s, err := New(settings(t, fresh(t)))
 	if err != nil {
