@@ -307,7 +307,9 @@ func (s *Server) run(ctx context.Context, cmd *exec.Cmd, number int, cookie []by
 		}
 		select {
 		case <-done:
-			if lockHolder(number) != 0 {
+			// A lock that is still there is not ours. Its holder may be dead: an account
+			// that is not its owner cannot take it over, and the next number will do.
+			if _, err := os.Lstat(lockPath(number)); err == nil {
 				return errTaken
 			}
 			return fmt.Errorf("cannot start the display with %s: %w", filepath.Base(cmd.Path), s.err)
