@@ -50,7 +50,8 @@ type Agent struct {
 	playing  bool
 	seen     wire.Status
 	seenAt   time.Duration
-	done     bool // the machine says that the agent may end
+	done     bool  // the machine says that the agent may end
+	restart  error // why to start again once nobody is here
 }
 
 // scene is what is to be seen: the session, or the shell's screen.
@@ -144,6 +145,9 @@ func (a *Agent) loop(ctx, work context.Context) error {
 		if a.parts.Beat != nil {
 			a.parts.Beat()
 		}
+		if a.restart != nil && a.state.Phase.Standing() {
+			return fmt.Errorf("cannot go on: %w", a.restart)
+		}
 		select {
 		case <-ended:
 			if errors.Is(context.Cause(ctx), ErrAbandon) {
@@ -156,6 +160,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 			a.apply(work, session.Stop{})
 		case <-late:
 			return fmt.Errorf("cannot end cleanly within %s in phase %s: the next start wipes first", a.cfg.StopIn, a.state.Phase)
+		case a.restart = <-a.parts.Restart:
 		case err := <-a.parts.Fatal:
 			return fmt.Errorf("cannot go on: %w", err)
 		case <-a.parts.Ticks:

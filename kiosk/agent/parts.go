@@ -57,6 +57,7 @@ type Parts struct {
 	Call    <-chan hw.Level  // button that calls staff; nil: none
 	Devices <-chan hw.Status // nil: none
 	Pages   ShellBrowser     // nil: the shell's page is shown by somebody else
+	Restart <-chan error     // something that counts from a new start on: awaited until nobody is disturbed; nil: nothing
 	Fatal   <-chan error     // something without which no agent can work; nil: nothing
 	Beat    func()           // called by the owner of the session; nil: no watchdog
 	Fault   wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"borne/kiosk/agent/agenttest"
 	"borne/kiosk/shell"
@@ -35,8 +36,13 @@ func TestTheSessionIsCoveredByAPaintedScreen(t *testing.T) {
 	reached, release := b.Warden.Hold("wipe")
 	b.Press(shell.End)
 	<-reached // the wipe waits for no page
-	if s := <-p.asked; s != shell.Wiping {
-		t.Errorf("waits for %s to be painted", s)
+	select {
+	case s := <-p.asked:
+		if s != shell.Wiping {
+			t.Errorf("waits for %s to be painted", s)
+		}
+	case <-time.After(soon):
+		t.Error("nothing waits for the page")
 	}
 	if !b.Stage.Session() {
 		t.Error("the shell came forward before it was painted")

@@ -71,17 +71,20 @@ func runAgent(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	fatal := make(chan error, 4)
-	watch := func(what func() error) {
-		go func() {
-			if err := what(); err != nil && life.Err() == nil {
-				select {
-				case fatal <- err:
-				default:
+	fatal, restart := make(chan error, 4), make(chan error, 4)
+	tell := func(to chan<- error) func(func() error) {
+		return func(what func() error) {
+			go func() {
+				if err := what(); err != nil && life.Err() == nil {
+					select {
+					case to <- err:
+					default:
+					}
 				}
-			}
-		}()
+			}()
+		}
 	}
+	watch, renew := tell(fatal), tell(restart)
 	watch(func() error { return srv.Serve(life) })
 	watch(func() error {
 		select {
@@ -95,7 +98,7 @@ func runAgent(ctx context.Context, c *call) error {
 	defer ticks.Stop()
 	width, height := st.Size()
 	_, screen := st.ScreenSize()
-	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal,
+	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal, Restart: restart,
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
 		Prepare: preparer(c, st.Container(), width, height), Check: checkPolicy(),
 		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
@@ -136,12 +139,12 @@ func runAgent(ctx context.Context, c *call) error {
 	switch {
 	case errors.Is(err, uplink.ErrNotEnrolled):
 		c.log.Warn("nobody can begin a session yet", "err", err)
-		watch(func() error { return enrolled(life, folder) })
+		renew(func() error { return enrolled(life, folder) })
 	case err != nil:
 		return err
 	default:
 		cfg.Terminal, cfg.SignKeys = id.Terminal, id.Verifiers()
-		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch}); err != nil {
+		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
 			return err
 		}
 	}
@@ -179,7 +182,8 @@ type joining struct {
 	journal *journal.Journal
 	times   *times
 	boot    string
-	watch   func(func() error)
+	watch   func(func() error) // its error ends the agent at once
+	renew   func(func() error) // its error does so once nobody is disturbed
 }
 
 // join starts the uplink.
@@ -198,7 +202,7 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	p.Uplink = link
 	n.watch(func() error { return link.Run(ctx) })
 	known := keyIDs(n.id.Verifiers())
-	n.watch(func() error { // signing keys that were rolled over count from a new start on
+	n.renew(func() error { // signing keys that were rolled over count from a new start on
 		t := time.NewTicker(time.Minute)
 		defer t.Stop()
 		for {

@@ -33,6 +33,7 @@ type Options struct {
 	Check  func(policy.Policy) error                    // nil: the policy's own
 	Fault  wire.Reason
 	Pages  agent.ShellBrowser // nil: none
+	Anew   <-chan error       // see agent.Parts.Restart
 	Disk   *Disk              // nil: never full
 	Log    *slog.Logger
 }
@@ -82,7 +83,7 @@ func (t *Terminal) Start() error {
 		Prepare: func(p policy.Policy, lang string) (sandbox.Prepare, error) {
 			return sandbox.Prepare{Profile: p.Profile, Lang: lang, Portal: []byte("<!doctype html>")}, nil
 		}}
-	p.Pages = t.opt.Pages
+	p.Pages, p.Restart = t.opt.Pages, t.opt.Anew
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}
 	}
