@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -38,13 +39,16 @@ func linkPrefix(tag string) string { return "bn" + tag }
 // create makes the pair, the far end inside process pid's network namespace.
 // Both ends stay down: nothing passes before up.
 func (l linkNet) create(pid int) error {
+	if err := withoutIPv6(pid); err != nil {
+		return err
+	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = l.host
 	v := &netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsPid(pid)}
 	if err := netlink.LinkAdd(v); err != nil {
 		return fmt.Errorf("cannot make interface %s: %w", l.host, err)
 	}
-	// No IPv6: the sandbox has none, and an address by itself would be a way round.
+	// No IPv6 on the machine's side either.
 	os.WriteFile("/proc/sys/net/ipv6/conf/"+l.host+"/disable_ipv6", []byte("1"), 0)
 	host, err := netlink.LinkByName(l.host)
 	if err != nil {
@@ -67,6 +71,34 @@ func (l linkNet) create(pid int) error {
 		}
 		return h.LinkSetUp(lo)
 	})
+}
+
+// withoutIPv6 takes IPv6 from process pid's network namespace: an interface
+// gives itself an address, and the rules are of IPv4.
+func withoutIPv6(pid int) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		ns, err := netns.GetFromPid(pid)
+		if err == nil {
+			err = netns.Set(ns)
+			ns.Close()
+		}
+		// /proc/sys/net is that of the thread which opens it.
+		for _, which := range []string{"all", "default"} {
+			if err == nil {
+				err = os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
+			}
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil // a kernel without IPv6
+		}
+		result <- err
+	}()
+	if err := <-result; err != nil {
+		return fmt.Errorf("cannot take IPv6 from the sandbox: %w", err)
+	}
+	return nil
 }
 
 // up opens the link: the last step of an admission.

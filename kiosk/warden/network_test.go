@@ -57,6 +57,72 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	for _, a := range []string{net.JoinHostPort(public.String(), "80"), net.JoinHostPort(public.String(), "22"), net.JoinHostPort(private.String(), "80"), net.JoinHostPort(private.String(), "53")} {
 		listenIn(t, ns, a)
 	}
+	for _, a := range []string{net.JoinHostPort(private.String(), "53"), net.JoinHostPort(public.String(), "53"), net.JoinHostPort(public.String(), "443")} {
+		echoIn(t, ns, a)
+	}
+}
+
+// echoIn answers datagrams on address inside a network namespace.
+func echoIn(t *testing.T, ns netns.NsHandle, address string) {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		if err := netns.Set(ns); err != nil {
+			result <- err
+			return
+		}
+		c, err := net.ListenPacket("udp4", address)
+		if err != nil {
+			result <- err
+			return
+		}
+		t.Cleanup(func() { c.Close() })
+		result <- nil
+		b := make([]byte, 64)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			c.WriteTo(b[:n], from)
+		}
+	}()
+	must(t, <-result)
+}
+
+// askIn sends a datagram from inside the network namespace of process pid (0:
+// this one), and waits for the answer.
+func askIn(t *testing.T, pid int, address string) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if pid != 0 {
+			ns, err := netns.GetFromPid(pid)
+			if err == nil {
+				err = netns.Set(ns)
+				ns.Close()
+			}
+			if err != nil {
+				result <- fmt.Errorf("setup: %w", err)
+				return
+			}
+		}
+		c, err := net.Dial("udp4", address)
+		if err != nil {
+			result <- err
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(700 * time.Millisecond))
+		_, err = c.Write([]byte("who?"))
+		if err == nil {
+			_, err = c.Read(make([]byte, 64))
+		}
+		result <- err
+	}()
+	return <-result
 }
 
 // listenIn accepts connections on address inside a network namespace.
@@ -148,6 +214,33 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	}
 	if err := dialIn(t, b.pid, netip.AddrPortFrom(private, 53).String()); err != nil {
 		t.Errorf("the DNS server that was named: %v", err)
+	}
+	asked := errors.New("not asked")
+	for range 5 { // a datagram may be lost
+		if asked = askIn(t, b.pid, netip.AddrPortFrom(private, 53).String()); asked == nil {
+			break
+		}
+	}
+	if asked != nil {
+		t.Errorf("the DNS server that was named, by datagram: %v", asked)
+	}
+	for _, other := range []netip.AddrPort{netip.AddrPortFrom(public, 53), netip.AddrPortFrom(public, 443)} {
+		if err := askIn(t, b.pid, other.String()); err == nil || strings.HasPrefix(err.Error(), "setup") {
+			t.Errorf("datagrams to %s, which was not named: %v", other, err)
+		}
+		if err := askIn(t, 0, other.String()); err != nil { // the control
+			t.Errorf("control: %v", err)
+		}
+	}
+	// No way round by IPv6: nothing but loopback has an address of it.
+	v6, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/if_inet6", b.pid))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(v6)) {
+		if !strings.HasSuffix(strings.TrimSpace(line), " lo") {
+			t.Errorf("an IPv6 address: %s", line)
+		}
 	}
 	// Services of the machine itself: on the link's own address, on another of
 	// its addresses, and on all of them.
