@@ -44,13 +44,16 @@ func ways() []way {
 		{state: "ending", lead: func(p *post) {
 			p.work()
 			p.upload()
+			// Not a synchronisation: the person waits a moment, longer than the second
+			// between two looks of the terminal at what is being sent.
+			time.Sleep(1500 * time.Millisecond)
 			p.reach(p.end, "ending")
 		}, stands: "welcome", timing: time.Second},
-		{state: "wiping", lead: (*post).finish, stands: "welcome", timing: 600 * time.Millisecond},
+		{state: "wiping", lead: (*post).finish, stands: "welcome", timing: 250 * time.Millisecond},
 		{state: "thanks", lead: func(p *post) { from := p.log.mark(); p.finish(); p.come(from, 60*time.Second, "thanks") }, stands: "welcome", timing: time.Second},
 		{state: "closed", lead: func(p *post) { p.close() }, stands: "closed", after: func(p *post) { p.open() }},
 		{state: "quarantined", lead: func(p *post) { p.standing("quarantine", "quarantined") }, stands: "quarantined", after: func(p *post) { p.standing("lift", "welcome") }},
-		{state: "challenge", lead: func(p *post) { p.standing("quarantine", "quarantined"); p.standing("lift", "challenge") }, stands: "welcome", timing: 300 * time.Millisecond},
+		{state: "challenge", lead: func(p *post) { p.standing("quarantine", "quarantined"); p.standing("lift", "challenge") }, stands: "welcome", timing: 200 * time.Millisecond},
 		{state: "maintenance", lead: func(p *post) { p.standing("out", "maintenance") }, stands: "maintenance", after: func(p *post) { p.standing("back", "welcome") }},
 		// Right after a restart, while the machine is surveyed.
 		{state: "starting", lead: func(p *post) {
@@ -200,11 +203,17 @@ func TestKillInEveryState(t *testing.T) {
 				who = append(who, theController)
 				controllers++
 			}
-			start := time.Now()
-			died := p.hit(w, who...)
-			hits[who[0]][died]++
-			done++
-			t.Logf("%3d: %v in %s (meant %s), back and proven after %.1fs", done, who, died, w.state, time.Since(start).Seconds())
+			for try := 0; ; try++ { // a short state is missed now and then
+				start := time.Now()
+				died := p.hit(w, who...)
+				hits[who[0]][died]++
+				done++
+				t.Logf("%3d: %v in %s (meant %s), back and proven after %.1fs", done, who, died, w.state, time.Since(start).Seconds())
+				if died == w.state || try == 4 {
+					break
+				}
+				w.timing /= 3
+			}
 		}
 	}
 	for _, w := range ways() {
