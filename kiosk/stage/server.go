@@ -96,7 +96,23 @@ func Start(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		}
 	}
 	cfg.Log.Info("outer display", "kind", kind, "display", s.display, "why", why)
+	sweepLocks(cfg.UID)
 	return s, nil
+}
+
+// sweepLocks removes what servers of this account left that were killed
+// together with whoever started them.
+func sweepLocks(uid int) {
+	for number := firstDisplay; number <= lastDisplay; number++ {
+		i, err := os.Lstat(lockPath(number))
+		if err != nil {
+			continue
+		}
+		if st, ok := i.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid && lockHolder(number) == 0 {
+			os.Remove(filepath.Join(socketDir, "X"+strconv.Itoa(number)))
+			os.Remove(lockPath(number))
+		}
+	}
 }
 
 // Display numbers that we choose from: above those that desktops, and servers
