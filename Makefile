@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME   ?= 2s
 export CGO_ENABLED := 0
 
-.PHONY: all run test check build ui setup unit fuzz e2e clean cross
+.PHONY: all run test check build ui setup unit fuzz e2e bench clean cross
 
 all: build
 
@@ -40,6 +40,10 @@ fuzz:
 # A person from tap to clean, alone.
 e2e: build
 	go test -count=1 -v -timeout 10m ./scripts/e2e
+
+# From the end of a session to the next one that can begin, beside a cold start.
+bench: build
+	go test -count=1 -v -run '^$$' -bench SessionEnd -benchtime 20x -timeout 20m ./scripts/kills
 
 check:
 	@scripts/check '$(STATICCHECK)' '$(GOVULNCHECK)'
