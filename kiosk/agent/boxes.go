@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,8 +189,12 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 	defer b.work.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, wipeWithin)
 	defer cancel()
-	b.drop()
-	a, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Session: e.Session, Attempt: e.Attempt}})
+	web := b.plant(ctx, e.Session)
+	// Chromium leaves when its pipe closes, and the warden would find nobody to
+	// plant its canaries with: the pipes close once it is done.
+	gone := b.take()
+	a, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Session: e.Session, Attempt: e.Attempt, Web: web}})
+	b.release(gone)
 	if err != nil {
 		return session.Wiped{Err: err.Error()}, nil
 	}
@@ -213,6 +218,40 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 	}
 	out.Receipt, out.Number = s.Receipt, number(*s.Receipt)
 	return out, s.Head
+}
+
+// plantWithin bounds how long a wipe waits for its web canary.
+const plantWithin = 300 * time.Millisecond
+
+// plant puts a marker where pages of the session's browser keep things, so that
+// the wipe has something known to look for. It gives the marker, or nothing
+// when it is not planted whole: the check then says so.
+func (b *boxes) plant(ctx context.Context, sess string) string {
+	x := b.current()
+	if x == nil || x.session != sess {
+		return ""
+	}
+	p, ok := x.browser.(interface {
+		PlantWebCanary(ctx context.Context, marker string) error
+	})
+	if !ok {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, plantWithin)
+	defer cancel()
+	marker := rand.Text()
+	done := make(chan error, 1)
+	go func() { done <- p.PlantWebCanary(ctx, marker) }() // it tidies up after its deadline
+	select {
+	case err := <-done:
+		if err == nil {
+			return marker
+		}
+		b.log.Warn("the web canary is not planted", "error", err)
+	case <-ctx.Done():
+		b.log.Warn("the web canary is not planted in time")
+	}
+	return ""
 }
 
 // destroy wipes without evidence: nothing may stay because the journal is full.
@@ -246,11 +285,19 @@ func (b *boxes) empty(ctx context.Context) error {
 }
 
 // drop lets go of every browser: their sandboxes are about to be destroyed.
-func (b *boxes) drop() {
+func (b *boxes) drop() { b.release(b.take()) }
+
+// take forgets every sandbox, so that its end surprises nobody; its browser's
+// pipe stays open until release.
+func (b *boxes) take() []*box {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	gone := []*box{b.standby, b.running}
 	b.standby, b.running = nil, nil
-	b.mu.Unlock()
+	return gone
+}
+
+func (b *boxes) release(gone []*box) {
 	for _, x := range gone {
 		if x != nil {
 			b.close(x)

@@ -53,6 +53,8 @@ type Browser struct {
 	asked     int
 	uploading int
 	moves     []string
+	canary    string
+	refuse    func(context.Context) error
 }
 
 // Browsers opens them.
@@ -124,6 +126,27 @@ func (b *Browser) Uploading() int { b.mu.Lock(); defer b.mu.Unlock(); return b.u
 
 // SetUploading sets the uploads under way.
 func (b *Browser) SetUploading(n int) { b.mu.Lock(); b.uploading = n; b.mu.Unlock() }
+
+// PlantWebCanary keeps the marker, unless Refuse said how it goes instead.
+func (b *Browser) PlantWebCanary(ctx context.Context, marker string) error {
+	b.mu.Lock()
+	refuse := b.refuse
+	b.canary = marker
+	b.mu.Unlock()
+	if refuse != nil {
+		return refuse(ctx)
+	}
+	return nil
+}
+
+// Refuse sets how planting a canary goes.
+func (b *Browser) Refuse(how func(context.Context) error) { b.mu.Lock(); b.refuse = how; b.mu.Unlock() }
+
+// Closed tells whether it has ended.
+func (b *Browser) Closed() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.closed }
+
+// Canary is the marker that was planted last.
+func (b *Browser) Canary() string { b.mu.Lock(); defer b.mu.Unlock(); return b.canary }
 
 // Gone yields when it ended.
 func (b *Browser) Gone() <-chan error { return b.gone }

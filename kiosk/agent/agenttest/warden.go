@@ -30,6 +30,8 @@ type Warden struct {
 	dirt    map[string]bool // sessions whose data is on the machine
 	dirtied []string        // every session that was ever admitted, in order
 	last    *sandbox.Evidence
+	webs    []string // marker of each wipe of a session
+	onWipe  func()
 	attempt int
 	kept    map[string]wire.Envelope // receipts that were signed, by permit
 	claims  map[string]sandbox.Sign
@@ -61,6 +63,12 @@ func (w *Warden) Hold(verb string) (reached <-chan struct{}, release func()) {
 	w.holds[verb], w.held[verb] = hold, held
 	return held, sync.OnceFunc(func() { close(hold) })
 }
+
+// OnWipe sets what is called when a wipe begins.
+func (w *Warden) OnWipe(f func()) { w.mu.Lock(); w.onWipe = f; w.mu.Unlock() }
+
+// Webs lists the web canary's marker of each wipe of a session; empty for none.
+func (w *Warden) Webs() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.webs) }
 
 // FailWipes makes the next n wipes find something.
 func (w *Warden) FailWipes(n int) { w.mu.Lock(); w.fail = n; w.mu.Unlock() }
@@ -217,6 +225,12 @@ func (w *Warden) admit(a sandbox.Admit) error {
 }
 
 func (w *Warden) wipe(r sandbox.Wipe) sandbox.Answer {
+	if w.onWipe != nil {
+		w.onWipe()
+	}
+	if r.Session != "" {
+		w.webs = append(w.webs, r.Web)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.boxes)
