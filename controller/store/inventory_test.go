@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -37,8 +38,8 @@ func TestInventoryIsComplete(t *testing.T) {
 		}
 	}
 	for _, r := range []Row{undeclared{}, badBasis{}, badClass{}} {
-		if _, err := Inventory(r); err == nil {
-			t.Errorf("Inventory(%T) accepts a field that is not declared well", r)
+		if _, err := declared("x", reflect.TypeOf(r)); err == nil {
+			t.Errorf("%T passes with a field that is not declared well", r)
 		}
 	}
 }
@@ -65,5 +66,27 @@ func TestEveryTableIsInventoried(t *testing.T) {
 	})
 	if n != len(have) || n == 0 {
 		t.Errorf("%d tables are named, %d have a row type", n, len(have))
+	}
+}
+
+// TestEveryRecordIsInventoried fails when a kind of record is added whose body
+// nobody declared.
+func TestEveryRecordIsInventoried(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "../wire/record.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, n := bodies(), 0
+	ast.Inspect(f, func(x ast.Node) bool {
+		if v, ok := x.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "Kind") {
+			n++
+			if lit := strings.Trim(v.Values[0].(*ast.BasicLit).Value, `"`); have["record "+lit] == nil {
+				t.Errorf("the body of records of kind %q is in no inventory", lit)
+			}
+		}
+		return true
+	})
+	if n == 0 {
+		t.Error("no kind of record was found")
 	}
 }

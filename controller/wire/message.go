@@ -118,10 +118,10 @@ type StatusGauges struct {
 
 // Device is the health of one device, as staff see it.
 type Device struct {
-	Name   string `json:"name"`
-	Device string `json:"device"`
-	Health string `json:"health"` // absent, opening, ready, degraded, faulted
-	Error  string `json:"error,omitempty"`
+	Name   string `json:"name" inventory:"its role;none-personal;technical"`
+	Device string `json:"device" inventory:"driver and address;none-personal;technical"`
+	Health string `json:"health" inventory:"how it is;none-personal;technical"` // absent, opening, ready, degraded, faulted
+	Error  string `json:"error,omitempty" inventory:"what is wrong;none-personal;technical"`
 }
 
 // Space tells a terminal about its neighbours: whether another one of its

@@ -15,9 +15,9 @@ const (
 
 // Property is one property of isolation, verified from outside the sandbox.
 type Property struct {
-	Name   string `json:"name"` // see Properties
-	Held   bool   `json:"held"`
-	Detail string `json:"detail,omitempty"` // what was read, in English
+	Name   string `json:"name" inventory:"property of the isolation;none-personal;security"` // see Properties
+	Held   bool   `json:"held" inventory:"whether it held;none-personal;security"`
+	Detail string `json:"detail,omitempty" inventory:"what was wrong, for staff;none-personal;security"` // what was read, in English
 }
 
 // Names of the properties that make up LevelFull.
@@ -60,12 +60,12 @@ const (
 
 // Check is one thing that was looked at after the kill.
 type Check struct {
-	Name   string      `json:"name"`            // processes, mounts, uid-files, fresh-files, canary-…
-	Place  string      `json:"place,omitempty"` // where it looked
-	Before int         `json:"before"`          // what it found before the kill
-	After  int         `json:"after"`           // what it found after
-	Result CheckResult `json:"result"`
-	Detail string      `json:"detail,omitempty"`
+	Name   string      `json:"name" inventory:"what was looked at after the wipe;none-personal;security"` // processes, mounts, uid-files, fresh-files, canary-…
+	Place  string      `json:"place,omitempty" inventory:"where it is;none-personal;security"`            // where it looked
+	Before int         `json:"before" inventory:"how many;none-personal;security"`                        // what it found before the kill
+	After  int         `json:"after" inventory:"how many;none-personal;security"`                         // what it found after
+	Result CheckResult `json:"result" inventory:"outcome of the verification;none-personal;security"`
+	Detail string      `json:"detail,omitempty" inventory:"what the failed check showed, for staff;none-personal;security"`
 }
 
 // Names of the structural checks that every session's receipt must hold.
@@ -94,24 +94,24 @@ const (
 
 // Receipt is the signed, chained evidence of one wipe. Signed by the warden.
 type Receipt struct {
-	Kind     ReceiptKind `json:"kind"`
-	Terminal string      `json:"terminal"`
-	Session  string      `json:"session,omitempty"` // empty for a challenge
-	Permit   string      `json:"permit,omitempty"`  // consumed permit; the command's id for a challenge
-	Nonce    []byte      `json:"nonce"`             // the permit's, or the challenge's
-	Segment  uint64      `json:"segment"`
-	Index    uint64      `json:"index"` // 1 for the first of a segment
-	Prev     []byte      `json:"prev"`  // digest of the receipt before; of the broken chain's head for index 1 of a later segment
-	At       time.Time   `json:"at"`
-	Unsure   bool        `json:"unsure,omitempty"`
-	Boot     string      `json:"boot"`
-	Build    string      `json:"build"`
-	Sim      bool        `json:"sim,omitempty"`
-	Attempt  int         `json:"attempt"` // 1 when the first wipe succeeded
-	WipeMS   int         `json:"wipeMs"`  // from the kill to the last check
-	Level    Level       `json:"level"`
-	Props    []Property  `json:"props"`
-	Checks   []Check     `json:"checks"`
+	Kind     ReceiptKind `json:"kind" inventory:"session or challenge;none-personal;security"`
+	Terminal string      `json:"terminal" inventory:"who sent it;none-personal;security"`
+	Session  string      `json:"session,omitempty" inventory:"session wiped;public-task;security"`           // empty for a challenge
+	Permit   string      `json:"permit,omitempty" inventory:"permit that it repeats;none-personal;security"` // consumed permit; the command's id for a challenge
+	Nonce    []byte      `json:"nonce" inventory:"what its receipt must repeat;none-personal;security"`      // the permit's, or the challenge's
+	Segment  uint64      `json:"segment" inventory:"place in the chain;none-personal;security"`              // 0 until the first challenge, whose receipt opens the next
+	Index    uint64      `json:"index" inventory:"place in the chain;none-personal;security"`                // 1 for the first of a segment
+	Prev     []byte      `json:"prev" inventory:"place in the chain;none-personal;security"`                 // digest of the receipt before; of the broken chain's head for index 1 of a later segment
+	At       time.Time   `json:"at" inventory:"when it came to be, by the terminal's clock;none-personal;security"`
+	Unsure   bool        `json:"unsure,omitempty" inventory:"the clock was not trusted;none-personal;security"`
+	Boot     string      `json:"boot" inventory:"last boot, to tell clones apart;none-personal;security"`
+	Build    string      `json:"build" inventory:"software version;none-personal;security"`
+	Sim      bool        `json:"sim,omitempty" inventory:"simulated hardware;none-personal;security"`
+	Attempt  int         `json:"attempt" inventory:"attempts until the wipe succeeded;none-personal;security"` // 1 when the first wipe succeeded
+	WipeMS   int         `json:"wipeMs" inventory:"length of the wipe;none-personal;security"`                 // from the kill to the last check
+	Level    Level       `json:"level" inventory:"isolation it states;none-personal;security"`
+	Props    []Property  `json:"props" inventory:"isolation last measured;none-personal;security"`
+	Checks   []Check     `json:"checks" inventory:"verbatim evidence of the wipe;public-task;security"`
 }
 
 // Failure returns why the receipt does not prove a clean wipe, or "".

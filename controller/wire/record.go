@@ -6,14 +6,15 @@ import (
 )
 
 // Record is one fact of a terminal, sent until it is acknowledged. A receiver
-// stores and acknowledges kinds that it does not know.
+// stores and acknowledges kinds that it does not know. What is stored of it and
+// of its bodies is declared in their inventory tags: see controller/store.
 type Record struct {
-	Epoch  uint64          `json:"epoch"`
-	Seq    uint64          `json:"seq"` // from 1, without gaps, within an epoch
-	Kind   string          `json:"kind"`
-	At     time.Time       `json:"at"`               // wall time, UTC
-	Unsure bool            `json:"unsure,omitempty"` // the wall clock was not trusted
-	Body   json.RawMessage `json:"body"`
+	Epoch  uint64          `json:"epoch" inventory:"numbering of its records;none-personal;technical"`
+	Seq    uint64          `json:"seq" inventory:"rising number;none-personal;technical"` // from 1, without gaps, within an epoch
+	Kind   string          `json:"kind" inventory:"kind of record;none-personal;technical"`
+	At     time.Time       `json:"at" inventory:"when it came to be, by the terminal's clock;public-task;technical"` // wall time, UTC
+	Unsure bool            `json:"unsure,omitempty" inventory:"the clock was not trusted;none-personal;technical"`   // the wall clock was not trusted
+	Body   json.RawMessage `json:"body" inventory:"boots, refusals, alerts and kinds of newer terminals, as they came;public-task;technical"`
 }
 
 // Record kinds, each with the type of its body.
@@ -31,58 +32,58 @@ const (
 
 // Boot tells that the agent started.
 type Boot struct {
-	Boot    string `json:"boot"`
-	Build   string `json:"build"`
-	Found   string `json:"found"`   // phase found in the journal, before recovery
-	Machine string `json:"machine"` // board or PC model
+	Boot    string `json:"boot" inventory:"last boot, to tell clones apart;none-personal;technical"`
+	Build   string `json:"build" inventory:"software version;none-personal;technical"`
+	Found   string `json:"found" inventory:"state found at the start;none-personal;technical"` // phase found in the journal, before recovery
+	Machine string `json:"machine" inventory:"board or PC model;none-personal;technical"`      // board or PC model
 }
 
 // Begun tells that a session opened: its permit is consumed in the same commit.
 type Begun struct {
-	Session string `json:"session"`
-	Permit  string `json:"permit"`
-	N       uint64 `json:"n"`
-	Profile string `json:"profile"`
-	Lang    string `json:"lang"`
-	Policy  uint64 `json:"policy"`
+	Session string `json:"session" inventory:"random id, never an identity;public-task;usage"`
+	Permit  string `json:"permit" inventory:"permit consumed;public-task;usage"`
+	N       uint64 `json:"n" inventory:"that permit's number;public-task;usage"`
+	Profile string `json:"profile" inventory:"category of terminal, for reports;public-task;usage"`
+	Lang    string `json:"lang" inventory:"language chosen, for reports;public-task;usage"`
+	Policy  uint64 `json:"policy" inventory:"policy in force;public-task;usage"`
 	// Holder is h1 of the badge (see the data inventory), empty without a badge.
 	// The controller replaces it by a pseudonym before anything is stored.
-	Holder []byte `json:"holder,omitempty"`
+	Holder []byte `json:"holder,omitempty" inventory:"pseudonym of the badge, unlinkable between months;public-task;usage"`
 }
 
 // Ended tells how a session ended. Its receipt is a record of its own.
 type Ended struct {
-	Session string `json:"session"`
-	Reason  Reason `json:"reason"`
-	Seconds int    `json:"seconds"` // from admission to its end, monotonic
-	Active  int    `json:"active"`  // seconds with input within the last minute
-	Pages   int    `json:"pages"`
-	Wipes   int    `json:"wipes"` // attempts until the wipe succeeded
-	WipeMS  int    `json:"wipeMs"`
+	Session string `json:"session" inventory:"random id, never an identity;public-task;usage"`
+	Reason  Reason `json:"reason" inventory:"why it ended;public-task;usage"`
+	Seconds int    `json:"seconds" inventory:"length;public-task;usage"`           // from admission to its end, monotonic
+	Active  int    `json:"active" inventory:"length with input;public-task;usage"` // seconds with input within the last minute
+	Pages   int    `json:"pages" inventory:"pages printed;public-task;usage"`
+	Wipes   int    `json:"wipes" inventory:"attempts until the wipe succeeded;public-task;usage"` // attempts until the wipe succeeded
+	WipeMS  int    `json:"wipeMs" inventory:"length of the wipe;public-task;usage"`
 }
 
 // Refused tells that somebody was not admitted, without who.
 type Refused struct {
-	Reason Reason `json:"reason"`
+	Reason Reason `json:"reason" inventory:"why;public-task;technical"`
 }
 
 // CommandDone tells what became of a command.
 type CommandDone struct {
-	ID     string `json:"id"`
-	Done   bool   `json:"done"`
-	Reason string `json:"reason,omitempty"` // why it was refused, for staff
+	ID     string `json:"id" inventory:"what is asked;none-personal;technical"`
+	Done   bool   `json:"done" inventory:"what became of it;none-personal;technical"`
+	Reason string `json:"reason,omitempty" inventory:"why the terminal refused;none-personal;technical"` // why it was refused, for staff
 }
 
 // Alert tells of something that staff should know.
 type Alert struct {
-	Code   string `json:"code"`
-	Detail string `json:"detail,omitempty"`
+	Code   string `json:"code" inventory:"what is wrong;none-personal;technical"`
+	Detail string `json:"detail,omitempty" inventory:"what was wrong, for staff;none-personal;technical"`
 }
 
 // PolicyApplied tells that a policy took effect or was refused.
 type PolicyApplied struct {
-	Version uint64 `json:"version"`
-	Error   string `json:"error,omitempty"`
+	Version uint64 `json:"version" inventory:"policy version applied;none-personal;technical"`
+	Error   string `json:"error,omitempty" inventory:"why a policy was refused;none-personal;technical"`
 }
 
 // Reason is why something ended, was refused or is out of service: a code that

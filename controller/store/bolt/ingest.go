@@ -311,7 +311,12 @@ func (s *Store) apply(part []entry) error {
 
 func keepRaw(t store.Tx, terminal string, r wire.Record) error {
 	id := store.TimeID(r.At, fmt.Sprintf("%s-%d-%d", terminal, r.Epoch, r.Seq))
-	return store.Put(t, store.Item[store.RecordRow]{Meta: store.Meta{ID: id, Scope: terminal}, Row: store.RecordRow{Terminal: terminal, Record: r}})
+	// The terminal's row itself may be what cannot be read: its place is enough.
+	at, _, err := t.Get(store.KindTerminal, terminal)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return store.Put(t, store.Item[store.RecordRow]{Meta: store.Meta{ID: id, Site: at.Site, Scope: terminal}, Row: store.RecordRow{Terminal: terminal, Record: r}})
 }
 
 // recover reads the journal and queues what is not applied yet.

@@ -451,6 +451,9 @@ func testEpochRace(t *testing.T, open Open) {
 func testBadRecord(t *testing.T, open Open) {
 	s := start(t, open, t.TempDir())
 	grant(t, s, "t", 1)
+	decide(t, s, func(tx store.Tx) error {
+		return store.Put(tx, store.Item[store.Terminal]{Meta: store.Meta{ID: "t", Site: "s1", Scope: "e1"}})
+	})
 	b := batch(1, 1, 3)
 	b.Records[1].Kind = "bad"
 	ingest(t, s, "t", b)
@@ -461,7 +464,7 @@ func testBadRecord(t *testing.T, open Open) {
 		n := 0
 		for it, err := range store.List[store.RecordRow](tx, "", "", false) {
 			must(t, err)
-			if n++; it.Row.Record.Seq != 2 || it.Row.Record.Kind != "bad" {
+			if n++; it.Row.Record.Seq != 2 || it.Row.Record.Kind != "bad" || it.Site != "s1" || it.Scope != "t" {
 				t.Errorf("kept %+v", it)
 			}
 		}
