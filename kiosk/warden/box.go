@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type box struct {
 
 	control *os.File // PID 1 lives as long as this is open
 	done    chan struct{}
+	ended   atomic.Uint64 // when it was killed, or seen to have died, in ticks since boot
 	heard   chan struct{} // closed when PID 1 has said its last word
 
 	mu     sync.Mutex
@@ -88,6 +90,7 @@ func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File,
 	b.pid, b.pidfd, b.control, b.done = cmd.Process.Pid, pidfd, controlW, make(chan struct{})
 	go func() {
 		cmd.Wait() // returns when the kernel has ended all of the namespace
+		b.ended.CompareAndSwap(0, ticks())
 		close(b.done)
 	}()
 	b.ns = map[string]string{}
@@ -171,6 +174,7 @@ func (b *box) kill(deadline time.Time) error {
 	if b.pid == 0 {
 		return nil
 	}
+	b.ended.CompareAndSwap(0, ticks())
 	if b.pidfd >= 0 {
 		unix.PidfdSendSignal(b.pidfd, unix.SIGKILL, nil, 0)
 	}

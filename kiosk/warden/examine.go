@@ -50,20 +50,47 @@ func (w *warden) examine(ctx context.Context, t target) map[string]*count {
 			out[n].err = err
 		}
 	}
-	ids := map[string]string{} // identity of a namespace → kind
-	for _, b := range t.boxes {
-		for kind, id := range b.ns {
-			if id != "" && id != w.own(kind) {
-				ids[id] = kind
-			}
-		}
-	}
+	ids := w.spacesOf(t.boxes)
 	w.lookProcesses(out, all, ids)
 	w.lookMounts(out, spaces, ids)
 	w.lookFiles(out, t)
 	w.lookIPC(out[wire.CheckIPC])
 	w.lookNetwork(ctx, out[wire.CheckNetns])
 	return out
+}
+
+// space is a namespace of a sandbox.
+type space struct {
+	kind string
+	// until is when its first process died, in ticks since boot; 0 while it
+	// lives. The kernel soon gives the number of a namespace that is gone to
+	// another one: what began since then lives in that one.
+	until uint64
+}
+
+// spacesOf maps the identities of boxes' namespaces, those that the warden
+// lives in itself left out.
+func (w *warden) spacesOf(boxes []*box) map[string]space {
+	ids := map[string]space{}
+	for _, b := range boxes {
+		for kind, id := range b.ns {
+			if id != "" && id != w.own(kind) {
+				ids[id] = space{kind, b.ended.Load()}
+			}
+		}
+	}
+	return ids
+}
+
+// holds tells whether process pid, found with the namespace's number, can have
+// been in it. A tick is long: what began in the very one is judged by its uid
+// and its mounts, as everything is.
+func (s space) holds(pid int) bool {
+	if s.until == 0 {
+		return true
+	}
+	began, err := startTime(pid)
+	return err != nil && !gone(err) || err == nil && began < s.until
 }
 
 func (w *warden) own(kind string) string {
@@ -75,7 +102,7 @@ func (w *warden) own(kind string) string {
 }
 
 // lookProcesses finds processes by uid and by namespace, whoever their parent is.
-func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]string) {
+func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]space) {
 	pool := w.c.pool()
 	for _, p := range all {
 		if p.hasUID(pool) && !p.zombie() {
@@ -83,7 +110,7 @@ func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[str
 		}
 		for _, kind := range nsKinds {
 			id, err := namespace(p.pid, kind)
-			if err != nil || ids[id] == "" {
+			if s, ok := ids[id]; err != nil || !ok || !s.holds(p.pid) {
 				continue
 			}
 			c := out[wire.CheckProcesses]
@@ -104,7 +131,7 @@ func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[str
 }
 
 // lookMounts finds the sandboxes' mounts, and namespaces that a mount keeps.
-func (w *warden) lookMounts(out map[string]*count, spaces map[string][]mountEntry, ids map[string]string) {
+func (w *warden) lookMounts(out map[string]*count, spaces map[string][]mountEntry, ids map[string]space) {
 	shell := w.shellNamespace()
 	for ns, mounts := range spaces {
 		if ns == shell {
@@ -114,7 +141,7 @@ func (w *warden) lookMounts(out map[string]*count, spaces map[string][]mountEntr
 			if strings.HasPrefix(m.source, w.c.mark()) {
 				out[wire.CheckMounts].add(fmt.Sprintf("%s in %s", m.point, ns))
 			}
-			if kind := ids[m.root]; m.fs == "nsfs" && kind != "" {
+			if kind := ids[m.root].kind; m.fs == "nsfs" && kind != "" {
 				c := out[wire.CheckMounts]
 				if kind == "net" {
 					c = out[wire.CheckNetns]

@@ -104,6 +104,19 @@ func startTime(pid int) (uint64, error) {
 	return strconv.ParseUint(f[19], 10, 64)
 }
 
+// ticks is now, in the clock of startTime.
+func ticks() uint64 {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return uint64(t.Nano()) / uint64(time.Second/userHZ)
+}
+
+// userHZ is what the kernel counts clock ticks in for programs, on all of our
+// processors (USER_HZ).
+const userHZ = 100
+
 func readProcess(pid int) (process, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

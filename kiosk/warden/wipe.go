@@ -151,12 +151,7 @@ func (w *warden) before(ctx context.Context, t target) map[string]*count {
 	if err != nil {
 		return out
 	}
-	ids := map[string]string{}
-	for _, b := range t.boxes {
-		for kind, id := range b.ns {
-			ids[id] = kind
-		}
-	}
+	ids := w.spacesOf(t.boxes)
 	w.lookProcesses(out, all, ids)
 	w.lookMounts(out, spaces, ids)
 	w.lookNetwork(ctx, out[wire.CheckNetns])
