@@ -1,6 +1,7 @@
 package warden
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -134,6 +135,40 @@ func TestRealSessionIsWiped(t *testing.T) {
 		t.Errorf("failure %q, level %s", ev.Failure, ev.Level)
 	}
 	assertNothingLeft(t, w.c)
+}
+
+// TestKeyboardOfTheSession asks the session's own display.
+func TestKeyboardOfTheSession(t *testing.T) {
+	w := openTest(t, realConfig(t, 24))
+	for _, c := range []struct {
+		keyboard sandbox.Keyboard
+		symbol   uint32 // of key 24, the one right of Tab
+	}{{sandbox.Keyboard{Layout: "fr", NumLock: true}, 'a'}, {sandbox.Keyboard{Layout: "us"}, 'q'}} {
+		p := realPrepare(t, w.c)
+		p.Keyboard = c.keyboard
+		info, files, err := w.prepare(t.Context(), p)
+		must(t, err)
+		b := w.boxes[info.Sandbox]
+		d, err := dialX(fmt.Sprintf("/proc/%d/root/tmp/.X11-unix/X%d", b.pid, b.inner), b.cookie)
+		must(t, err)
+		must(t, d.send([]byte{101, 0, 2, 0, 24, 1, 0, 0})) // GetKeyboardMapping
+		head, body, err := d.reply(256)
+		must(t, err)
+		if head[1] == 0 || binary.LittleEndian.Uint32(body) != c.symbol {
+			t.Errorf("%+v: key 24 is %#x", c.keyboard, body)
+		}
+		must(t, d.send(binary.LittleEndian.AppendUint32([]byte{38, 0, 2, 0}, d.root))) // QueryPointer
+		head, _, err = d.reply(0)
+		must(t, err)
+		if locked := binary.LittleEndian.Uint16(head[24:])&0x10 != 0; locked != c.keyboard.NumLock { // Mod2
+			t.Errorf("%+v: Num Lock is %t", c.keyboard, locked)
+		}
+		d.close()
+		sandbox.CloseAll(files)
+		if ev, err := w.wipe(t.Context(), sandbox.Wipe{Attempt: 1}); err != nil || ev.Failure != "" {
+			t.Errorf("wipe %s, %v", jsonString(ev), err)
+		}
+	}
 }
 
 func TestShellHasItsPageOnly(t *testing.T) {
