@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"borne/hw/clock"
 	"borne/kiosk/notify"
@@ -24,6 +25,9 @@ func run(ctx context.Context, c *call) error {
 		return fmt.Errorf("cannot run: %w", errRoot)
 	}
 	n := notify.FromEnv()
+	if err := alone(c.cfg.State); err != nil { // before anything of the other one's is touched
+		return err
+	}
 	if err := claim(c.cfg.State, c.cfg.Sim); err != nil {
 		return err
 	}
@@ -84,6 +88,18 @@ func run(ctx context.Context, c *call) error {
 		err = errors.Join(err, cause)
 	}
 	return err
+}
+
+// alone refuses a state folder that another terminal works in. One that was
+// just killed may hold it for a moment more.
+func alone(state string) error {
+	path := filepath.Join(state, "warden", "lock")
+	for end := time.Now().Add(time.Second); held(path); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("cannot run on %s: a terminal already works there; stop it first, or name another state folder in the configuration", state)
+		}
+	}
+	return nil
 }
 
 // agentEnv is the agent's whole environment.
