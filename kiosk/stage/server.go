@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -115,50 +116,6 @@ func sweepLocks(uid int) {
 	}
 }
 
-// Display numbers that we choose from: above those that desktops, and servers
-// told to find one by themselves, take first.
-const (
-	firstDisplay = 60
-	lastDisplay  = 160
-)
-
-// errTaken says that another server took the number at the same moment.
-var errTaken = errors.New("cannot start the display: its number was taken meanwhile")
-
-// inUse tells whether a server has the number. Of several servers that find
-// it free at once, the number's lock file lets one through, the others end and
-// we try the next. A server's own search (-displayfd) is no help: it takes no
-// lock, and without an abstract socket it removes a living server's socket.
-func inUse(number int) bool {
-	path := filepath.Join(socketDir, "X"+strconv.Itoa(number))
-	for _, address := range []string{path, "@" + path} {
-		c, err := net.DialTimeout("unix", address, time.Second)
-		if err == nil {
-			c.Close()
-			return true
-		}
-		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOENT) {
-			return true // not ours to judge
-		}
-	}
-	return lockHolder(number) != 0
-}
-
-func lockPath(number int) string { return "/tmp/.X" + strconv.Itoa(number) + "-lock" }
-
-// lockHolder is the pid of the living server that locked the number, or 0.
-func lockHolder(number int) int {
-	b, err := os.ReadFile(lockPath(number))
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil || pid <= 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return 0
-	}
-	return pid
-}
-
 var displayName = regexp.MustCompile(`^:[0-9]{1,5}$`)
 
 // choose settles "auto", and says why for the log.
@@ -198,91 +155,6 @@ func AuthorityPath(dir string, uid int) string {
 	return filepath.Join(dir, "authority."+strconv.Itoa(uid))
 }
 
-// command builds the server's command line out of constants of ours.
-func (cfg ServerConfig) command(kind string, cookie []byte, number int) (*exec.Cmd, error) {
-	uid := cfg.UID
-	if kind == "xorg" || os.Getuid() != 0 {
-		uid = os.Getuid()
-	}
-	auth := filepath.Join(cfg.Dir, "server.authority")
-	if err := writeAuthority(auth, cookie, uid); err != nil {
-		return nil, err
-	}
-	if os.Getuid() == 0 {
-		// A server without root's rights cannot make the folder as it must be.
-		if err := os.Mkdir(socketDir, 0o1777); err == nil {
-			os.Chmod(socketDir, 0o1777|os.ModeSticky)
-		}
-	}
-	// "local" is the abstract socket: it would be reachable from every mount
-	// namespace, which the socket in a folder is not.
-	args := []string{":" + strconv.Itoa(number), "-auth", auth, "-nolisten", "tcp", "-nolisten", "local", "-noreset"}
-	size := fmt.Sprintf("%dx%d", cfg.Width, cfg.Height)
-	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/nonexistent"}
-	name := ""
-	switch kind {
-	case "xvfb":
-		name = "Xvfb"
-		args = append(args, "-screen", "0", size+"x24")
-	case "xephyr":
-		name = "Xephyr"
-		args = append(args, "-screen", size, "-title", "Borne", "-no-host-grab")
-		outer := filepath.Join(cfg.Dir, "desktop.authority")
-		if err := cfg.borrow(outer, uid); err != nil {
-			return nil, err
-		}
-		env = append(env, "DISPLAY="+os.Getenv("DISPLAY"), "XAUTHORITY="+outer)
-	case "xorg":
-		name = "Xorg"
-		conf := filepath.Join(cfg.Dir, "xorg.conf.d")
-		if err := os.MkdirAll(conf, 0o755); err != nil {
-			return nil, fmt.Errorf("cannot write Xorg's configuration: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(conf, "10-borne.conf"), []byte(xorgConf), 0o644); err != nil {
-			return nil, fmt.Errorf("cannot write Xorg's configuration: %w", err)
-		}
-		args = append(args, "-novtswitch", "-configdir", conf, "-background", "none", "-s", "0", "-dpms")
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot start the display: %s is not installed; install the package that has it (apt-get install xvfb xserver-xephyr xserver-xorg-core): %w", name, err)
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Env = env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if uid != os.Getuid() {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
-	}
-	return cmd, nil
-}
-
-// borrow copies the desktop's cookie for the server's uid.
-func (cfg ServerConfig) borrow(to string, uid int) error {
-	cookie, err := cookieFor(outerAuthority(), displayNumber(os.Getenv("DISPLAY")))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if cookie == nil {
-		// A desktop may admit by user instead: let it decide.
-		return os.RemoveAll(to)
-	}
-	return writeAuthority(to, cookie, uid)
-}
-
-// xorgConf takes from the keyboard what would leave the terminal: the console
-// switch (Ctrl+Alt+F1), the kill (Ctrl+Alt+Backspace) and blanking.
-const xorgConf = `Section "ServerFlags"
-	Option "DontVTSwitch" "true"
-	Option "DontZap" "true"
-	Option "DontZoom" "true"
-	Option "AllowMouseOpenFail" "true"
-	Option "BlankTime" "0"
-	Option "StandbyTime" "0"
-	Option "SuspendTime" "0"
-	Option "OffTime" "0"
-EndSection
-`
-
 // run starts cmd and waits until it takes connections. The thread that starts
 // a process is the parent that PDEATHSIG watches, so one thread stays with the
 // server for as long as it runs.
@@ -293,9 +165,17 @@ func (s *Server) run(ctx context.Context, cmd *exec.Cmd, number int, cookie []by
 	done := make(chan struct{})
 	s.done, s.display = done, ":"+strconv.Itoa(number)
 	go func() {
+		// Never unlocked: what this thread gives up, no other work may lack.
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		var err error
+		if s.kind != "xorg" { // which may be started by a set-uid wrapper
+			if err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+				err = fmt.Errorf("cannot give up privileges: %w", err)
+			}
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err == nil {
 			err = cmd.Wait()
@@ -335,17 +215,6 @@ func (s *Server) run(ctx context.Context, cmd *exec.Cmd, number int, cookie []by
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// tidy removes what a killed server leaves: others would take its number for
-// used.
-func tidy(number, pid int) {
-	b, err := os.ReadFile(lockPath(number))
-	if err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(pid) {
-		return
-	}
-	os.Remove(filepath.Join(socketDir, "X"+strconv.Itoa(number)))
-	os.Remove(lockPath(number))
 }
 
 // end stops the server by its pid: by asking, then by force.
