@@ -57,11 +57,18 @@ func agentChild(dir string) int {
 	p := lightPrepare()
 	tell("preparing")
 	a := run(sandbox.Request{Prepare: &p})
+	if b, err := json.Marshal(a.Sandbox); err == nil {
+		os.WriteFile(dir+"/info", b, 0o600)
+	}
 	tell("prepared")
+	stop, _ := os.ReadFile(dir + "/stop") // the stage to stay in
+	if string(stop) == "prepared" {
+		select {}
+	}
 	tell("admitting")
 	run(sandbox.Request{Admit: &sandbox.Admit{Sandbox: a.Sandbox.Sandbox, Session: "session-1"}})
 	tell("admitted")
-	if exists(dir + "/hold") { // stay in the session
+	if exists(dir+"/hold") || string(stop) == "admitted" { // stay in the session
 		select {}
 	}
 	tell("wiping")
@@ -69,6 +76,9 @@ func agentChild(dir string) int {
 	b, _ := json.Marshal(a.Wiped)
 	os.WriteFile(dir+"/evidence", b, 0o600)
 	tell("wiped")
+	if string(stop) == "wiped" {
+		select {}
+	}
 	run(sandbox.Request{Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t1", Session: "session-1", Permit: "p1", Nonce: make([]byte, 16), At: time.Now()}})
 	tell("signed")
 	select {}
@@ -147,6 +157,36 @@ func TestKillOfTheWardenLeavesNothing(t *testing.T) {
 			}
 			if b, err := os.ReadFile(c.State + "/agent/error"); err == nil {
 				t.Errorf("the agent failed: %s", b)
+			}
+		})
+	}
+}
+
+// TestReceiptAfterAKillTellsTheSessionsLevel: the new warden verified nothing
+// itself, and still must not lower what the session had.
+func TestReceiptAfterAKillTellsTheSessionsLevel(t *testing.T) {
+	for _, stage := range []string{"prepared", "admitted", "wiped"} {
+		t.Run(stage, func(t *testing.T) {
+			c := lightConfig(t, 2)
+			must(t, os.MkdirAll(c.State+"/agent", 0o755))
+			must(t, os.WriteFile(c.State+"/agent/stop", []byte(stage), 0o644))
+			cmd := startWarden(t, strings.TrimSuffix(c.State, "/state"))
+			waitFor(t, stage, func() bool { return exists(c.State + "/agent/" + stage) })
+			var info sandbox.Info
+			b, err := os.ReadFile(c.State + "/agent/info")
+			must(t, err)
+			must(t, json.Unmarshal(b, &info))
+			cmd.Process.Kill()
+			cmd.Wait()
+			w := openTest(t, c)
+			ev, err := w.wipe(t.Context(), sandbox.Wipe{Session: "session-1", Attempt: 2})
+			must(t, err)
+			env, _, err := w.ledger.sign(claim("session-1", "p1"))
+			must(t, err)
+			var r wire.Receipt
+			must(t, json.Unmarshal(env.Payload, &r))
+			if len(r.Props) != len(wire.Properties()) || jsonString(r.Props) != jsonString(info.Props) || r.Level != info.Level || ev.Level != info.Level {
+				t.Errorf("the receipt says level %s with %s, the sandbox had %s with %s", r.Level, jsonString(r.Props), info.Level, jsonString(info.Props))
 			}
 		})
 	}

@@ -51,6 +51,9 @@ type ledgerState struct {
 	Kept    []signed       `json:"kept,omitempty"`
 	Spent   []string       `json:"spent,omitempty"` // permits, oldest first
 	Begun   *begun         `json:"begun,omitempty"` // session that was admitted and not wiped yet
+	// Verified on the sandbox made last: what a permit that was consumed just
+	// before a power cut would have been used in.
+	Standby []wire.Property `json:"standby,omitempty"`
 }
 
 type evidence struct {
@@ -65,8 +68,9 @@ type signed struct {
 }
 
 type begun struct {
-	Session string    `json:"session"`
-	At      time.Time `json:"at"`
+	Session string          `json:"session"`
+	At      time.Time       `json:"at"`
+	Props   []wire.Property `json:"props,omitempty"` // verified on its sandbox
 }
 
 // openLedger reads the ledger in dir, or begins one.
@@ -160,13 +164,35 @@ func (l *ledger) change(f func(*ledgerState)) error {
 	return nil
 }
 
-// begin keeps that a session was admitted, and since when its sandbox exists.
-// An examination from before proves nothing about it: an agent that wiped first
-// and admitted then would have its receipt while the person still sits there.
-func (l *ledger) begin(session string, at time.Time) error {
+// prepared keeps what was verified on a standby.
+func (l *ledger) prepared(props []wire.Property) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.change(func(s *ledgerState) { s.Begun, s.Last = &begun{session, at.UTC()}, nil })
+	return l.change(func(s *ledgerState) { s.Standby = props })
+}
+
+// begin keeps that a session was admitted, since when its sandbox exists, and
+// what was verified on it. An examination from before proves nothing about it: an agent that wiped first
+// and admitted then would have its receipt while the person still sits there.
+func (l *ledger) begin(session string, at time.Time, props []wire.Property) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.change(func(s *ledgerState) { s.Begun, s.Last = &begun{session, at.UTC(), props}, nil })
+}
+
+// propsOf returns what was verified on session's sandbox, by this process or
+// by one that was killed since. A session that was never admitted has those of
+// the standby that waited for it.
+func (l *ledger) propsOf(session string) []wire.Property {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.s.Begun != nil && l.s.Begun.Session == session:
+		return l.s.Begun.Props
+	case l.s.Last != nil && l.s.Last.Evidence.Session == session:
+		return l.s.Last.Evidence.Props
+	}
+	return l.s.Standby
 }
 
 // begunAt tells when the session that was not wiped yet began.

@@ -95,7 +95,7 @@ func TestEvidenceFromBeforeAnAdmissionProvesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l := testLedger(t, dir)
 	must(t, l.wiped(cleanEvidence("s1"), 1))
-	must(t, l.begin("s1", time.Now()))
+	must(t, l.begin("s1", time.Now(), nil))
 	challenge := sandbox.Sign{Kind: wire.ReceiptChallenge, Terminal: "t1", Permit: "cmd-1", Nonce: make([]byte, 16)}
 	for _, l := range []*ledger{l, testLedger(t, dir)} {
 		for _, c := range []sandbox.Sign{claim("s1", "p1"), challenge} {
@@ -108,7 +108,7 @@ func TestEvidenceFromBeforeAnAdmissionProvesNothing(t *testing.T) {
 	first, _, err := l.sign(claim("s1", "p1"))
 	must(t, err)
 	// What was signed and not committed yet is given again, whatever began since.
-	must(t, l.begin("s2", time.Now()))
+	must(t, l.begin("s2", time.Now(), nil))
 	if again, _, err := l.sign(claim("s1", "p1")); err != nil || !bytes.Equal(again.Sig, first.Sig) {
 		t.Errorf("asked again: %v", err)
 	}
@@ -152,7 +152,7 @@ func TestFailedWipeSaysSo(t *testing.T) {
 func TestLedgerFailsClosed(t *testing.T) {
 	dir := t.TempDir()
 	l := testLedger(t, dir)
-	must(t, l.begin("s1", time.Now()))
+	must(t, l.begin("s1", time.Now(), nil))
 	for name, text := range map[string]string{"torn": `{"version":1,"he`, "newer": `{"version":2}`} {
 		must(t, os.WriteFile(dir+"/ledger.json", []byte(text), 0o600))
 		if _, err := openLedger(dir, "", false); err == nil || !strings.HasPrefix(err.Error(), "cannot read the warden's ledger") {

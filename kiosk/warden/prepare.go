@@ -46,6 +46,9 @@ func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 			err = fmt.Errorf("cannot prepare: the sandbox ended at once: %s", b.reason())
 		}
 	}
+	if err == nil {
+		err = w.ledger.prepared(b.props)
+	}
 	if err != nil {
 		sandbox.CloseAll(files)
 		if rm := w.remove(b, time.Now().Add(10*time.Second)); rm != nil {
@@ -251,7 +254,7 @@ func (w *warden) admit(ctx context.Context, a sandbox.Admit) (*sandbox.Info, err
 	}
 	// Durable first: a start after a power cut must know since when to look for
 	// newer files.
-	if err := w.ledger.begin(a.Session, b.began); err != nil {
+	if err := w.ledger.begin(a.Session, b.began, b.props); err != nil {
 		return nil, err
 	}
 	if err := b.link.up(b.pid); err != nil {

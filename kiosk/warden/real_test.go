@@ -137,6 +137,29 @@ func TestRealSessionIsWiped(t *testing.T) {
 	assertNothingLeft(t, w.c)
 }
 
+// TestFullLevelOutlivesTheWarden: policy may require full isolation, and a
+// power cut must not read as a lack of it.
+func TestFullLevelOutlivesTheWarden(t *testing.T) {
+	c := realConfig(t, 27)
+	func() {
+		c.Log = testLog(t)
+		w, done, err := open(t.Context(), c)
+		must(t, err)
+		defer done() // what ends a warden's sandboxes without a wipe
+		info, files, err := w.prepare(t.Context(), realPrepare(t, c))
+		must(t, err)
+		defer sandbox.CloseAll(files)
+		_, err = w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "cut"})
+		must(t, err)
+	}()
+	w := openTest(t, c)
+	ev, err := w.wipe(t.Context(), sandbox.Wipe{Session: "cut", Attempt: 1})
+	must(t, err)
+	if ev.Failure != "" || ev.Level != wire.LevelFull || len(ev.Props) != len(wire.Properties()) {
+		t.Errorf("failure %q, level %s with %d properties", ev.Failure, ev.Level, len(ev.Props))
+	}
+}
+
 // TestKeyboardOfTheSession asks the session's own display.
 func TestKeyboardOfTheSession(t *testing.T) {
 	w := openTest(t, realConfig(t, 24))

@@ -65,6 +65,8 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 			t.seek = append(t.seek, newSeeker(canaries{r.Web}))
 		}
 		ev.Props = mine.props
+	} else if r.Session != "" {
+		ev.Props = w.ledger.propsOf(r.Session)
 	} else {
 		ev.Props = w.lastProps()
 	}
@@ -311,7 +313,8 @@ func clip(s string) string {
 	return s
 }
 
-// lastProps are the properties last verified, for a wipe with nothing alive.
+// lastProps are the properties that this process verified last, for a wipe of
+// no session with nothing alive.
 func (w *warden) lastProps() []wire.Property {
 	w.mu.Lock()
 	defer w.mu.Unlock()
