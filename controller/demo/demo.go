@@ -31,14 +31,24 @@ type place struct {
 type space struct {
 	id, name, contact string
 	always            bool
+	badge             badge
 	terminals         []string
 }
+
+// badge is who may begin in a space.
+type badge int
+
+const (
+	noBadge     badge = iota // the button alone
+	badgeOrGo                // any badge, or the button
+	badgeNeeded              // any badge, and nothing else
+)
 
 // Seed adds what is missing and changes nothing that is there: whoever tries
 // the console out keeps what they changed. It tells whether anything was added.
 func Seed(tx store.Tx, now time.Time) (added bool, err error) {
 	s := &seeder{tx: tx, now: now.UTC()}
-	for _, p := range places() {
+	for _, p := range places(s.now) {
 		s.place(p)
 	}
 	return s.added > 0, s.err
@@ -46,43 +56,55 @@ func Seed(tx store.Tx, now time.Time) (added bool, err error) {
 
 // places are real kinds of places; the schools and centres bear names as they
 // are found in the Département, with the mark that this is a demonstration.
-func places() []place {
+func places(now time.Time) []place {
 	return []place{
-		{Site, "Collège Raoul Blanchard (démonstration)", "college", "Annecy", "Bassin annécien", "parents", college(), []space{
-			{Space, "Hall d’accueil", "Loge du gardien", true, []string{"Poste 1", "Poste 2"}},
-			{"demo-blanchard-multimedia", "Salle multimédia", "Vie scolaire", false, []string{"Poste 1", "Poste 2", "Poste 3"}}}},
-		{"demo-rousseau", "Collège Jean-Jacques Rousseau (démonstration)", "college", "Thonon-les-Bains", "Chablais", "parents", college(), []space{
-			{"demo-rousseau-hall", "Hall d’accueil", "Loge du gardien", false, []string{"Poste 1"}}}},
-		{"demo-verney", "Collège du Verney (démonstration)", "college", "Sallanches", "Arve Faucigny Mont-Blanc", "parents", college(), []space{
-			{"demo-verney-hall", "Hall d’accueil", "Loge du gardien", false, []string{"Poste 1"}}}},
-		{"demo-annecy-est", "Pôle médico-social Annecy Est (démonstration)", "pms", "Annecy", "Bassin annécien", "open", office(), []space{
-			{"demo-annecy-est-accueil", "Accueil", "Agent d’accueil", false, []string{"Poste 1"}}}},
-		{"demo-bonneville", "Pôle médico-social de Bonneville (démonstration)", "pms", "Bonneville", "Arve Faucigny Mont-Blanc", "open", office(), []space{
-			{"demo-bonneville-accueil", "Accueil", "Agent d’accueil", false, []string{"Poste 1"}}}},
-		{"demo-mie", "Maison de l’insertion et de l’emploi (démonstration)", "mie", "Annemasse", "Genevois français", "open", office(), []space{
-			{"demo-mie-libre", "Espace libre accès", "Conseiller numérique", false, []string{"Poste 1", "Poste 2"}}}},
+		{Site, "Collège Raoul Blanchard (démonstration)", "college", "Annecy", "Bassin annécien", "parents", college(now), []space{
+			{Space, "Hall d’accueil", "Loge du gardien", true, badgeOrGo, []string{"Poste 1", "Poste 2"}},
+			{"demo-blanchard-multimedia", "Salle multimédia", "Vie scolaire", false, noBadge, []string{"Poste 1", "Poste 2", "Poste 3"}}}},
+		{"demo-rousseau", "Collège Jean-Jacques Rousseau (démonstration)", "college", "Thonon-les-Bains", "Chablais", "parents", college(now), []space{
+			{"demo-rousseau-hall", "Hall d’accueil", "Loge du gardien", false, noBadge, []string{"Poste 1"}}}},
+		{"demo-verney", "Collège du Verney (démonstration)", "college", "Sallanches", "Arve Faucigny Mont-Blanc", "parents", college(now), []space{
+			{"demo-verney-hall", "Hall d’accueil", "Loge du gardien", false, noBadge, []string{"Poste 1"}}}},
+		{"demo-annecy-est", "Pôle médico-social Annecy Est (démonstration)", "pms", "Annecy", "Bassin annécien", "open", office(now), []space{
+			{"demo-annecy-est-accueil", "Accueil", "Agent d’accueil", false, badgeNeeded, []string{"Poste 1"}}}},
+		{"demo-bonneville", "Pôle médico-social de Bonneville (démonstration)", "pms", "Bonneville", "Arve Faucigny Mont-Blanc", "open", office(now), []space{
+			{"demo-bonneville-accueil", "Accueil", "Agent d’accueil", false, noBadge, []string{"Poste 1"}}}},
+		{"demo-mie", "Maison de l’insertion et de l’emploi (démonstration)", "mie", "Annemasse", "Genevois français", "open", office(now), []space{
+			{"demo-mie-libre", "Espace libre accès", "Conseiller numérique", false, noBadge, []string{"Poste 1", "Poste 2"}}}},
 	}
 }
 
 // college: school days, Wednesday morning, and one evening for parents.
-func college() policy.Hours {
+func college(now time.Time) policy.Hours {
 	day := []policy.Span{{From: 8 * 60, To: 17*60 + 30}}
 	return policy.Hours{
-		Weekly: [7][]policy.Span{{}, day, day, {{From: 8 * 60, To: 12 * 60}}, {{From: 8 * 60, To: 19*60 + 30}}, day, {}},
-		Exceptions: []policy.Exception{
-			{Day: "2026-12-25", Spans: []policy.Span{}, Why: "Noël"}, {Day: "2027-01-01", Spans: []policy.Span{}, Why: "Jour de l’An"}},
+		Weekly:     [7][]policy.Span{{}, day, day, {{From: 8 * 60, To: 12 * 60}}, {{From: 8 * 60, To: 19*60 + 30}}, day, {}},
+		Exceptions: holidays(now),
 	}
 }
 
 // office: the hours of a public office, with its lunch break.
-func office() policy.Hours {
+func office(now time.Time) policy.Hours {
 	day := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 17 * 60}}
 	friday := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 16 * 60}}
 	return policy.Hours{
-		Weekly: [7][]policy.Span{{}, day, day, day, day, friday, {}},
-		Exceptions: []policy.Exception{
-			{Day: "2026-12-25", Spans: []policy.Span{}, Why: "Noël"}, {Day: "2027-01-01", Spans: []policy.Span{}, Why: "Jour de l’An"}},
+		Weekly:     [7][]policy.Span{{}, day, day, day, day, friday, {}},
+		Exceptions: holidays(now),
 	}
+}
+
+// holidays are the next two that come, whenever the fleet is seeded.
+func holidays(now time.Time) []policy.Exception {
+	next := func(month time.Month, day int, why string) policy.Exception {
+		today := now.In(policy.Location()).Format(time.DateOnly)
+		year := now.In(policy.Location()).Year()
+		at := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		if at < today {
+			at = time.Date(year+1, month, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		}
+		return policy.Exception{Day: at, Spans: []policy.Span{}, Why: why}
+	}
+	return []policy.Exception{next(time.December, 25, "Noël"), next(time.January, 1, "Jour de l’An")}
 }
 
 type seeder struct {
@@ -94,13 +116,20 @@ type seeder struct {
 
 func (s *seeder) place(p place) {
 	add(s, store.Meta{ID: p.id, Site: p.id}, store.Site{Name: p.name, Type: p.kind, Commune: p.commune, Territoire: p.territoire})
-	s.layer(p.id, "", "site", map[string]any{"profile": p.profile, "hours": p.hours, "session": session(p.profile)})
+	s.layer(p.id, "", "site", map[string]any{"profile": p.profile, "hours": p.hours, "session": session(p.profile), "portal": portal(p.profile)})
 	for _, sp := range p.spaces {
 		add(s, store.Meta{ID: sp.id, Site: p.id, Scope: sp.id}, store.Space{Name: sp.name, Contact: sp.contact})
+		own := map[string]any{}
 		if sp.always {
 			h := p.hours
 			h.Always = true
-			s.layer(p.id, sp.id, "space", map[string]any{"hours": h})
+			own["hours"] = h
+		}
+		if sp.badge != noBadge {
+			own["access"] = policy.Access{AnyBadge: true, BadgeRequired: sp.badge == badgeNeeded}
+		}
+		if len(own) > 0 {
+			s.layer(p.id, sp.id, "space", own)
 		}
 		for i, name := range sp.terminals {
 			add(s, store.Meta{ID: fmt.Sprintf("%s-%d", sp.id, i+1), Site: p.id, Scope: sp.id},
@@ -116,6 +145,16 @@ func session(profile string) policy.Session {
 		s.Minutes = 60
 	}
 	return s
+}
+
+// portal: parents come for the school first. Each school has an address of its
+// own, so a demonstration can only lead to the Département that runs them.
+func portal(profile string) policy.Portal {
+	p := policy.Default().Portal
+	if profile == "parents" {
+		p.Tiles = append([]policy.Tile{{Name: "ENT du collège", URL: "https://www.hautesavoie.fr/", Hint: "En passant par le site du Département", Icon: "school"}}, p.Tiles...)
+	}
+	return p
 }
 
 func (s *seeder) layer(site, space, layer string, doc map[string]any) {

@@ -2,6 +2,8 @@ package demo_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,12 @@ func TestSeedTwice(t *testing.T) {
 			if bad := p.Check(); len(bad) > 0 {
 				t.Errorf("the rules of %s: %v", it.ID, bad)
 			}
+			if want := access(it.ID); p.Access != want {
+				t.Errorf("who may begin in %s: %+v, want %+v", it.ID, p.Access, want)
+			}
+			if ent := p.Portal.Tiles[0].Name == "ENT du collège"; ent != (p.Profile == "parents") || len(p.Portal.Tiles) < 6 {
+				t.Errorf("the portal of %s, %s: %v", it.ID, p.Profile, p.Portal.Tiles)
+			}
 			if (it.ID == demo.Space) != p.Hours.At(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), policy.Location()).Open {
 				t.Errorf("%s on a Sunday night: open %v", it.ID, it.ID != demo.Space)
 			}
@@ -89,5 +97,60 @@ func TestSeedTwice(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// access: a badge begins where the demonstration runs, and must in one place.
+func access(space string) policy.Access {
+	switch space {
+	case demo.Space:
+		return policy.Access{AnyBadge: true}
+	case "demo-annecy-est-accueil":
+		return policy.Access{AnyBadge: true, BadgeRequired: true}
+	}
+	return policy.Access{}
+}
+
+func TestHolidaysAreStillToCome(t *testing.T) {
+	for now, want := range map[string][]string{
+		"2026-11-22T10:00:00Z": {"2026-12-25", "2027-01-01"},
+		"2031-12-25T10:00:00Z": {"2031-12-25", "2032-01-01"},
+		"2031-12-31T23:30:00Z": {"2032-12-25", "2032-01-01"}, // midnight has passed in Paris
+	} {
+		st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = st.Decide(context.Background(), func(tx store.Tx) error {
+			if err := store.Put(tx, store.Item[store.Setting]{Meta: store.Meta{ID: store.SettingController}}); err != nil {
+				return err
+			}
+			if _, err := demo.Seed(tx, at); err != nil {
+				return err
+			}
+			l, err := store.Get[store.PolicyRow](tx, demo.Site)
+			if err != nil {
+				return err
+			}
+			p, _, err := policy.Merge(policy.Default(), policy.Layer{Name: l.Row.Layer, Doc: l.Row.Doc})
+			if err != nil {
+				return err
+			}
+			var got []string
+			for _, e := range p.Hours.Exceptions {
+				got = append(got, e.Day)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("seeded at %s: closed on %v, want %v", now, got, want)
+			}
+			return nil
+		})
+		if err := errors.Join(err, st.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
