@@ -131,7 +131,7 @@ func cold(b *testing.B, p *post, home, display string) (*exec.Cmd, *browser.Sess
 	}
 	args := append(browser.SessionFlags(), "--remote-debugging-pipe", "--user-data-dir="+home+"/profile", "--disable-gpu", "about:blank")
 	cmd := exec.Command("/usr/lib/chromium/chromium", args...)
-	cmd.Env = []string{"HOME=" + home, "DISPLAY=" + display, "PATH=/usr/bin:/bin", "LANG=C.UTF-8"}
+	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "DISPLAY=" + display, "PATH=/usr/bin:/bin", "LANG=C.UTF-8"}
 	cmd.ExtraFiles = []*os.File{inR, outW}
 	cmd.Stderr = io.Discard
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: uidLast, Gid: uidLast}}
