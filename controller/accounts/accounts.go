@@ -145,6 +145,47 @@ func (s *Service) Link(ctx context.Context, actor, user string) (token string, e
 	return token, expires, nil
 }
 
+// Disable closes an account: its links and sessions end at once. The last
+// administrator stays, or nobody could open another account.
+func (s *Service) Disable(ctx context.Context, actor, user string) error {
+	now := s.now().UTC()
+	err := s.store.Decide(ctx, func(tx store.Tx) error {
+		others := 0
+		for u, err := range store.List[store.User](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if u.ID != user && u.Row.Role == string(Administrator) && !u.Row.Disabled {
+				others++
+			}
+		}
+		u, err := store.Get[store.User](tx, user)
+		if err != nil {
+			return err
+		}
+		if u.Row.Role == string(Administrator) && others == 0 {
+			return errors.New("it is the last administrator's; make another one first")
+		}
+		u.Row.Disabled = true
+		if err := store.Put(tx, u); err != nil {
+			return err
+		}
+		for l, err := range store.Find[store.Login](tx, "user", user) {
+			if err != nil {
+				return err
+			}
+			if err := tx.Delete(store.KindLogin, l.ID); err != nil {
+				return err
+			}
+		}
+		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.disabled", Target: user})
+	})
+	if err != nil {
+		return fmt.Errorf("cannot close the account: %w", err)
+	}
+	return nil
+}
+
 // goodLink returns the link that token opens and whose it is, or ErrLink.
 func goodLink(tx store.Tx, token string, now time.Time) (link store.Item[store.Login], u store.Item[store.User], err error) {
 	if len(token) != tokenLen {

@@ -182,11 +182,31 @@ func TestLogoutAndDisabledAccount(t *testing.T) {
 	if _, err := w.Authenticate(ctx, other); err != nil {
 		t.Errorf("the other session: %v", err)
 	}
-	err = w.st.Decide(ctx, func(tx store.Tx) error {
-		return store.Update(tx, id, func(it *store.Item[store.User]) error { it.Row.Disabled = true; return nil })
-	})
+	link, _, err := w.Link(ctx, audit.Controller, id)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := w.Disable(ctx, audit.Controller, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.Redeem(ctx, link, "192.0.2.1"); !errors.Is(err, accounts.ErrLink) {
+		t.Errorf("a link made before: %v", err)
+	}
+	if err := w.st.View(ctx, func(tx store.Tx) error {
+		if it, err := store.First(store.Find[store.Login](tx, "user", id)); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a session is left: %+v, %v", it, err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	root := w.user(t, accounts.Administrator)
+	if err := w.Disable(ctx, audit.Controller, root); err == nil {
+		t.Error("the last administrator locks everybody out")
+	}
+	w.user(t, accounts.Administrator)
+	if err := w.Disable(ctx, audit.Controller, root); err != nil {
+		t.Errorf("one administrator of two: %v", err)
 	}
 	if _, err := w.Authenticate(ctx, other); !errors.Is(err, accounts.ErrLogin) {
 		t.Errorf("a disabled account: %v", err)

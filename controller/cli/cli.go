@@ -53,6 +53,8 @@ func commands() []command {
 		{"serve", "[-config file]", "serve terminals and the console", serve},
 		{"init", "[-config file] [-name text]", "set up a new controller, and its configuration when there is none", initialise},
 		{"user link", "[-name text] [-role role] [-sites a,b | -all]", "print a one-time login link (the first one makes the administrator)", userLink},
+		{"user disable", "-name text", "close the account of somebody who left", about(server.OpDisable, "name", "whose account")},
+		{"terminal revoke", "-terminal id", "shut a stolen terminal out: its keys no longer open anything", about(server.OpRevoke, "terminal", "id of the terminal")},
 		{"enrol-code", "-terminal id | -space id -name text", "print a one-time installation code", enrolCode},
 		{"backup", "-out file", "write the store and the keys into one archive, also while it serves", backup},
 		{"restore", "-in file [-replace]", "put a backup into an empty state folder", restore},
@@ -84,7 +86,7 @@ func Run(ctx context.Context, args []string, io IO) int {
 	}
 	fmt.Fprintln(io.Err, "usage: borne-controller <command> [flags]; each command has -h")
 	for _, c := range all {
-		fmt.Fprintf(io.Err, "  %-13s %s\n", c.name, c.help)
+		fmt.Fprintf(io.Err, "  %-15s %s\n", c.name, c.help)
 	}
 	return ExitUsage
 }

@@ -101,6 +101,21 @@ func userLink(ctx context.Context, e *env, args []string) error {
 	return e.do(ctx, c, server.OpLink, map[string]string{"name": *name, "role": *role, "sites": *sites, "all": strconv.FormatBool(*all)})
 }
 
+// about is a command about one thing, named by a flag that must be given.
+func about(op, flag, help string) func(context.Context, *env, []string) error {
+	return func(ctx context.Context, e *env, args []string) error {
+		v := e.flags.String(flag, "", help)
+		c, err := e.load(args)
+		if err != nil {
+			return err
+		}
+		if *v == "" {
+			return fmt.Errorf("%w: give -%s", errUsage, flag)
+		}
+		return e.do(ctx, c, op, map[string]string{flag: *v})
+	}
+}
+
 func enrolCode(ctx context.Context, e *env, args []string) error {
 	terminal := e.flags.String("terminal", "", "id of the terminal to install or to replace")
 	space := e.flags.String("space", "", "id of a new terminal's space")

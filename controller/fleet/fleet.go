@@ -203,19 +203,12 @@ func (f *Fleet) Wake(terminals ...string) {
 // PushPolicy sends the policy that now holds to these terminals, or to all.
 func (f *Fleet) PushPolicy(_ context.Context, terminals ...string) { f.Wake(terminals...) }
 
-// Revoke makes a terminal's certificates worthless and ends its connection.
+// Revoke makes a terminal's certificates and permits worthless, and ends its
+// connection.
 func (f *Fleet) Revoke(ctx context.Context, terminal, by string) error {
 	err := f.cfg.Store.Decide(ctx, func(tx store.Tx) error {
-		t, err := store.Get[store.Terminal](tx, terminal)
+		t, err := Revoke(tx, terminal, f.cfg.Now())
 		if err != nil {
-			return err
-		}
-		t.Row.State, t.Row.Since = store.StateRevoked, f.cfg.Now().UTC()
-		retire(&t, "")
-		if err := store.Put(tx, t); err != nil {
-			return err
-		}
-		if err := compliance.VoidPermits(tx, terminal); err != nil {
 			return err
 		}
 		return f.cfg.Audit(tx, "revoked", t, by)

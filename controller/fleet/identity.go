@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"time"
 
 	"borne/controller/compliance"
 	"borne/controller/pki"
@@ -34,6 +35,22 @@ func trusted(tx store.Tx, terminal, serial string) (store.Item[store.Terminal], 
 		return t, pki.ErrRevoked
 	}
 	return t, nil
+}
+
+// Revoke makes a terminal's certificates and permits worthless, for when no
+// fleet runs: a connection would not hear of it. Only new hardware, by an
+// installation code that replaces it, brings the terminal back.
+func Revoke(tx store.Tx, terminal string, now time.Time) (store.Item[store.Terminal], error) {
+	t, err := store.Get[store.Terminal](tx, terminal)
+	if err != nil {
+		return t, err
+	}
+	t.Row.State, t.Row.Since, t.Row.Reason, t.Row.Detail = store.StateRevoked, now.UTC(), "", ""
+	retire(&t, "")
+	if err := store.Put(tx, t); err != nil {
+		return t, err
+	}
+	return t, compliance.VoidPermits(tx, terminal)
 }
 
 // retire revokes every certificate of t but one.

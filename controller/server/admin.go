@@ -16,6 +16,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/audit"
 	"borne/controller/demo"
+	"borne/controller/fleet"
 	"borne/controller/store"
 )
 
@@ -35,9 +36,11 @@ type Reply struct {
 
 // Operations of a Request.
 const (
-	OpLink     = "user-link"    // name, role, sites: a login link, and the account when there is none
-	OpEnrol    = "enrol-code"   // terminal, or site, space and name
-	OpAudit    = "audit-verify" // head
+	OpLink     = "user-link"       // name, role, sites: a login link, and the account when there is none
+	OpDisable  = "user-disable"    // name
+	OpEnrol    = "enrol-code"      // terminal, or site, space and name
+	OpRevoke   = "terminal-revoke" // terminal
+	OpAudit    = "audit-verify"    // head
 	OpCheck    = "check"
 	OpSeedDemo = "seed-demo"
 )
@@ -45,7 +48,8 @@ const (
 // Do executes one request.
 func (c *core) Do(ctx context.Context, r Request) Reply {
 	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
-		OpLink: c.link, OpEnrol: c.enrolCode, OpAudit: c.auditVerify, OpCheck: c.check, OpSeedDemo: c.seedDemo,
+		OpLink: c.link, OpDisable: c.disable, OpEnrol: c.enrolCode, OpRevoke: c.revoke, OpAudit: c.auditVerify,
+		OpCheck: c.check, OpSeedDemo: c.seedDemo,
 	}[r.Op]
 	if !ok {
 		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}
@@ -64,20 +68,9 @@ func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) 
 	if name == "" {
 		name = "Administrateur"
 	}
-	var id string
-	err := c.st.View(ctx, func(tx store.Tx) error {
-		for it, err := range store.List[store.User](tx, "", "", false) {
-			if err != nil {
-				return err
-			}
-			if strings.EqualFold(it.Row.Name, name) && !it.Row.Disabled {
-				id = it.ID
-			}
-		}
-		return nil
-	})
+	id, err := c.account(ctx, name)
 	if err != nil {
-		return Reply{}, fmt.Errorf("cannot look for the account: %w", err)
+		return Reply{}, err
 	}
 	if id == "" {
 		role := args["role"]
@@ -97,6 +90,58 @@ func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) 
 	// Behind the #: browsers send it to no server, so no log holds it.
 	return Reply{Text: fmt.Sprintf("%s/#login=%s\n", c.consoleURL(), token) +
 		fmt.Sprintf("for %s, once, until %s\n", name, expires.In(c.zone).Format("15:04"))}, nil
+}
+
+// account finds the open account of that name; "" when there is none.
+func (c *core) account(ctx context.Context, name string) (id string, err error) {
+	err = c.st.View(ctx, func(tx store.Tx) error {
+		for it, err := range store.List[store.User](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if strings.EqualFold(it.Row.Name, name) && !it.Row.Disabled {
+				id = it.ID
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot look for the account: %w", err)
+	}
+	return id, nil
+}
+
+// disable closes the account of somebody who left.
+func (c *core) disable(ctx context.Context, args map[string]string) (Reply, error) {
+	id, err := c.account(ctx, args["name"])
+	if err != nil {
+		return Reply{}, err
+	}
+	if id == "" {
+		return Reply{}, fmt.Errorf("cannot close the account: there is no open one of the name %q", args["name"])
+	}
+	if err := c.acc.Disable(ctx, audit.Controller, id); err != nil {
+		return Reply{}, err
+	}
+	return Reply{Text: "closed the account of " + args["name"] + "; the links and sessions it had are over\n"}, nil
+}
+
+// revoke shuts a terminal out for good: stolen, or given away.
+func (c *core) revoke(ctx context.Context, args map[string]string) (Reply, error) {
+	id := args["terminal"]
+	err := c.st.Decide(ctx, func(tx store.Tx) error {
+		t, err := fleet.Revoke(tx, id, c.now())
+		if err != nil {
+			return err
+		}
+		return auditor(c.now)(tx, "revoked", t, "")
+	})
+	if err != nil {
+		return Reply{}, fmt.Errorf("cannot revoke the terminal: %w", err)
+	}
+	c.wake(id) // its connection ends when it looks
+	return Reply{Text: "revoked " + id + ": only an installation code that replaces it brings it back\n" +
+		"while it is not connected it may still open the sessions that it has permits for, and no more\n"}, nil
 }
 
 func (c *core) enrolCode(ctx context.Context, args map[string]string) (Reply, error) {

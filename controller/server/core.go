@@ -45,6 +45,8 @@ type core struct {
 	badges  *directory.Directory
 	// consoleAddr is where the console really listens: port 0 is chosen late.
 	consoleAddr func() string
+	// wake makes connected terminals look again; nobody is while nobody serves.
+	wake func(terminals ...string)
 }
 
 func openCore(c Config) (*core, error) {
@@ -75,7 +77,7 @@ func openCore(c Config) (*core, error) {
 	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), keys: keys, st: st, rules: rules, badges: badges,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
-		consoleAddr: func() string { return c.Console.Listen }}, nil
+		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}}, nil
 }
 
 // Offline runs one request on a controller that does not serve.

@@ -297,6 +297,28 @@ func setting(t *testing.T, st store.Store) (s store.Setting) {
 	return s
 }
 
+// lastDeed is the newest entry of the audit whose action begins so: a controller
+// that starts writes its own meanwhile.
+func lastDeed(t *testing.T, s *Server, action string) (e store.Item[store.AuditEntry]) {
+	t.Helper()
+	err := s.st.View(ctx, func(tx store.Tx) error {
+		for it, err := range store.List[store.AuditEntry](tx, "", "", true) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(it.Row.Action, action) {
+				e = it
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func TestOrdersAreAuditedOrRefused(t *testing.T) {
 	s, _ := running(t, settings(t, fresh(t)))
 	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
@@ -326,7 +348,7 @@ func TestOrdersAreAuditedOrRefused(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		e, err := store.First(store.List[store.AuditEntry](tx, "", "", true))
+		e := lastDeed(t, s, "command")
 		if c.Row.By != "u1" || c.Row.Text != "Bonjour" || e.Row.Action != "command" || e.Row.Actor != "u1" || e.Site != demo.Site || e.Row.Detail != "message: essai" {
 			t.Errorf("%+v, %+v", c.Row, e)
 		}
@@ -343,16 +365,7 @@ func TestWhatBecomesOfATerminalIsAudited(t *testing.T) {
 	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
 		t.Fatal(r.Error)
 	}
-	head := func() (e store.Item[store.AuditEntry]) {
-		t.Helper()
-		if err := s.st.View(ctx, func(tx store.Tx) (err error) {
-			e, err = store.First(store.List[store.AuditEntry](tx, "", "", true))
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
+	head := func() store.Item[store.AuditEntry] { t.Helper(); return lastDeed(t, s, "terminal.") }
 	err := s.st.Decide(ctx, func(tx store.Tx) error {
 		return s.rules.Quarantine(tx, demo.Terminal, wire.QuarReceiptMissing, "no receipt", "")
 	})
@@ -365,6 +378,28 @@ func TestWhatBecomesOfATerminalIsAudited(t *testing.T) {
 	}
 	if e := head(); e.Row.Action != "terminal.revoked" || e.Row.Actor != "u1" {
 		t.Errorf("revocation: %+v", e)
+	}
+	err = s.st.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, demo.Terminal, func(it *store.Item[store.Terminal]) error {
+			it.Row.State, it.Row.Serials = store.StateActive, []string{"01"}
+			return nil
+		})
+	})
+	if r := s.Do(ctx, Request{Op: OpRevoke, Args: map[string]string{"terminal": demo.Terminal}}); err != nil || r.Error != "" {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	if e := head(); e.Row.Action != "terminal.revoked" || e.Row.Actor != audit.Controller {
+		t.Errorf("revocation by the machine's administrator: %+v", e)
+	}
+	err = s.st.View(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, demo.Terminal)
+		if it.Row.State != store.StateRevoked || len(it.Row.Serials) > 0 || len(it.Row.Revoked) != 1 {
+			t.Errorf("a revoked terminal: %+v", it.Row)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	record := auditor(s.now)
 	for _, what := range []string{"enrolled", "replaced", "released", "forgotten"} {
