@@ -402,8 +402,14 @@ func TestLift(t *testing.T) {
 	dirty.Checks[1].Result = wire.Found
 	w.hand(dirty)
 	w.expect(store.StateQuarantined, wire.QuarReceiptFailed)
-	w.hand(challenge(cmd.Row.Nonce, 3))
+	last := challenge(cmd.Row.Nonce, 3)
+	last.Level, last.Props = wire.LevelReduced, nil // there was no sandbox
+	measured := w.terminal()
+	w.hand(last)
 	w.expect(store.StateActive, "")
+	if row := w.terminal(); row.Level != measured.Level || !slices.Equal(row.Missing, measured.Missing) {
+		t.Errorf("a wipe that measured nothing leaves level %s, missing %v", row.Level, row.Missing)
+	}
 	if want := []string{"quarantined receipt-failed ", "released  "}; !slices.Equal(said, want) {
 		t.Errorf("the audit heard %q, want %q", said, want)
 	}

@@ -47,6 +47,21 @@ func TestHello(t *testing.T) {
 	}
 }
 
+// TestHelloTellsWhoHelps: what the screens say of the place comes from its rows.
+func TestHelloTellsWhoHelps(t *testing.T) {
+	w := newWorld(t, nil)
+	w.decide(func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, "t1")
+		if err != nil {
+			return err
+		}
+		return store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: it.Row.Space, Site: it.Site, Scope: it.Row.Space}, Row: store.Space{Name: "Hall", Contact: "Loge du gardien"}})
+	})
+	if got := w.hello(wire.Hello{}); got.Place != "Hall" || got.Contact != "Loge du gardien" {
+		t.Errorf("welcome %+v", got)
+	}
+}
+
 func TestHelloChain(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*wire.ChainHead)

@@ -229,7 +229,7 @@ func (r *Rules) welcome(tx store.Tx, t terminal, gen uint64, from store.Cursor) 
 		w.Site = s.Row.Name
 	}
 	if s, err := store.Get[store.Space](tx, t.Row.Space); err == nil {
-		w.Place = s.Row.Name
+		w.Place, w.Contact = s.Row.Name, s.Row.Contact
 	}
 	return w
 }

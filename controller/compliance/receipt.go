@@ -40,7 +40,11 @@ func (r *Rules) AcceptReceipt(tx store.Tx, t *terminal, rec wire.Record, env wir
 	}
 	if f.chained {
 		t.Row.Chain = wire.ChainHead{Segment: rc.Segment, Index: rc.Index, Digest: env.Digest()}
-		t.Row.Level, t.Row.Missing = rc.Level, missing(rc)
+		// A wipe without a sandbox to look at measured nothing: what was
+		// measured before still stands.
+		if len(rc.Props) > 0 {
+			t.Row.Level, t.Row.Missing = rc.Level, missing(rc)
+		}
 	}
 	if f.reason != "" {
 		return r.quarantine(tx, t, f.reason, f.detail, "")

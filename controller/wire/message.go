@@ -79,6 +79,7 @@ type Welcome struct {
 	Terminal   string    `json:"terminal"` // its name for staff
 	Site       string    `json:"site"`     // shown on the welcome screen
 	Place      string    `json:"space"`
+	Contact    string    `json:"contact,omitempty"`    // whom people there ask for help: a role, in French
 	Quarantine string    `json:"quarantine,omitempty"` // reason code; empty when free
 }
 
