@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -239,7 +240,10 @@ func removeGroup(dir string, deadline time.Time) error {
 		b, err := os.ReadFile(dir + "/cgroup.procs")
 		for pid := range strings.FieldsSeq(string(b)) {
 			if n, err := strconv.Atoi(pid); err == nil && n > 1 && n != os.Getpid() {
-				unix.Kill(n, unix.SIGKILL)
+				killIf(n, func() bool {
+					now, err := os.ReadFile(dir + "/cgroup.procs")
+					return err == nil && slices.Contains(strings.Fields(string(now)), pid)
+				})
 			}
 		}
 		if err == nil && len(b) == 0 || errors.Is(err, fs.ErrNotExist) {

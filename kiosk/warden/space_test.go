@@ -2,6 +2,7 @@ package warden
 
 import (
 	"os/exec"
+	"syscall"
 	"testing"
 
 	"borne/controller/wire"
@@ -46,5 +47,23 @@ func TestANamespacesNumberIsGivenAgain(t *testing.T) {
 				t.Errorf("%s: %s finds %d (%s), want %d", c.name, check, out[check].n, out[check].where, c.found)
 			}
 		}
+	}
+}
+
+// TestANumberThatIsAnothersByNowIsSpared: between reading a process's number
+// and ending it, the number may have passed to another process.
+func TestANumberThatIsAnothersByNowIsSpared(t *testing.T) {
+	c := lightConfig(t, 16)
+	w := &warden{c: c}
+	stranger, orphan := startAs(t, c.UIDBase-1), startAs(t, c.UIDBase+offBrowsers)
+	for _, cmd := range []*exec.Cmd{stranger, orphan} {
+		killIf(cmd.Process.Pid, func() bool { return w.isMarked(cmd.Process.Pid, true) })
+	}
+	err := orphan.Wait()
+	if s, ok := orphan.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGKILL {
+		t.Errorf("what still is an orphan ended with %v", err)
+	}
+	if p, err := readProcess(stranger.Process.Pid); err != nil || p.zombie() {
+		t.Errorf("a stranger is ended: %v", err)
 	}
 }

@@ -57,13 +57,44 @@ func (w *warden) killMarked(ctx context.Context, deadline time.Time, byUID bool)
 			return nil
 		}
 		for _, pid := range pids {
-			unix.Kill(pid, unix.SIGKILL)
+			killIf(pid, func() bool { return w.isMarked(pid, byUID) })
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("cannot end processes %v of an earlier sandbox", pids)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// killIf ends process pid if it still is what it was taken for: a number that
+// was read a moment ago may be another process's by now, and root's word ends
+// any. The descriptor holds the process; what it is, is asked after that.
+func killIf(pid int, still func() bool) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return // it ended
+	}
+	defer unix.Close(fd)
+	if still() {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
+
+// isMarked looks at one process as marked does at all.
+func (w *warden) isMarked(pid int, byUID bool) bool {
+	p, err := readProcess(pid)
+	if err != nil || pid == os.Getpid() {
+		return false
+	}
+	if byUID && w.orphan(p) {
+		return true
+	}
+	ns, err := namespace(pid, "mnt")
+	if err != nil || ns == w.shellNamespace() {
+		return false
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	return err == nil && w.hasMark(parseMounts(string(b)))
 }
 
 func (w *warden) marked(byUID bool) ([]int, error) {
