@@ -62,89 +62,84 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 	}
 }
 
-// echoIn answers datagrams on address inside a network namespace.
-func echoIn(t *testing.T, ns netns.NsHandle, address string) {
-	t.Helper()
+// inside runs f on a thread of its own in the network namespace ns.
+func inside(ns netns.NsHandle, f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
 		if err := netns.Set(ns); err != nil {
-			result <- err
+			result <- fmt.Errorf("setup: %w", err)
 			return
 		}
-		c, err := net.ListenPacket("udp4", address)
-		if err != nil {
-			result <- err
-			return
-		}
-		t.Cleanup(func() { c.Close() })
-		result <- nil
-		b := make([]byte, 64)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			c.WriteTo(b[:n], from)
-		}
-	}()
-	must(t, <-result)
-}
-
-// askIn sends a datagram from inside the network namespace of process pid (0:
-// this one), and waits for the answer.
-func askIn(t *testing.T, pid int, address string) error {
-	t.Helper()
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if pid != 0 {
-			ns, err := netns.GetFromPid(pid)
-			if err == nil {
-				err = netns.Set(ns)
-				ns.Close()
-			}
-			if err != nil {
-				result <- fmt.Errorf("setup: %w", err)
-				return
-			}
-		}
-		c, err := net.Dial("udp4", address)
-		if err != nil {
-			result <- err
-			return
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(700 * time.Millisecond))
-		_, err = c.Write([]byte("who?"))
-		if err == nil {
-			_, err = c.Read(make([]byte, 64))
-		}
-		result <- err
+		result <- f()
 	}()
 	return <-result
+}
+
+// insideOf is inside for the namespace that process pid lives in.
+func insideOf(pid int, f func() error) error {
+	ns, err := netns.GetFromPid(pid)
+	if err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
+	defer ns.Close()
+	return inside(ns, f)
+}
+
+// echoIn answers datagrams on address inside a network namespace.
+func echoIn(t *testing.T, ns netns.NsHandle, address string) {
+	t.Helper()
+	must(t, inside(ns, func() error {
+		c, err := net.ListenPacket("udp4", address)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { c.Close() })
+		go func() {
+			b := make([]byte, 64)
+			for {
+				n, from, err := c.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				c.WriteTo(b[:n], from)
+			}
+		}()
+		return nil
+	}))
+}
+
+// askIn sends a datagram from inside the network namespace of process pid, and
+// waits for the answer.
+func askIn(pid int, address string) error {
+	return insideOf(pid, func() error { return datagram(address) })
+}
+
+func datagram(address string) error {
+	c, err := net.Dial("udp4", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(700 * time.Millisecond))
+	if _, err = c.Write([]byte("who?")); err == nil {
+		_, err = c.Read(make([]byte, 64))
+	}
+	return err
 }
 
 // listenIn accepts connections on address inside a network namespace.
 func listenIn(t *testing.T, ns netns.NsHandle, address string) {
 	t.Helper()
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		if err := netns.Set(ns); err != nil {
-			result <- err
-			return
-		}
+	must(t, inside(ns, func() error {
 		l, err := net.Listen("tcp4", address)
 		if err != nil {
-			result <- err
-			return
+			return err
 		}
 		t.Cleanup(func() { l.Close() })
 		go accept(l)
-		result <- nil
-	}()
-	must(t, <-result)
+		return nil
+	}))
 }
 
 func accept(l net.Listener) {
@@ -158,32 +153,18 @@ func accept(l net.Listener) {
 }
 
 // dialIn connects from inside the network namespace of process pid.
-func dialIn(t *testing.T, pid int, address string) error {
-	t.Helper()
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		ns, err := netns.GetFromPid(pid)
-		if err == nil {
-			err = netns.Set(ns)
-			ns.Close()
-		}
-		if err != nil {
-			result <- fmt.Errorf("setup: %w", err)
-			return
-		}
+func dialIn(pid int, address string) error {
+	return insideOf(pid, func() error {
 		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 		if err != nil {
-			result <- fmt.Errorf("setup: %w", err)
-			return
+			return fmt.Errorf("setup: %w", err)
 		}
 		defer syscall.Close(fd)
 		// Bounds connect too (socket(7)).
 		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Usec: 700_000})
 		ap := netip.MustParseAddrPort(address)
-		result <- syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
-	}()
-	return <-result
+		return syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
+	})
 }
 
 func TestNetworkIsDeniedByDefault(t *testing.T) {
@@ -198,7 +179,7 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	defer sandbox.CloseAll(files)
 	b := w.boxes[info.Sandbox]
 	web := netip.AddrPortFrom(public, 80).String()
-	if err := dialIn(t, b.pid, web); err == nil {
+	if err := dialIn(b.pid, web); err == nil {
 		t.Fatal("a standby reaches the network before it is admitted")
 	}
 	if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "n"}); err != nil {
@@ -206,18 +187,18 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	}
 	var reached error
 	deadline := time.Now().Add(10 * time.Second)
-	for reached = dialIn(t, b.pid, web); reached != nil && time.Now().Before(deadline); {
-		reached = dialIn(t, b.pid, web)
+	for reached = dialIn(b.pid, web); reached != nil && time.Now().Before(deadline); {
+		reached = dialIn(b.pid, web)
 	}
 	if reached != nil {
 		t.Fatalf("a public server on port 80: %v", reached)
 	}
-	if err := dialIn(t, b.pid, netip.AddrPortFrom(private, 53).String()); err != nil {
+	if err := dialIn(b.pid, netip.AddrPortFrom(private, 53).String()); err != nil {
 		t.Errorf("the DNS server that was named: %v", err)
 	}
 	asked := errors.New("not asked")
 	for range 5 { // a datagram may be lost
-		if asked = askIn(t, b.pid, netip.AddrPortFrom(private, 53).String()); asked == nil {
+		if asked = askIn(b.pid, netip.AddrPortFrom(private, 53).String()); asked == nil {
 			break
 		}
 	}
@@ -225,10 +206,10 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 		t.Errorf("the DNS server that was named, by datagram: %v", asked)
 	}
 	for _, other := range []netip.AddrPort{netip.AddrPortFrom(public, 53), netip.AddrPortFrom(public, 443)} {
-		if err := askIn(t, b.pid, other.String()); err == nil || strings.HasPrefix(err.Error(), "setup") {
+		if err := askIn(b.pid, other.String()); err == nil || strings.HasPrefix(err.Error(), "setup") {
 			t.Errorf("datagrams to %s, which was not named: %v", other, err)
 		}
-		if err := askIn(t, 0, other.String()); err != nil { // the control
+		if err := datagram(other.String()); err != nil { // the control
 			t.Errorf("control: %v", err)
 		}
 	}
@@ -257,7 +238,7 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 		"a private server":               netip.AddrPortFrom(private, 80),
 		"the metadata service of clouds": netip.MustParseAddrPort("169.254.169.254:80"),
 	} {
-		err := dialIn(t, b.pid, a.String())
+		err := dialIn(b.pid, a.String())
 		if err == nil {
 			t.Errorf("%s (%s) is reached", name, a)
 		}
@@ -291,7 +272,7 @@ func TestNamedExceptionIsReached(t *testing.T) {
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for err = errors.New(""); err != nil && time.Now().Before(deadline); {
-		err = dialIn(t, w.boxes[info.Sandbox].pid, private.String()+":80")
+		err = dialIn(w.boxes[info.Sandbox].pid, private.String()+":80")
 	}
 	if err != nil {
 		t.Errorf("a named private server: %v", err)
