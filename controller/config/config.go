@@ -126,7 +126,7 @@ func Load(path string) (Config, error) {
 	}
 	c, err := Parse(b)
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+		return Config{}, fmt.Errorf("cannot load %s: %w", path, err)
 	}
 	return c, nil
 }

@@ -48,6 +48,10 @@ type conn struct {
 	free      bool
 	otherFree bool
 
+	// Of the reader alone: the isolation last kept in the terminal's row.
+	level   wire.Level
+	missing []string
+
 	// Of the writer alone.
 	policy   [sha256.Size]byte // digest of the text last sent
 	permits  map[string]bool
@@ -226,6 +230,7 @@ func (c *conn) serve() {
 			}
 		case m.Status != nil:
 			c.f.status(c, *m.Status)
+			c.measured(*m.Status)
 		} // anything else comes from a newer terminal, or is not its to say
 	}
 }

@@ -213,6 +213,7 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 		return refuse(http.StatusBadRequest, "request", "the certificate request is not good: "+err.Error())
 	}
 	t.Row.Serials, t.Row.ReceiptKey, t.Row.Machine, t.Row.Build, t.Row.Sim = []string{serial}, receipt, clip(req.Machine), clip(req.Build), req.Sim
+	t.Row.Level, t.Row.Missing = "", nil // of the machine before
 	t.Row.State, t.Row.Since, t.Row.Enrolled = store.StateActive, now, now
 	code.Row.Terminal, code.Row.Cert = t.ID, cert
 	if err := store.Put(tx, t); err != nil {

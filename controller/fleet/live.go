@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -263,6 +264,36 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 		c.free = free
 		f.neighbours(c.space)
 	}
+}
+
+// measured keeps the isolation that a terminal measured: staff read it also
+// when the terminal is away. Only a change reaches the disk.
+func (c *conn) measured(s wire.Status) {
+	if s.Level != wire.LevelFull && s.Level != wire.LevelReduced {
+		return // not measured yet, or a newer terminal's word
+	}
+	var missing []string
+	for _, m := range s.Missing[:min(len(s.Missing), maxListed)] {
+		missing = append(missing, clip(m))
+	}
+	if s.Level == c.level && slices.Equal(missing, c.missing) {
+		return
+	}
+	err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
+		t, err := trusted(tx, c.terminal, c.serial)
+		if err != nil || t.Row.Level == s.Level && slices.Equal(t.Row.Missing, missing) {
+			return err
+		}
+		t.Row.Level, t.Row.Missing = s.Level, missing
+		return store.Put(tx, t)
+	})
+	if err != nil {
+		if c.f.ctx.Err() == nil {
+			c.log.Error("cannot keep the isolation measured", "err", err) // the next status tries again
+		}
+		return
+	}
+	c.level, c.missing = s.Level, missing
 }
 
 // phaseFree is session.Phase's name for a terminal that waits for a person.

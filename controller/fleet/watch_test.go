@@ -40,9 +40,11 @@ func isQuarantine(t *testing.T, x *terminal, reason wire.Reason) func(wire.Messa
 	}
 }
 
-func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
+// ticking is a world whose connections look at their terminal when told to.
+func ticking(t *testing.T) (*world, chan time.Time) {
+	t.Helper()
 	ticks := make(chan time.Time)
-	w := newWorld(t, func(c *Config) {
+	return newWorld(t, func(c *Config) {
 		c.Tick = time.Hour
 		c.Ticker = func(d time.Duration) (<-chan time.Time, func()) {
 			if d == time.Hour {
@@ -50,7 +52,11 @@ func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
 			}
 			return nil, func() {}
 		}
-	})
+	}), ticks
+}
+
+func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
+	w, ticks := ticking(t)
 	x := enrolled(w)
 	p := owing(t, x)
 	start := time.Now()
@@ -73,16 +79,7 @@ func TestDeadlinesRunOnlyWhileConnected(t *testing.T) {
 // TestSeenIsKeptRarely: ticks of a terminal that owes nothing write nothing, and
 // a controller that stops still knows when it saw it.
 func TestSeenIsKeptRarely(t *testing.T) {
-	ticks := make(chan time.Time)
-	w := newWorld(t, func(c *Config) {
-		c.Tick = time.Hour
-		c.Ticker = func(d time.Duration) (<-chan time.Time, func()) {
-			if d == time.Hour {
-				return ticks, func() {}
-			}
-			return nil, func() {}
-		}
-	})
+	w, ticks := ticking(t)
 	x := enrolled(w)
 	p := x.connect(wire.Hello{Boot: "b1"})
 	p.welcome()
@@ -111,6 +108,42 @@ func TestSeenIsKeptRarely(t *testing.T) {
 	w.f.Close()
 	if got := w.row(x.resp.Terminal); got.LastSeen.Sub(hour) < 30*time.Second {
 		t.Errorf("a controller that stopped remembers %s, and saw it a minute after %s", got.LastSeen, hour)
+	}
+}
+
+// TestIsolationIsKept: what a terminal measured is known when it is away, and a
+// status that measured nothing takes nothing back.
+func TestIsolationIsKept(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Tick = time.Hour })
+	x := enrolled(w)
+	changes, cancel := w.f.Subscribe()
+	defer cancel()
+	p := x.connect(wire.Hello{Boot: "b"})
+	p.welcome()
+	if got := w.row(x.resp.Terminal); got.Level != "" || len(got.Missing) > 0 {
+		t.Errorf("before anything is measured: %q, missing %v", got.Level, got.Missing)
+	}
+	for i, c := range []struct {
+		say     wire.Status
+		level   wire.Level
+		missing []string
+	}{
+		{wire.Status{Phase: "starting"}, "", nil},
+		{wire.Status{Phase: "starting", Missing: []string{"survey"}}, "", nil},
+		{wire.Status{Phase: "welcome", Level: wire.LevelReduced, Missing: []string{wire.PropSwap}}, wire.LevelReduced, []string{wire.PropSwap}},
+		{wire.Status{Phase: "welcome", Level: wire.LevelFull}, wire.LevelFull, nil},
+		{wire.Status{Phase: "welcome", Level: "perfect"}, wire.LevelFull, nil},
+		{wire.Status{Phase: "starting"}, wire.LevelFull, nil},
+	} {
+		c.say.Left = i + 1 // tells one status from the next
+		p.send(wire.Message{Status: &c.say})
+		waitFor(t, changes, func() bool { l, _ := w.f.Live(x.resp.Terminal); return l.Status.Left == c.say.Left })
+		// The acknowledgement comes behind the status.
+		p.send(batch(1, uint64(i+1), wire.KindRefused, wire.Refused{Reason: wire.RefuseTooLate}))
+		p.ack()
+		if got := w.row(x.resp.Terminal); got.Level != c.level || !slices.Equal(got.Missing, c.missing) {
+			t.Errorf("after %+v: %q, missing %v", c.say, got.Level, got.Missing)
+		}
 	}
 }
 
