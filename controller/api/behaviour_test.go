@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -338,6 +339,49 @@ func TestStates(t *testing.T) {
 		if got != c.want || reason != c.reason {
 			t.Errorf("%s, %+v: %s %q, want %s %q", c.row, c.live, got, reason, c.want, c.reason)
 		}
+	}
+}
+
+// TestIsolationThatIsShown: nothing measured yet is not "everything is missing",
+// and a terminal that is away or starting shows what was measured last.
+func TestIsolationThatIsShown(t *testing.T) {
+	status := func(online bool, l wire.Level, missing ...string) LiveState {
+		return LiveState{Online: online, Status: wire.Status{Phase: "starting", Level: l, Missing: missing}}
+	}
+	for name, c := range map[string]struct {
+		state   store.TerminalState
+		row     wire.Level
+		kept    []string
+		live    LiveState
+		level   string
+		missing []string
+	}{
+		"never measured":             {store.StateActive, "", []string{wire.PropUID}, LiveState{}, "", nil},
+		"starting, never measured":   {store.StateActive, "", nil, status(true, "", "survey"), "", nil},
+		"starting, full before":      {store.StateActive, wire.LevelFull, nil, status(true, ""), "full", nil},
+		"away, full in its row":      {store.StateActive, wire.LevelFull, nil, LiveState{}, "full", nil},
+		"away, full when last heard": {store.StateActive, wire.LevelReduced, []string{wire.PropUID}, status(false, wire.LevelFull), "full", nil},
+		"away, reduced":              {store.StateActive, wire.LevelReduced, []string{wire.PropSwap}, LiveState{}, "reduced", []string{wire.PropSwap}},
+		"here, reduced":              {store.StateActive, wire.LevelFull, nil, status(true, wire.LevelReduced, wire.PropSwap), "reduced", []string{wire.PropSwap}},
+		"no machine yet":             {store.StateWaiting, wire.LevelReduced, []string{wire.PropUID}, LiveState{}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t)
+			err := w.st.Decide(t.Context(), func(tx store.Tx) error {
+				return store.Update(tx, "a-1", func(it *store.Item[store.Terminal]) error {
+					it.Row.State, it.Row.Level, it.Row.Missing = c.state, c.row, c.kept
+					return nil
+				})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.live.set("a-1", c.live)
+			f := decode[Fleet](t, w.do(w.as(accounts.Correspondant, "a"), "GET", "/api/fleet", nil), 200)
+			if b := f.Sites[0].Spaces[0].Terminals[0]; b.Level != c.level || !slices.Equal(b.Missing, c.missing) || b.Missing == nil {
+				t.Errorf("level %q, missing %#v", b.Level, b.Missing)
+			}
+		})
 	}
 }
 

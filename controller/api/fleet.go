@@ -95,8 +95,11 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 		b.LastSeen = timed(live.LastSeen)
 	}
 	st := live.Status
-	if live.Online && st.Level != "" {
+	if st.Level != "" { // measured since this controller started, also by a terminal that is away now
 		b.Level, b.Missing = string(st.Level), list(st.Missing)
+	}
+	if b.Level == "" || t.State == store.StateWaiting {
+		b.Level, b.Missing = "", []string{} // nothing is measured yet: nothing is known to be missing
 	}
 	if live.Online && len(st.Devices) > 0 {
 		b.Devices = st.Devices
