@@ -3,6 +3,7 @@ package warden
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,7 +47,11 @@ func agentChild(dir string) int {
 	run := func(r sandbox.Request) sandbox.Answer {
 		a, _, err := c.Do(context.Background(), r)
 		if err != nil {
-			os.WriteFile(dir+"/error", []byte(err.Error()), 0o600)
+			// A warden that is killed may be seen to be gone a moment before this
+			// process dies of it.
+			if !errors.Is(err, sandbox.ErrClosed) {
+				os.WriteFile(dir+"/error", []byte(err.Error()), 0o600)
+			}
 			os.Exit(1)
 		}
 		return a
