@@ -34,7 +34,6 @@ type Config struct {
 	Boot     string // random id of this boot
 	Machine  string // board or PC model
 	Sim      bool
-	Help     string        // whom to ask, in French
 	State    string        // folder whose free space is told to staff
 	StopIn   time.Duration // for a clean end; 0: less than what the warden waits for it
 	Log      *slog.Logger

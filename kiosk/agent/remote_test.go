@@ -71,8 +71,8 @@ func TestForgedThingsAreRefused(t *testing.T) {
 	if _, err := b.Wait(soon, func(v shell.View) bool { return v.Identify == "Poste 1" }); err != nil {
 		t.Fatal(err)
 	}
-	if v, _ := b.Shell.View(); v.Screen != shell.Welcome {
-		t.Errorf("screen %s", v.Screen)
+	if v, _ := b.Shell.View(); v.Screen != shell.Welcome || v.Place.Help != "Loge du gardien" {
+		t.Errorf("screen %s, help %q", v.Screen, v.Place.Help)
 	}
 	h, _ := b.Journal.Hello()
 	if h.Policy != 1 || h.PermitsLeft != 4 {

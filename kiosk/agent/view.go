@@ -40,7 +40,8 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Welcome:
 		v.Screen = shell.Welcome
 	case session.Charter:
-		v.Screen, v.Charter = shell.CharterPage, &shell.Charter{Minutes: minutes(given(s, at)), Pages: f.Pages}
+		v.Screen, v.Charter = shell.CharterPage, &shell.Charter{Minutes: minutes(given(s, at)), Pages: f.Pages,
+			Badge: l.Guest != nil && len(l.Guest.Holder) > 0}
 	case session.Opening:
 		v.Screen = shell.OpeningPage
 	case session.Active:

@@ -47,6 +47,16 @@ func TestViewOfEachPhase(t *testing.T) {
 	if v := ViewOf(base(session.Charter), at, Face{}); v.Charter.Minutes != 20 {
 		t.Errorf("the charter promises %d minutes, 20 before closing", v.Charter.Minutes)
 	}
+	for _, c := range []struct {
+		guest *session.Guest
+		badge bool
+	}{{nil, false}, {&session.Guest{}, false}, {&session.Guest{Holder: []byte{1}}, true}} {
+		s := base(session.Charter)
+		s.Live.Guest = c.guest
+		if v := ViewOf(s, at, Face{}); v.Charter.Badge != c.badge {
+			t.Errorf("the charter of %+v: badge %v", c.guest, v.Charter.Badge)
+		}
+	}
 	if v := ViewOf(base(session.Wiping), at, Face{}); v.Reason != "idle" {
 		t.Errorf("wiping for %q", v.Reason)
 	}

@@ -76,6 +76,8 @@ type Warning struct {
 type Charter struct {
 	Minutes int `json:"minutes"`
 	Pages   int `json:"pages"` // 0 without printing
+	// Badge: the person came with one, of which a pseudonym of the month is kept.
+	Badge bool `json:"badge"`
 }
 
 // Opening tells when the place opens next.

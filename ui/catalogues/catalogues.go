@@ -22,6 +22,9 @@ const (
 	Eng    = "en"
 )
 
+// Languages lists those that have a catalogue.
+func Languages() []string { return []string{French, Simple, Eng} }
+
 // Args are the values of a message's placeholders: strings and integers.
 type Args map[string]any
 
@@ -30,7 +33,7 @@ var load = sync.OnceValues(read)
 
 func read() (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
-	for _, lang := range []string{French, Simple, Eng} {
+	for _, lang := range Languages() {
 		b, err := files.ReadFile(lang + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the catalogue %s: %w", lang, err)

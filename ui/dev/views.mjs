@@ -2,7 +2,7 @@
 const base = {
   lang: 'fr',
   languages: ['fr', 'fr-x-facile', 'en'],
-  place: { site: 'Collège Samivel', space: 'Hall d’accueil', terminal: 'Poste 2', help: 'Mme Favre, loge du gardien, 04 50 00 12 34' },
+  place: { site: 'Collège Samivel', space: 'Hall d’accueil', terminal: 'Poste 2', help: 'Loge du gardien, 04 50 00 12 34' },
   badge: 'offered',
 }
 const bar = { leftSeconds: 32 * 60, totalSeconds: 45 * 60, pagesLeft: 8, ending: false }
@@ -31,6 +31,7 @@ export const views = {
   'welcome-required': { ...base, screen: 'welcome', badge: 'required', notice: 'unknown-badge' },
   'welcome-en': { ...base, screen: 'welcome', lang: 'en' },
   charter: { ...base, screen: 'charter', charter: { minutes: 45, pages: 10 } },
+  'charter-badge': { ...base, screen: 'charter', charter: { minutes: 45, pages: 10, badge: true } },
   'charter-simple': { ...base, screen: 'charter', lang: 'fr-x-facile', charter: { minutes: 45, pages: 10 } },
   opening: { ...base, screen: 'opening' },
   session: { ...base, screen: 'session', bar, sim: true },

@@ -52,7 +52,7 @@ func (c *Controller) Say(e uplink.Event) { c.events <- e }
 
 // Welcome greets the terminal.
 func (c *Controller) Welcome(quarantine wire.Reason) {
-	c.Say(uplink.Event{Welcome: &wire.Welcome{Protocol: 1, Generation: 1, Epoch: 1, Terminal: "Poste 1", Site: "Collège", Place: "Hall", Quarantine: string(quarantine)}})
+	c.Say(uplink.Event{Welcome: &wire.Welcome{Protocol: 1, Generation: 1, Epoch: 1, Terminal: "Poste 1", Site: "Collège", Place: "Hall", Contact: "Loge du gardien", Quarantine: string(quarantine)}})
 }
 
 // Policy sends a policy.

@@ -80,3 +80,6 @@ export function search(fleet: Fleet, text: string): SiteView[] {
     return spaces.length ? [{ ...s, spaces }] : []
   })
 }
+
+/** Whether a terminal could name its board or PC model; it says "unknown" otherwise. */
+export const recognised = (machine: string): boolean => machine !== 'unknown'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { problemOf } from '../api/client.ts'
 import type { Fleet, State, TerminalBrief } from '../api/types.ts'
-import { count, search, sensible, todo, update } from './fleet.ts'
+import { count, recognised, search, sensible, todo, update } from './fleet.ts'
 import { parse, to } from './route.svelte.ts'
 import { ago, endOf, hhmm, minutesOf } from './time.ts'
 
@@ -14,6 +14,10 @@ const fleet = (...terminals: TerminalBrief[]): Fleet => ({
 })
 
 describe('fleet', () => {
+  it('knows a machine that nobody recognised', () => {
+    expect(recognised('unknown')).toBe(false)
+    expect(recognised('Raspberry Pi 4 Model B Rev 1.5')).toBe(true)
+  })
   it('puts what is most pressing first, and what waits longest first among equals', () => {
     const f = fleet(
       terminal('ok', 'free'),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
-import { parseView, type View } from './view.ts'
+import { helper, parseView, privacy, type View } from './view.ts'
 
 class FakeSocket implements Socket {
   readyState = 0
@@ -91,5 +91,18 @@ describe('time', () => {
     expect(when('2026-11-25T08:30:00+01:00', now, 'fr')).toEqual({ key: 'terminal.closed.day', day: 'mercredi 25 novembre', time: '8\u00a0h\u00a030' })
     expect(when('2026-03-29T08:00:00+02:00', new Date('2026-03-28T12:00:00Z'), 'fr')?.key).toBe('terminal.closed.tomorrow') // the clocks change that night
     for (const none of [undefined, '', 'soon', '2026-11-22T20:00:00Z']) expect(when(none, now, 'fr')).toBeUndefined()
+  })
+})
+
+describe('what a view promises', () => {
+  const view = (more: object) => parseView(JSON.stringify({ screen: 'charter', ...more }))!
+  it('tells who comes with a badge what is kept of it', () => {
+    expect(privacy(view({ charter: { minutes: 45, pages: 0, badge: true } }))).toBe('terminal.charter.privacy.badge')
+    expect(privacy(view({ charter: { minutes: 45, pages: 0, badge: false } }))).toBe('terminal.charter.privacy')
+    expect(privacy(view({ charter: { minutes: 45, pages: 0 } }))).toBe('terminal.charter.privacy')
+  })
+  it("names the place's contact, or the desk", () => {
+    expect(helper(view({ place: { site: 'S', space: 'H', terminal: 'P', help: 'Loge du gardien' } }))).toBe('terminal.help.ask')
+    expect(helper(view({ place: { site: 'S', space: 'H', terminal: 'P' } }))).toBe('terminal.help.desk')
   })
 })

@@ -7,7 +7,7 @@ export interface View {
   reason?: string
   bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean }
   warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
-  charter?: { minutes: number; pages: number }
+  charter?: { minutes: number; pages: number; badge?: boolean }
   opening?: { at?: string; why?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string }
   message?: string
@@ -49,6 +49,12 @@ export interface Scene {
   t: import('../../../shared/i18n/format.ts').Translator<import('../../../shared/i18n/keys.ts').Key>
   act: (what: Do, lang?: string) => void
 }
+
+/** What is kept differs for who comes with a badge, and so does what we promise. */
+export const privacy = (v: View) => (v.charter?.badge ? 'terminal.charter.privacy.badge' : 'terminal.charter.privacy')
+
+/** Whom to ask: the place's own contact, or the desk. */
+export const helper = (v: View) => (v.place.help ? 'terminal.help.ask' : 'terminal.help.desk')
 
 export const starting: View = {
   screen: 'starting',
