@@ -17,9 +17,9 @@ type Problem struct {
 	Sentence string `json:"sentence"` // in French, for staff
 }
 
-// Languages that a terminal speaks.
+// Languages that a terminal speaks: each has a catalogue.
 func Languages() []string {
-	return []string{"fr", "fr-x-facile", "en", "ar", "es", "pt", "ru", "tr", "uk"}
+	return []string{"fr", "fr-x-facile", "en"}
 }
 
 // Limits on what one policy holds.
