@@ -29,17 +29,53 @@ func (c *count) add(where string) {
 
 // target says what an examination looks for.
 type target struct {
-	since time.Time // wall clock: files changed from then on are newer
-	boxes []*box    // whose namespaces must be gone
-	seek  []*seeker // canaries in files
+	since  time.Time // wall clock: files changed from then on are newer
+	boxes  []*box    // whose namespaces must be gone
+	seek   []*seeker // canaries in files
+	settle bool      // what may pass by itself is looked at again
 }
 
-// examine looks from outside for everything of this instance's sandboxes.
-func (w *warden) examine(ctx context.Context, t target) map[string]*count {
+// settleFor bounds how long an examination waits for what may pass.
+const settleFor = 500 * time.Millisecond
+
+func noCounts() map[string]*count {
 	out := map[string]*count{}
 	for _, n := range wire.RequiredChecks() {
 		out[n] = &count{}
 	}
+	return out
+}
+
+// examine looks from outside for everything of this instance's sandboxes.
+func (w *warden) examine(ctx context.Context, t target) map[string]*count {
+	out, settled := w.lookLive(ctx, t)
+	if t.settle && !settled {
+		w.warn("a wipe looks again at what may pass", out)
+		for deadline := time.Now().Add(settleFor); !settled && time.Now().Before(deadline) && ctx.Err() == nil; {
+			time.Sleep(20 * time.Millisecond)
+			out, settled = w.lookLive(ctx, t)
+		}
+	}
+	w.lookFiles(out, t)
+	w.lookIPC(out[wire.CheckIPC])
+	return out
+}
+
+// warn tells who stands in the way. Of files it tells nothing: their names are
+// the person's.
+func (w *warden) warn(what string, out map[string]*count) {
+	for _, n := range []string{wire.CheckProcesses, wire.CheckMounts, wire.CheckNetns, wire.CheckIPC} {
+		if c := out[n]; c.n > 0 || c.err != nil {
+			w.c.Log.Warn(what, "check", n, "count", c.n, "where", c.where, "error", c.err)
+		}
+	}
+}
+
+// lookLive looks at processes, mounts and the network. What it finds may be on
+// its way out, and has not settled then; a process of a session's uid has: the
+// kill has waited for it.
+func (w *warden) lookLive(ctx context.Context, t target) (out map[string]*count, settled bool) {
+	out = noCounts()
 	all, err := allProcesses()
 	var spaces map[string][]mountEntry
 	if err == nil {
@@ -51,12 +87,14 @@ func (w *warden) examine(ctx context.Context, t target) map[string]*count {
 		}
 	}
 	ids := w.spacesOf(t.boxes)
-	w.lookProcesses(out, all, ids)
+	own := w.lookProcesses(out, all, ids)
 	w.lookMounts(out, spaces, ids)
-	w.lookFiles(out, t)
-	w.lookIPC(out[wire.CheckIPC])
 	w.lookNetwork(ctx, out[wire.CheckNetns])
-	return out
+	settled = true
+	for _, c := range out {
+		settled = settled && c.n == 0 && c.err == nil
+	}
+	return out, settled || own > 0
 }
 
 // space is a namespace of a sandbox.
@@ -74,8 +112,14 @@ func (w *warden) spacesOf(boxes []*box) map[string]space {
 	ids := map[string]space{}
 	for _, b := range boxes {
 		for kind, id := range b.ns {
-			if id != "" && id != w.own(kind) {
-				ids[id] = space{kind, b.ended.Load()}
+			if id == "" || id == w.own(kind) {
+				continue
+			}
+			// Two sandboxes may have had one number, one after the other: the
+			// one that lives, or died last, counts.
+			s, until := ids[id], b.ended.Load()
+			if s.kind == "" || until == 0 || s.until != 0 && until > s.until {
+				ids[id] = space{kind, until}
 			}
 		}
 	}
@@ -101,11 +145,13 @@ func (w *warden) own(kind string) string {
 	return id
 }
 
-// lookProcesses finds processes by uid and by namespace, whoever their parent is.
-func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]space) {
+// lookProcesses finds processes by uid and by namespace, whoever their parent
+// is. It returns how many have a uid of the pool.
+func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]space) (own int) {
 	pool := w.c.pool()
 	for _, p := range all {
 		if p.hasUID(pool) && !p.zombie() {
+			own++
 			out[wire.CheckProcesses].add(fmt.Sprintf("process %d (%.20q) of uid %d", p.pid, p.name, p.uids[0]))
 		}
 		for _, kind := range nsKinds {
@@ -125,9 +171,10 @@ func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[str
 			if kind == "uts" {
 				continue // holds a name, nothing else
 			}
-			c.add(fmt.Sprintf("process %d lives in %s", p.pid, id))
+			c.add(fmt.Sprintf("process %d (%.20q) lives in %s", p.pid, p.name, id))
 		}
 	}
+	return own
 }
 
 // lookMounts finds the sandboxes' mounts, and namespaces that a mount keeps.

@@ -37,6 +37,7 @@ type warden struct {
 	props    []wire.Property // last verified
 
 	tested selfTest
+	failed failed // wipes since the last one that proved something
 }
 
 // Run starts the role, serves the agent until ctx ends, and then destroys every

@@ -47,8 +47,9 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	w.ensureTested(ctx)
 	boxes := w.living()
 	ev := sandbox.Evidence{Session: r.Session}
-	t := target{since: w.since(boxes), boxes: boxes}
-	before := w.before(ctx, t)
+	before := w.before(ctx, boxes)
+	boxes = append(boxes, w.failed.boxes...)
+	t := target{since: w.since(boxes), boxes: boxes, settle: true}
 
 	var mine *box
 	for _, b := range boxes {
@@ -56,21 +57,30 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 			mine = b
 		}
 	}
-	var p planted
+	try := attempt{session: r.Session, web: r.Web, before: before}
 	if mine != nil {
-		p = w.plant(mine)
-		t.seek = append(t.seek, newSeeker(mine.canaries))
+		try.box, try.planted = mine, w.plant(mine)
 		if r.Web != "" {
-			p.web = seekProfile(mine, r.Web)
-			t.seek = append(t.seek, newSeeker(canaries{r.Web}))
+			try.planted.web = seekProfile(mine, r.Web)
 		}
 		ev.Props = mine.props
+	} else if f := w.failed; f.box != nil && f.session == r.Session {
+		// What was planted and counted while it lived is what a later attempt
+		// has to look for as well.
+		try = f.attempt
+		ev.Props = f.box.props
 	} else if r.Session != "" {
 		ev.Props = w.ledger.propsOf(r.Session)
 	} else {
 		ev.Props = w.lastProps()
 	}
 	ev.Level = level(ev.Props)
+	if try.box != nil {
+		t.seek = append(t.seek, newSeeker(try.box.canaries))
+		if try.web != "" {
+			t.seek = append(t.seek, newSeeker(canaries{try.web}))
+		}
+	}
 
 	killed := time.Now()
 	destroyed := w.destroySandboxes(ctx)
@@ -80,11 +90,11 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	ev.Millis = int(time.Since(killed).Milliseconds())
 
 	for _, n := range wire.RequiredChecks() {
-		ev.Checks = append(ev.Checks, w.judge(n, before[n], after[n]))
+		ev.Checks = append(ev.Checks, w.judge(n, try.before[n], after[n]))
 	}
-	ev.Checks = append(ev.Checks, judgeCanaries(mine != nil, p, t.seek)...)
-	if r.Web != "" {
-		ev.Checks = append(ev.Checks, judgeWeb(p, t.seek))
+	ev.Checks = append(ev.Checks, judgeCanaries(try.box != nil, try.planted, t.seek)...)
+	if try.web != "" {
+		ev.Checks = append(ev.Checks, judgeWeb(try.planted, t.seek))
 	}
 	ev.Failure = wire.Receipt{Checks: ev.Checks}.Failure()
 	if destroyed != nil {
@@ -97,11 +107,46 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 			}
 		}
 	}
+	w.warn("a wipe found something", after)
 	if err := w.ledger.wiped(ev, r.Attempt); err != nil {
+		w.failed.next(try, boxes, err.Error())
 		return nil, err
 	}
+	w.failed.next(try, boxes, ev.Failure)
 	w.c.Log.Info("wiped", "session", r.Session, "ms", ev.Millis, "failure", ev.Failure)
 	return &ev, nil
+}
+
+// attempt is what a wipe knew of its session while that lived.
+type attempt struct {
+	session string
+	box     *box // of the session; nil when none was alive
+	web     string
+	planted planted
+	before  map[string]*count
+}
+
+// failed is what wipes that proved nothing leave to those that come after: the
+// last one that saw its session alive, and all the sandboxes whose end is not
+// proven.
+type failed struct {
+	attempt
+	boxes []*box
+}
+
+// next takes note of one more wipe.
+func (f *failed) next(try attempt, boxes []*box, failure string) {
+	switch {
+	case failure != "":
+		f.boxes = boxes
+		if try.box != nil {
+			f.attempt = try
+		}
+	case try.session == f.session:
+		*f = failed{}
+	default: // the canaries of another session wait for its own wipe
+		f.boxes = nil
+	}
 }
 
 // living lists the sandboxes that this process made and did not remove.
@@ -137,12 +182,9 @@ func (w *warden) since(boxes []*box) time.Time {
 
 // before counts what is there while the sandboxes live: the control that an
 // absence afterwards needs.
-func (w *warden) before(ctx context.Context, t target) map[string]*count {
-	out := map[string]*count{}
-	for _, n := range wire.RequiredChecks() {
-		out[n] = &count{}
-	}
-	if len(t.boxes) == 0 {
+func (w *warden) before(ctx context.Context, boxes []*box) map[string]*count {
+	out := noCounts()
+	if len(boxes) == 0 {
 		return out
 	}
 	all, err := allProcesses()
@@ -153,11 +195,11 @@ func (w *warden) before(ctx context.Context, t target) map[string]*count {
 	if err != nil {
 		return out
 	}
-	ids := w.spacesOf(t.boxes)
+	ids := w.spacesOf(boxes)
 	w.lookProcesses(out, all, ids)
 	w.lookMounts(out, spaces, ids)
 	w.lookNetwork(ctx, out[wire.CheckNetns])
-	for _, b := range t.boxes {
+	for _, b := range boxes {
 		w.ownedBefore(b, out)
 	}
 	return out
