@@ -227,6 +227,9 @@ func sweepTables(ctx context.Context, tag string) error {
 // network, reach its page and nothing else.
 func (w *warden) fenceShell(ctx context.Context, uid int, origin netip.AddrPort) error {
 	name := shellTable(w.c.tag())
+	if err := dropFences(ctx, uid); err != nil {
+		return err
+	}
 	text := fmt.Sprintf(`table inet %[1]s
 delete table inet %[1]s
 table inet %[1]s {
@@ -241,6 +244,29 @@ table inet %[1]s {
 `, name, uid, origin.Addr(), origin.Port())
 	if _, err := nft(ctx, text, "-f", "-"); err != nil {
 		return fmt.Errorf("cannot fence the shell's browser: %w", err)
+	}
+	return nil
+}
+
+// dropFences removes every fence of this uid, whichever instance left it: one
+// that died with another state folder would hold the shell from its own page.
+func dropFences(ctx context.Context, uid int) error {
+	list, err := nft(ctx, "", "list", "tables", "inet")
+	if err != nil {
+		return fmt.Errorf("cannot list the fences of the shell's browser: %w", err)
+	}
+	for line := range strings.Lines(string(list)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || !strings.HasPrefix(f[2], shellTable("")) {
+			continue
+		}
+		text, err := nft(ctx, "", "list", "table", "inet", f[2])
+		if err != nil || !strings.Contains(string(text), fmt.Sprintf("meta skuid != %d accept", uid)) {
+			continue // gone meanwhile, or somebody else's
+		}
+		if err := (rules{table: f[2]}).remove(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
