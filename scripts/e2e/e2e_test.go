@@ -4,19 +4,13 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,199 +26,6 @@ const (
 	width    = 1280
 	height   = 800
 )
-
-// journal keeps the log of both programs and lets the test wait for a line.
-type journal struct {
-	mu    sync.Mutex
-	lines []string
-	rest  []byte
-	grown chan struct{}
-}
-
-func newJournal() *journal { return &journal{grown: make(chan struct{})} }
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.rest = append(j.rest, b...)
-	for {
-		i := bytes.IndexByte(j.rest, '\n')
-		if i < 0 {
-			return len(b), nil
-		}
-		j.lines = append(j.lines, string(j.rest[:i]))
-		j.rest = j.rest[i+1:]
-		close(j.grown)
-		j.grown = make(chan struct{})
-	}
-}
-
-func (j *journal) mark() int { j.mu.Lock(); defer j.mu.Unlock(); return len(j.lines) }
-
-// find waits until a line from the mark on matches, or the time is up.
-func (j *journal) find(from int, re *regexp.Regexp, within time.Duration) (string, bool) {
-	end := time.After(within)
-	for {
-		j.mu.Lock()
-		i := slices.IndexFunc(j.lines[min(from, len(j.lines)):], re.MatchString)
-		grown := j.grown
-		var line string
-		if i >= 0 {
-			line = j.lines[from+i]
-		}
-		j.mu.Unlock()
-		if i >= 0 {
-			return line, true
-		}
-		select {
-		case <-grown:
-		case <-end:
-			return "", false
-		}
-	}
-}
-
-func (j *journal) tail(n int) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
-}
-
-// hall is everything the test plays in.
-type hall struct {
-	t      *testing.T
-	ctx    context.Context
-	log    *journal
-	stand  *stand.Stand
-	person *person
-	http   *http.Client
-	dir    string
-	shots  string
-	last   []byte // picture
-}
-
-func (h *hall) phase(from int, name string, within time.Duration) {
-	h.t.Helper()
-	re := regexp.MustCompile(`msg=phase .*\bto=` + name + `\b`)
-	if _, ok := h.log.find(from, re, within); !ok {
-		h.t.Fatalf("the terminal did not come to %q; its log ends:\n%s", name, h.log.tail(25))
-	}
-}
-
-// reach presses a key until the phase is there: a page that is just being
-// painted may miss a press, as it would miss a person's.
-func (h *hall) reach(name, key string) {
-	h.t.Helper()
-	from := h.log.mark()
-	re := regexp.MustCompile(`msg=phase .*\bto=` + name + `\b`)
-	for range 10 {
-		h.person.key(key)
-		if _, ok := h.log.find(from, re, 2*time.Second); ok {
-			return
-		}
-	}
-	h.t.Fatalf("pressing %s did not lead to %q; the log ends:\n%s", key, name, h.log.tail(25))
-}
-
-// api calls the console's API as the logged-in administrator.
-func (h *hall) api(method, path string, body, out any, header ...string) {
-	h.t.Helper()
-	var in io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		in = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(h.ctx, method, h.stand.ConsoleURL+path, in)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	req.Header.Set("X-Borne", "1")
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Origin", h.stand.ConsoleURL)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	r, err := h.http.Do(req)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
-	if err != nil || r.StatusCode >= 300 {
-		h.t.Fatalf("%s %s: %s: %s %v", method, path, r.Status, b, err)
-	}
-	if out != nil {
-		if err := json.Unmarshal(b, out); err != nil {
-			h.t.Fatalf("%s %s: %v in %s", method, path, err, b)
-		}
-	}
-}
-
-func (h *hall) login() {
-	h.t.Helper()
-	link, err := h.stand.LoginLink(h.ctx)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	_, token, _ := strings.Cut(link, "#login=")
-	h.api("POST", "/api/login/link", map[string]string{"token": token}, nil)
-}
-
-// picture keeps what the terminal shows, for people and for the README: once
-// it differs from the picture before and stands still, or moves for good.
-func (h *hall) picture(name string) {
-	h.t.Helper()
-	var last []byte
-	for range 25 {
-		b := h.screen()
-		if bytes.Equal(b, last) && !bytes.Equal(b, h.last) {
-			break
-		}
-		last = b
-	}
-	h.last = last
-	if err := os.WriteFile(filepath.Join(h.shots, name+".png"), last, 0o644); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h *hall) screen() []byte {
-	h.t.Helper()
-	r, err := h.http.Get(h.stand.BenchURL + "/sim/screen.png")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
-		h.t.Fatalf("cannot take a picture of the terminal: %s %v", r.Status, err)
-	}
-	return b
-}
-
-// policy changes the space's rules as a correspondant would, and waits until
-// the terminal obeys.
-func (h *hall) policy(change func(p map[string]any), sections ...string) {
-	h.t.Helper()
-	var v struct {
-		Rev    uint64
-		Own    []string
-		Policy map[string]any
-	}
-	h.api("GET", "/api/spaces/"+space+"/policy", nil, &v)
-	change(v.Policy)
-	own := slices.Compact(slices.Sorted(slices.Values(append(v.Own, sections...))))
-	from := h.log.mark()
-	h.api("PUT", "/api/spaces/"+space+"/policy", map[string]any{"own": own, "policy": v.Policy}, nil, "If-Match", fmt.Sprintf(`"%d"`, v.Rev))
-	if _, ok := h.log.find(from, regexp.MustCompile(`msg="policy applied"`), 20*time.Second); !ok {
-		h.t.Fatalf("the terminal did not apply the policy:\n%s", h.log.tail(20))
-	}
-}
-
-func section(p map[string]any, name string) map[string]any { return p[name].(map[string]any) }
 
 // form is the démarche: a page with one field, and what was sent to it.
 type form struct {
@@ -307,8 +108,7 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	jar, _ := cookiejar.New(nil)
-	h := &hall{t: t, ctx: ctx, log: newJournal(), http: &http.Client{Jar: jar, Timeout: 20 * time.Second}, dir: dir, shots: shots}
+	h := &hall{t: t, ctx: ctx, log: newJournal(), shots: shots}
 	h.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: internet.Resolver, Display: "xvfb", UIDBase: 63000, Net: "10.213.63.0/24", Log: h.log})
 	t.Cleanup(h.stand.Down)
 	if err != nil {
@@ -317,7 +117,9 @@ func TestFromTapToClean(t *testing.T) {
 	h.person = newPerson(t, root)
 	h.person.open("view", h.stand.BenchURL+"/view.html")
 	h.person.open("bench", h.stand.BenchURL+"/bench.html")
-	h.login()
+	if h.console, err = h.stand.Login(ctx); err != nil {
+		t.Fatal(err)
+	}
 	h.phase(0, "welcome", 60*time.Second)
 	// The console as its staff see it, in a second login of its own.
 	link, err := h.stand.LoginLink(ctx)
@@ -411,64 +213,6 @@ func TestFromTapToClean(t *testing.T) {
 	}
 	t.Logf("searched %d files (%d MB) changed since, and %d processes (%d MB): %d hits before the end, 0 after; could not read %d files",
 		files.Looked, files.Bytes>>20, memory.Looked, memory.Bytes>>20, len(before.Hits), len(files.Skipped))
-}
-
-// check is one line of a receipt.
-type check struct {
-	Name, Result  string
-	Before, After int
-}
-
-// receipt waits for the accepted receipt of the one session and checks what it states.
-func (h *hall) receipt() {
-	h.t.Helper()
-	var list struct {
-		Receipts []struct{ ID, Verdict, Level, Kind string }
-	}
-	for {
-		h.api("GET", "/api/terminals/"+terminal+"/receipts", nil, &list)
-		if len(list.Receipts) > 0 {
-			break
-		}
-		select {
-		case <-h.ctx.Done():
-			h.t.Fatal("no receipt reached the controller")
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	if r := list.Receipts[0]; r.Verdict != "accepted" || r.Kind != "session" {
-		h.t.Fatalf("the receipt is %+v, want an accepted session's", r)
-	}
-	var one struct {
-		Props []struct {
-			Name string
-			Held bool
-		}
-		Checks []check
-	}
-	h.api("GET", "/api/receipts/"+list.Receipts[0].ID, nil, &one)
-	// A session that ended by its button leaves no check open.
-	for _, name := range []string{"processes", "mounts", "uid-files", "fresh-files", "ipc", "netns", "canary-file", "canary-clipboard", "canary-env", "canary-web"} {
-		i := slices.IndexFunc(one.Checks, func(c check) bool { return c.Name == name })
-		if i < 0 || one.Checks[i].Result != "clean" || one.Checks[i].Before == 0 || one.Checks[i].After != 0 {
-			h.t.Errorf("check %s is not a clean one that found something before: %+v", name, one.Checks)
-		}
-	}
-	for _, c := range one.Checks {
-		h.t.Logf("check %-18s %-12s %d → %d", c.Name, c.Result, c.Before, c.After)
-	}
-	for _, p := range one.Props {
-		if !p.Held {
-			h.t.Logf("REDUCED: %s does not hold on this machine", p.Name)
-		}
-	}
-	h.t.Logf("isolation %s, %d properties, %d checks", list.Receipts[0].Level, len(one.Props), len(one.Checks))
-	h.person.open("console", h.stand.ConsoleURL+"/#/terminals/"+terminal)
-	h.person.expect("console", "Poste 1")
-	h.person.shot("console", filepath.Join(h.shots, "console-terminal.png"))
-	h.person.open("console", h.stand.ConsoleURL+"/#/receipts/"+list.Receipts[0].ID)
-	h.person.expect("console", "Isolement complet")
-	h.person.shot("console", filepath.Join(h.shots, "console-receipt.png"))
 }
 
 // letters returns n random lower-case letters: the same keys on every layout's

@@ -8,12 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/cookiejar"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,16 +27,17 @@ const (
 
 // post is one terminal with its controller, and the people around it.
 type post struct {
-	t      testing.TB
-	ctx    context.Context
-	log    *logbook
-	stand  *stand.Stand
-	http   *http.Client
-	dir    string
-	dice   *rand.Rand
-	ledger ledger
-	sent   chan struct{} // an upload began
-	answer error         // of the bench, to the last gesture
+	t       testing.TB
+	ctx     context.Context
+	log     *logbook
+	stand   *stand.Stand
+	http    *http.Client // of the bench
+	console *stand.Console
+	dir     string
+	dice    *rand.Rand
+	ledger  ledger
+	sent    chan struct{} // an upload began
+	answer  error         // of the bench, to the last gesture
 }
 
 // newPost starts everything, with a web of the test's own if asked for: what a
@@ -88,12 +85,8 @@ func newPost(t testing.TB, limit time.Duration, withWeb bool) *post {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &post{t: t, ctx: ctx, log: newLogbook(), dir: dir, dice: rand.New(rand.NewPCG(seed, 0)),
-		http: &http.Client{Jar: jar, Timeout: 10 * time.Second}, ledger: ledger{digests: map[string][]byte{}}, sent: sent}
+		http: &http.Client{Timeout: 10 * time.Second}, ledger: ledger{digests: map[string][]byte{}}, sent: sent}
 	t.Cleanup(func() { p.nothingLeft() }) // after Down
 	p.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: resolver, Display: "xvfb", UIDBase: uidBase,
 		Net: "10.213.62.0/24", Log: p.kept()})
@@ -226,40 +219,7 @@ func (p *post) tap() {
 
 // ask calls the console's API; an error may be a controller that was killed.
 func (p *post) ask(method, path string, body, out any, header ...string) error {
-	var in io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		in = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(p.ctx, method, p.stand.ConsoleURL+path, in)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("X-Borne", "1")
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Origin", p.stand.ConsoleURL)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	r, err := p.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
-	if err != nil {
-		return err
-	}
-	if r.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, r.Status, b)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(b, out)
+	return p.console.Call(p.ctx, method, path, body, out, header...)
 }
 
 func (p *post) api(method, path string, body, out any, header ...string) {
@@ -271,12 +231,10 @@ func (p *post) api(method, path string, body, out any, header ...string) {
 
 func (p *post) login() {
 	p.t.Helper()
-	link, err := p.stand.LoginLink(p.ctx)
-	if err != nil {
+	var err error
+	if p.console, err = p.stand.Login(p.ctx); err != nil {
 		p.t.Fatal(err)
 	}
-	_, token, _ := strings.Cut(link, "#login=")
-	p.api("POST", "/api/login/link", map[string]string{"token": token}, nil)
 }
 
 func (p *post) command(kind string) {
@@ -287,15 +245,9 @@ func (p *post) command(kind string) {
 // policy changes the space's rules, and waits until the terminal obeys.
 func (p *post) policy(change func(map[string]any), sections ...string) {
 	p.t.Helper()
-	var v struct {
-		Rev    uint64
-		Own    []string
-		Policy map[string]any
+	if err := p.console.ChangePolicy(p.ctx, space, change, sections...); err != nil {
+		p.t.Fatal(err)
 	}
-	p.api("GET", "/api/spaces/"+space+"/policy", nil, &v)
-	change(v.Policy)
-	own := slices.Compact(slices.Sorted(slices.Values(append(v.Own, sections...))))
-	p.api("PUT", "/api/spaces/"+space+"/policy", map[string]any{"own": own, "policy": v.Policy}, nil, "If-Match", `"`+strconv.FormatUint(v.Rev, 10)+`"`)
 	p.eventually("the terminal obeys the policy", 30*time.Second, func() error {
 		var d struct{ PolicyWanted, PolicyApplied uint64 }
 		if err := p.ask("GET", "/api/terminals/"+terminal, nil, &d); err != nil {

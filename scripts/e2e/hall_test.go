@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"borne/scripts/stand"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// journal keeps the log of both programs and lets the test wait for a line.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+	rest  []byte
+	grown chan struct{}
+}
+
+func newJournal() *journal { return &journal{grown: make(chan struct{})} }
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.rest = append(j.rest, b...)
+	for {
+		i := bytes.IndexByte(j.rest, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		j.lines = append(j.lines, string(j.rest[:i]))
+		j.rest = j.rest[i+1:]
+		close(j.grown)
+		j.grown = make(chan struct{})
+	}
+}
+
+func (j *journal) mark() int { j.mu.Lock(); defer j.mu.Unlock(); return len(j.lines) }
+
+// find waits until a line from the mark on matches, or the time is up.
+func (j *journal) find(from int, re *regexp.Regexp, within time.Duration) (string, bool) {
+	end := time.After(within)
+	for {
+		j.mu.Lock()
+		i := slices.IndexFunc(j.lines[min(from, len(j.lines)):], re.MatchString)
+		grown := j.grown
+		var line string
+		if i >= 0 {
+			line = j.lines[from+i]
+		}
+		j.mu.Unlock()
+		if i >= 0 {
+			return line, true
+		}
+		select {
+		case <-grown:
+		case <-end:
+			return "", false
+		}
+	}
+}
+
+func (j *journal) tail(n int) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
+}
+
+// hall is everything the test plays in.
+type hall struct {
+	t       *testing.T
+	ctx     context.Context
+	log     *journal
+	stand   *stand.Stand
+	person  *person
+	console *stand.Console
+	shots   string
+	last    []byte // picture
+}
+
+func (h *hall) phase(from int, name string, within time.Duration) {
+	h.t.Helper()
+	re := regexp.MustCompile(`msg=phase .*\bto=` + name + `\b`)
+	if _, ok := h.log.find(from, re, within); !ok {
+		h.t.Fatalf("the terminal did not come to %q; its log ends:\n%s", name, h.log.tail(25))
+	}
+}
+
+// reach presses a key until the phase is there: a page that is just being
+// painted may miss a press, as it would miss a person's.
+func (h *hall) reach(name, key string) {
+	h.t.Helper()
+	from := h.log.mark()
+	re := regexp.MustCompile(`msg=phase .*\bto=` + name + `\b`)
+	for range 10 {
+		h.person.key(key)
+		if _, ok := h.log.find(from, re, 2*time.Second); ok {
+			return
+		}
+	}
+	h.t.Fatalf("pressing %s did not lead to %q; the log ends:\n%s", key, name, h.log.tail(25))
+}
+
+// api calls the console's API as the logged-in administrator.
+func (h *hall) api(method, path string, body, out any) {
+	h.t.Helper()
+	if err := h.console.Call(h.ctx, method, path, body, out); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// picture keeps what the terminal shows, for people and for the README: once
+// it differs from the picture before and stands still, or moves for good.
+func (h *hall) picture(name string) {
+	h.t.Helper()
+	var last []byte
+	for range 25 {
+		b := h.screen()
+		if bytes.Equal(b, last) && !bytes.Equal(b, h.last) {
+			break
+		}
+		last = b
+	}
+	h.last = last
+	if err := os.WriteFile(filepath.Join(h.shots, name+".png"), last, 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hall) screen() []byte {
+	h.t.Helper()
+	r, err := http.Get(h.stand.BenchURL + "/sim/screen.png")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
+		h.t.Fatalf("cannot take a picture of the terminal: %s %v", r.Status, err)
+	}
+	return b
+}
+
+// policy changes the space's rules as a correspondant would, and waits until
+// the terminal obeys.
+func (h *hall) policy(change func(p map[string]any), sections ...string) {
+	h.t.Helper()
+	from := h.log.mark()
+	if err := h.console.ChangePolicy(h.ctx, space, change, sections...); err != nil {
+		h.t.Fatal(err)
+	}
+	if _, ok := h.log.find(from, regexp.MustCompile(`msg="policy applied"`), 20*time.Second); !ok {
+		h.t.Fatalf("the terminal did not apply the policy:\n%s", h.log.tail(20))
+	}
+}
+
+func section(p map[string]any, name string) map[string]any { return p[name].(map[string]any) }
+
+// check is one line of a receipt.
+type check struct {
+	Name, Result  string
+	Before, After int
+}
+
+// receipt waits for the accepted receipt of the one session and checks what it states.
+func (h *hall) receipt() {
+	h.t.Helper()
+	var list struct {
+		Receipts []struct{ ID, Verdict, Level, Kind string }
+	}
+	for {
+		h.api("GET", "/api/terminals/"+terminal+"/receipts", nil, &list)
+		if len(list.Receipts) > 0 {
+			break
+		}
+		select {
+		case <-h.ctx.Done():
+			h.t.Fatal("no receipt reached the controller")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if r := list.Receipts[0]; r.Verdict != "accepted" || r.Kind != "session" {
+		h.t.Fatalf("the receipt is %+v, want an accepted session's", r)
+	}
+	var one struct {
+		Props []struct {
+			Name string
+			Held bool
+		}
+		Checks []check
+	}
+	h.api("GET", "/api/receipts/"+list.Receipts[0].ID, nil, &one)
+	// A session that ended by its button leaves no check open.
+	for _, name := range []string{"processes", "mounts", "uid-files", "fresh-files", "ipc", "netns", "canary-file", "canary-clipboard", "canary-env", "canary-web"} {
+		i := slices.IndexFunc(one.Checks, func(c check) bool { return c.Name == name })
+		if i < 0 || one.Checks[i].Result != "clean" || one.Checks[i].Before == 0 || one.Checks[i].After != 0 {
+			h.t.Errorf("check %s is not a clean one that found something before: %+v", name, one.Checks)
+		}
+	}
+	for _, c := range one.Checks {
+		h.t.Logf("check %-18s %-12s %d → %d", c.Name, c.Result, c.Before, c.After)
+	}
+	for _, p := range one.Props {
+		if !p.Held {
+			h.t.Logf("REDUCED: %s does not hold on this machine", p.Name)
+		}
+	}
+	h.t.Logf("isolation %s, %d properties, %d checks", list.Receipts[0].Level, len(one.Props), len(one.Checks))
+	h.person.open("console", h.stand.ConsoleURL+"/#/terminals/"+terminal)
+	h.person.expect("console", "Poste 1")
+	h.person.shot("console", filepath.Join(h.shots, "console-terminal.png"))
+	h.person.open("console", h.stand.ConsoleURL+"/#/receipts/"+list.Receipts[0].ID)
+	h.person.expect("console", "Isolement complet")
+	h.person.shot("console", filepath.Join(h.shots, "console-receipt.png"))
+}
