@@ -53,8 +53,9 @@ func checkups(c *call) []doctor.Check {
 		{Name: "Chromium", Look: func(ctx context.Context) doctor.Finding { return doctor.Chromium(ctx, output, c.cfg.Chromium) }},
 		{Name: "affichage (X)", Look: func(context.Context) doctor.Finding { return doctor.Display(exec.LookPath, c.cfg.Display) }},
 		{Name: "isolation", Look: func(ctx context.Context) doctor.Finding {
-			return doctor.Isolation(ctx, os.Geteuid() == 0, func(ctx context.Context) (sandbox.Surveyed, error) { return survey(ctx, c) },
-				func(error) bool { return running(c) })
+			return doctor.Isolation(ctx, doctor.Surveys{Root: os.Geteuid() == 0, Running: func() bool { return running(c) },
+				Last:    func() (sandbox.Surveyed, error) { return warden.LastSurvey(c.cfg.Run) },
+				Measure: func(ctx context.Context) (sandbox.Surveyed, error) { return survey(ctx, c) }})
 		}},
 		{Name: "imprimante", Look: func(context.Context) doctor.Finding { return doctor.Printer(false) }},
 	}

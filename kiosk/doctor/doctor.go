@@ -16,6 +16,14 @@ const checkWithin = 45 * time.Second
 type Finding struct {
 	Found string // one short sentence
 	Fix   string // what to do
+	Parts []Part // what the sentence sums up, when there is more than one thing
+}
+
+// Part is one of several things that a check looked at.
+type Part struct {
+	Name  string
+	Found string
+	Fix   string // empty when it is well
 }
 
 // Check looks at one thing.
@@ -52,6 +60,9 @@ func Run(ctx context.Context, w io.Writer, checks []Check) (wrong int, err error
 				return wrong, err
 			}
 		}
+		if err := parts(w, f.Parts); err != nil {
+			return wrong, err
+		}
 	}
 	switch wrong {
 	case 0:
@@ -62,4 +73,23 @@ func Run(ctx context.Context, w io.Writer, checks []Check) (wrong int, err error
 		_, err = fmt.Fprintf(w, "\n%d choses sont à corriger.\n", wrong)
 	}
 	return wrong, err
+}
+
+// parts tells each part, marked, with what mends it.
+func parts(w io.Writer, list []Part) error {
+	for _, p := range list {
+		mark := "+"
+		if p.Fix != "" {
+			mark = "-"
+		}
+		if _, err := fmt.Fprintf(w, "%12s%s %-30s %s\n", "", mark, p.Name, p.Found); err != nil {
+			return err
+		}
+		if p.Fix != "" {
+			if _, err := fmt.Fprintf(w, "%14s→ %s\n", "", p.Fix); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

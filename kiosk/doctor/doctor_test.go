@@ -106,17 +106,51 @@ func TestDisplay(t *testing.T) {
 }
 
 func TestIsolation(t *testing.T) {
-	survey := func(err error, held bool) func(context.Context) (sandbox.Surveyed, error) {
-		return func(context.Context) (sandbox.Surveyed, error) {
-			return sandbox.Surveyed{Props: []wire.Property{{Name: wire.PropUID, Held: true}, {Name: wire.PropMemory, Held: held, Detail: "no controller"}}}, err
+	var all, reduced []wire.Property
+	for _, n := range wire.Properties() {
+		all = append(all, wire.Property{Name: n, Held: true, Detail: "read from " + n})
+		reduced = append(reduced, wire.Property{Name: n, Held: n != wire.PropMemory, Detail: "no controller for " + n})
+	}
+	gives := func(p []wire.Property, err error) func() (sandbox.Surveyed, error) {
+		return func() (sandbox.Surveyed, error) { return sandbox.Surveyed{Props: p}, err }
+	}
+	look := func(root, running bool, last, measured func() (sandbox.Surveyed, error)) Finding {
+		return Isolation(t.Context(), Surveys{Root: root, Running: func() bool { return running }, Last: last,
+			Measure: func(context.Context) (sandbox.Surveyed, error) { return measured() }})
+	}
+	never := func() (sandbox.Surveyed, error) {
+		t.Error("looked the wrong way")
+		return sandbox.Surveyed{}, nil
+	}
+	expect(t, "full", look(true, false, never, gives(all, nil)), true, "complète, 16 propriétés sur 16")
+	expect(t, "reduced", look(true, false, never, gives(reduced, nil)), false, "réduite, 15 propriétés sur 16")
+	expect(t, "not measured", look(true, false, never, gives(all[1:], nil)), false, "réduite, 15 propriétés sur 16")
+	expect(t, "fails", look(true, false, never, gives(nil, errors.New("no netns"))), false, "no netns")
+	expect(t, "not root", look(false, false, never, never), false, "root")
+	// The terminal's own measure needs no root, and disturbs nobody.
+	expect(t, "running", look(false, true, gives(all, nil), never), true, "complète, 16")
+	expect(t, "starting", look(true, true, gives(nil, fs.ErrNotExist), never), true, "le poste démarre")
+	expect(t, "unreadable", look(true, true, gives(nil, errors.New("torn")), never), false, "torn")
+
+	f := look(true, true, gives(reduced, nil), never)
+	expect(t, "running, reduced", f, false, "réduite, 15")
+	var b strings.Builder
+	if wrong, err := Run(t.Context(), &b, []Check{{"isolation", func(context.Context) Finding { return f }}}); err != nil || wrong != 1 {
+		t.Errorf("%d, %v", wrong, err)
+	}
+	for _, want := range []string{"- mémoire limitée                no controller for memory-limit\n              → Activez ce contrôleur", "+ écran à part"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
 	}
-	no, yes := func(error) bool { return false }, func(error) bool { return true }
-	expect(t, "full", Isolation(t.Context(), true, survey(nil, true), no), true, "complète (2")
-	expect(t, "reduced", Isolation(t.Context(), true, survey(nil, false), no), false, "memory-limit (no controller)")
-	expect(t, "fails", Isolation(t.Context(), true, survey(errors.New("no netns"), true), no), false, "no netns")
-	expect(t, "running", Isolation(t.Context(), true, survey(errors.New("locked"), true), yes), true, "le poste tourne")
-	expect(t, "not root", Isolation(t.Context(), false, survey(nil, true), no), false, "sudo")
+	seen := map[string]bool{}
+	for _, n := range wire.Properties() {
+		label, fix := property(n)
+		if label == n || fix == "" || seen[label] {
+			t.Errorf("%s is told as %q, %q", n, label, fix)
+		}
+		seen[label] = true
+	}
 }
 
 func TestDevice(t *testing.T) {

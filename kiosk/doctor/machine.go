@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"borne/hw"
-	"borne/kiosk/sandbox"
 )
 
 // RunFunc runs a program and returns what it writes.
@@ -41,32 +40,6 @@ func Display(find func(string) (string, error), kind string) Finding {
 		return amiss("Installez : apt install xserver-xephyr xvfb xserver-xorg-core openbox x11-xkb-utils", "il manque %s", strings.Join(missing, ", "))
 	}
 	return well("%s", strings.Join(need, ", "))
-}
-
-// Isolation builds a probe sandbox and tells which properties do not hold.
-// running tells that the terminal's own warden holds the state folder.
-func Isolation(ctx context.Context, root bool, survey func(context.Context) (sandbox.Surveyed, error), running func(error) bool) Finding {
-	if !root {
-		return amiss("Relancez avec sudo.", "l'isolation ne se vérifie qu'en root")
-	}
-	s, err := survey(ctx)
-	if err != nil && running(err) {
-		return well("le poste tourne : il la mesure à chaque démarrage, et la console la montre")
-	}
-	if err != nil {
-		return amiss("Corrigez ce que dit l'erreur, puis relancez.", "elle ne peut pas être mesurée : %v", err)
-	}
-	var missing []string
-	for _, p := range s.Props {
-		if !p.Held {
-			missing = append(missing, p.Name+" ("+p.Detail+")")
-		}
-	}
-	if len(missing) > 0 {
-		return amiss("Voyez le guide d'installation, « Isolation complète » ; le poste marche, mais ses attestations disent « réduite ».",
-			"réduite ; il manque %s", strings.Join(missing, ", "))
-	}
-	return well("complète (%d propriétés vérifiées)", len(s.Props))
 }
 
 // Device checks that a configured device is there.

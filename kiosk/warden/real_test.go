@@ -96,6 +96,12 @@ func TestSurveyIsFull(t *testing.T) {
 	if s.Level != wire.LevelFull || !strings.HasPrefix(s.Chromium, "Chromium ") {
 		t.Errorf("level %s with %q", s.Level, s.Chromium)
 	}
+	if got, err := LastSurvey(w.c.Run); err != nil || jsonString(got) != jsonString(s) {
+		t.Errorf("whoever looks reads %s, %v", jsonString(got), err)
+	}
+	if fi, err := os.Stat(w.c.Run + "/" + surveyFile); err != nil || fi.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", fi, err)
+	}
 	assertNothingLeft(t, w.c)
 }
 

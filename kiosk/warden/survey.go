@@ -3,19 +3,77 @@ package warden
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
 )
 
-// survey builds a sandbox as a session would have it, drawn where nobody sees
-// it, verifies every property on it, and destroys it.
+// surveyFile lies in the run folder, readable by all: it tells of the machine,
+// and of nobody.
+const surveyFile = "survey.json"
+
+// maxSurvey bounds what LastSurvey reads: some kilobytes are written.
+const maxSurvey = 64 << 10
+
+// LastSurvey returns what the terminal that runs on the run folder measured
+// last. The error is fs.ErrNotExist's while it has not measured yet.
+func LastSurvey(run string) (sandbox.Surveyed, error) {
+	var s sandbox.Surveyed
+	f, err := os.OpenFile(filepath.Join(run, surveyFile), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return s, fmt.Errorf("cannot read the last survey: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSurvey))
+	if err != nil {
+		return s, fmt.Errorf("cannot read the last survey: %w", err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("cannot read the last survey: %w", err)
+	}
+	return s, nil
+}
+
+// tellSurvey leaves what was measured to whoever looks at this terminal.
+func (w *warden) tellSurvey(s *sandbox.Surveyed) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("cannot tell of the survey: %w", err)
+	}
+	path := filepath.Join(w.c.Run, surveyFile)
+	if err := writeDurably(path, b); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o644)
+}
+
+// survey measures what a session's sandbox holds here, and leaves it to be read.
 func (w *warden) survey(ctx context.Context) (*sandbox.Surveyed, error) {
+	s, err := w.measure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.tellSurvey(s); err != nil {
+		w.c.Log.Warn("the survey cannot be read from outside", "error", err)
+	}
+	return s, nil
+}
+
+// measure builds a sandbox as a session would have it, drawn where nobody sees
+// it, verifies every property on it, and destroys it.
+func (w *warden) measure(ctx context.Context) (*sandbox.Surveyed, error) {
 	if len(w.living()) > 0 {
 		return nil, errors.New("cannot survey: sandboxes are there; wipe first")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -93,6 +94,10 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	}
 	if err := os.MkdirAll(c.Run, 0o755); err != nil {
 		return fail(fmt.Errorf("cannot make the run folder: %w", err))
+	}
+	// What an earlier start measured may hold no more.
+	if err := os.Remove(filepath.Join(c.Run, surveyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail(fmt.Errorf("cannot clear the run folder: %w", err))
 	}
 	if w.state, err = filepath.EvalSymlinks(c.State); err != nil {
 		return fail(fmt.Errorf("cannot find the state folder: %w", err))
