@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
-import { helper, parseView, privacy, type View } from './view.ts'
+import { helper, identifyIn, parseView, privacy, type View } from './view.ts'
 
 class FakeSocket implements Socket {
   readyState = 0
@@ -104,5 +104,13 @@ describe('what a view promises', () => {
   it("names the place's contact, or the desk", () => {
     expect(helper(view({ place: { site: 'S', space: 'H', terminal: 'P', help: 'Loge du gardien' } }))).toBe('terminal.help.ask')
     expect(helper(view({ place: { site: 'S', space: 'H', terminal: 'P' } }))).toBe('terminal.help.desk')
+  })
+})
+
+describe('the name that staff asked for', () => {
+  it('never hides that the terminal is blocked or out of service', () => {
+    for (const screen of ['quarantined', 'broken', 'maintenance'] as const) expect(identifyIn(screen)).toBe('band')
+    expect(identifyIn('session')).toBe('bar')
+    for (const screen of ['welcome', 'closed', 'thanks'] as const) expect(identifyIn(screen)).toBe('whole')
   })
 })

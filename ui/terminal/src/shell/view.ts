@@ -81,3 +81,9 @@ export function parseView(data: unknown): View | undefined {
   if (!screens.includes(view.screen)) return { ...starting, ...view, screen: 'starting' }
   return { ...starting, ...view, place: { ...starting.place, ...view.place } }
 }
+
+/** How the terminal's name is shown: out of service or blocked, the screen still says so beside it. */
+export function identifyIn(screen: Screen): 'whole' | 'bar' | 'band' {
+  if (screen === 'session') return 'bar'
+  return screen === 'quarantined' || screen === 'broken' || screen === 'maintenance' ? 'band' : 'whole'
+}
