@@ -147,4 +147,7 @@ const (
 	QuarClone          Reason = "clone"
 	QuarRolledBack     Reason = "rolled-back" // its journal is older than what it sent
 	QuarStaff          Reason = "staff"
+	// QuarIdentity is the terminal's own conclusion: the controller refuses its
+	// certificate, which was revoked, belongs to a replaced machine or has ended.
+	QuarIdentity Reason = "identity-refused"
 )

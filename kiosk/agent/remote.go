@@ -34,7 +34,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 			c.Hear(wall) // so that the journal and the link know it too
 		}
 	case e.Welcome != nil:
-		a.online, a.welcome = true, *e.Welcome
+		a.online, a.welcome, a.denied = true, *e.Welcome, 0
 		a.apply(work, session.Welcomed{Quarantine: wire.Reason(e.Welcome.Quarantine)})
 	case e.Policy != nil:
 		a.rule(work, *e.Policy)
@@ -46,6 +46,26 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree})
 	case e.Offline != nil:
 		a.online = false
+		a.denial(work, e.Offline.Err)
+	}
+}
+
+// deniedFor is how many refusals in a row count: a controller that is just
+// stopping may refuse once.
+const deniedFor = 3
+
+// denial blocks a terminal whose certificate the controller keeps refusing: it
+// was replaced or revoked, and would go on until its permits are used up. The
+// refusal comes over TLS that the pinned root has authenticated, so that nobody
+// in between can make one; and the next welcome lifts it.
+func (a *Agent) denial(work context.Context, err error) {
+	if !errors.Is(err, uplink.ErrRefused) {
+		a.denied = 0
+		return
+	}
+	if a.denied++; a.denied == deniedFor && a.state.Quarantine == "" {
+		a.log.Error("the controller keeps refusing this terminal", "error", err)
+		a.apply(work, session.Welcomed{Quarantine: wire.QuarIdentity})
 	}
 }
 

@@ -49,6 +49,32 @@ func TestCommandsAreObeyedOnce(t *testing.T) {
 	}
 }
 
+func TestARefusedIdentityBlocks(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	refused := uplink.Event{Offline: &uplink.Offline{Err: fmt.Errorf("dial: %w", uplink.ErrRefused)}}
+	lost := uplink.Event{Offline: &uplink.Offline{Err: errors.New("connection refused")}}
+	// A network that is gone, or a refusal now and then, blocks nobody.
+	for _, e := range []uplink.Event{refused, refused, lost, lost, lost, lost, refused, refused} {
+		b.c.Say(e)
+	}
+	b.c.Welcome("")
+	for range 2 {
+		b.c.Say(refused)
+	}
+	b.active()
+	b.c.Say(refused) // the third in a row: the person finishes
+	b.must(b.c.Command(wire.Command{ID: "e", Kind: wire.CmdEnd, NotAfter: b.later()}))
+	b.see(shell.Thanks)
+	b.Press(shell.Again)
+	if v := b.see(shell.Quarantined); v.Reason != string(wire.QuarIdentity) {
+		t.Errorf("blocked for %q", v.Reason)
+	}
+	b.c.Welcome("") // accepted again
+	b.must(b.c.Permits(4, b.later()))
+	b.see(shell.Welcome)
+}
+
 func TestForgedThingsAreRefused(t *testing.T) {
 	b := newBed(t, nil)
 	b.ready()
