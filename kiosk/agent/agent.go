@@ -32,7 +32,7 @@ type Agent struct {
 	welcome wire.Welcome
 	refused string // the last policy that was refused, and why
 	online  bool
-	denied  int // times in a row that the controller refused this terminal's certificate
+	denied  int        // times in a row that the controller refused this terminal's certificate
 	heard   *reference // a time that the controller told
 	devices map[string]wire.Device
 	calling time.Duration // when staff were last called; 0: never

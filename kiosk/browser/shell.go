@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -248,10 +249,15 @@ func (s *Shell) load(ctx context.Context, address string) error {
 		return fmt.Errorf("cannot open the shell's page: %w", err)
 	}
 	for {
-		var ok bool
-		err := s.Eval(ctx, "location.origin === "+string(origin)+" && document.readyState === 'complete'", &ok)
-		if err == nil && ok {
+		var status int
+		err := s.Eval(ctx, "location.origin === "+string(origin)+" && document.readyState === 'complete' ? performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0 : -1", &status)
+		switch {
+		case err != nil || status < 0:
+		case status == http.StatusOK:
 			return nil
+		default:
+			// A person would stand before an error: the browser is started again.
+			return fmt.Errorf("cannot open the shell's page: it answered %d", status)
 		}
 		if err := s.pause(ctx); err != nil {
 			return fmt.Errorf("cannot open the shell's page: it did not load: %w", err)

@@ -63,8 +63,9 @@ func (s *Server) Origin() string { return "http://" + s.ln.Addr().String() }
 // Actions yields what the person does.
 func (s *Server) Actions() <-chan Action { return s.actions }
 
-// Cookie returns a fresh single-use token, to be set in the browser before it
-// opens Origin. Whatever was given before is worth nothing from now on.
+// Cookie returns a fresh token, to be set in the browser before it opens
+// Origin. It is exchanged for the session's cookie, and worth nothing once that
+// one was seen. Whatever was given before is worth nothing from now on.
 func (s *Server) Cookie() *http.Cookie {
 	s.mu.Lock()
 	s.token, s.session = rand.Text(), ""
@@ -183,9 +184,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case s.session != "" && equal(c.Value, s.session):
+		s.token = ""
 		return nil
 	case s.token != "" && equal(c.Value, s.token) && r.URL.Path != "/ws":
-		s.token, s.session = "", rand.Text()
+		// Until the session's cookie has come back: a browser that asks twice
+		// in a row sends the token twice, and must not end on a refusal.
+		if s.session == "" {
+			s.session = rand.Text()
+		}
 		http.SetCookie(w, s.cookie(s.session))
 		return nil
 	}

@@ -105,11 +105,16 @@ func TestTokenIsSpentOnce(t *testing.T) {
 	if !page.HttpOnly || page.SameSite != http.SameSiteStrictMode || page.Value == token.Value {
 		t.Errorf("page's cookie: %+v", page)
 	}
-	if got := ask(t, s, "/", token, nil).StatusCode; got != http.StatusForbidden {
-		t.Errorf("the token a second time: %d", got)
+	// A browser whose first request was cut off asks again with the token.
+	again := ask(t, s, "/", token, nil)
+	if again.StatusCode != http.StatusOK || again.Cookies()[0].Value != page.Value {
+		t.Errorf("the token again, before the page's cookie was seen: %s, want the same cookie", again.Status)
 	}
 	if got := ask(t, s, "/app.js", page, nil).StatusCode; got != http.StatusOK {
 		t.Errorf("with the page's cookie: %d", got)
+	}
+	if got := ask(t, s, "/", token, nil).StatusCode; got != http.StatusForbidden {
+		t.Errorf("the token after its exchange: %d", got)
 	}
 	fresh := s.Cookie()
 	if got := ask(t, s, "/app.js", page, nil).StatusCode; got != http.StatusForbidden {
@@ -146,9 +151,11 @@ func TestOnlyTheExpectedRefusalIsQuiet(t *testing.T) {
 		func() { refused("/app.js", nil) },
 		func() { refused("/", &http.Cookie{Name: cookieName, Value: "other"}) },
 		func() {
-			if resp := ask(t, s, "/", token, nil); resp.StatusCode != http.StatusOK {
+			resp := ask(t, s, "/", token, nil)
+			if resp.StatusCode != http.StatusOK {
 				t.Fatalf("with the token: %s", resp.Status)
 			}
+			ask(t, s, "/app.js", resp.Cookies()[0], nil)
 			refused("/", nil) // the token is spent: somebody else
 		},
 	} {

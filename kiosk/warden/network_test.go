@@ -299,7 +299,7 @@ func TestTheShellIsFencedBeforeItRuns(t *testing.T) {
 	fenced := false
 	c.ShellPrograms = func(j Job) ([]Program, error) {
 		out, err := nft(context.Background(), "", "list", "table", "inet", shellTable(c.tag()))
-		fenced = err == nil && strings.Contains(string(out), fmt.Sprint("skuid != ", j.Browser))
+		fenced = err == nil && strings.Contains(string(out), fmt.Sprint("skuid ", j.Browser, " reject"))
 		return sleeper(j)
 	}
 	w := openTest(t, c)

@@ -224,7 +224,8 @@ func sweepTables(ctx context.Context, tag string) error {
 }
 
 // fenceShell lets the shell's browser, which lives in the machine's own
-// network, reach its page and nothing else.
+// network, reach its page and nothing else. Each rule names the uid: the
+// kernel's own packets, a reset to a closed port among them, have none.
 func (w *warden) fenceShell(ctx context.Context, uid int, origin netip.AddrPort) error {
 	name := shellTable(w.c.tag())
 	if err := dropFences(ctx, uid); err != nil {
@@ -235,10 +236,9 @@ delete table inet %[1]s
 table inet %[1]s {
   chain output {
     type filter hook output priority -10; policy accept;
-    meta skuid != %[2]d accept
-    ip daddr %[3]s tcp dport %[4]d accept
-    ct state established accept
-    reject
+    meta skuid %[2]d ip daddr %[3]s tcp dport %[4]d accept
+    meta skuid %[2]d ct state established accept
+    meta skuid %[2]d reject
   }
 }
 `, name, uid, origin.Addr(), origin.Port())
@@ -261,7 +261,7 @@ func dropFences(ctx context.Context, uid int) error {
 			continue
 		}
 		text, err := nft(ctx, "", "list", "table", "inet", f[2])
-		if err != nil || !strings.Contains(string(text), fmt.Sprintf("meta skuid != %d accept", uid)) {
+		if err != nil || !strings.Contains(string(text), fmt.Sprintf("meta skuid %d reject", uid)) {
 			continue // gone meanwhile, or somebody else's
 		}
 		if err := (rules{table: f[2]}).remove(ctx); err != nil {
