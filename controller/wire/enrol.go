@@ -64,9 +64,9 @@ func ParseCode(s string) ([]byte, error) {
 	if len(s) > 64 {
 		return nil, errors.New("cannot read the enrolment code: it is too long; it has 16 letters and digits")
 	}
-	s = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1", "U", "V").Replace(strings.ToUpper(s))
+	s = strings.NewReplacer("-", "", " ", "", "\t", "", "\r", "", "\n", "", "O", "0", "I", "1", "L", "1", "U", "V").Replace(strings.ToUpper(s))
 	b, err := crockford.DecodeString(s)
-	if err != nil || len(s) != 16 { // a letter too many would decode, too
+	if err != nil || len(s) != 16 || len(b) != 10 { // a letter too many would decode, too
 		return nil, fmt.Errorf("cannot read the enrolment code: it has 16 letters and digits, this one has %d; ask for a new code in the console", len(s))
 	}
 	return b, nil
