@@ -165,6 +165,10 @@ func (p *post) hit(w way, victims ...victim) string {
 	}
 	from := p.log.mark()
 	p.strike(victims...)
+	kill, err := ticks()
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	at, died, ok := p.log.boot(from, 60*time.Second)
 	if !ok {
 		p.t.Fatalf("no agent came back after %v in %s\n%s", victims, w.state, p.log.tail(40))
@@ -173,7 +177,7 @@ func (p *post) hit(w way, victims ...victim) string {
 		p.t.Fatalf("after %v were killed in %s the terminal does not come to %q\n%s", victims, died, w.stands, p.log.tail(60))
 	}
 	p.proven(w.stands == "quarantined")
-	p.gone(before)
+	p.gone(before, kill)
 	if now := p.log.now(); now != w.stands {
 		p.t.Fatalf("after %v were killed in %s the terminal goes on to %q by itself", victims, died, now)
 	}

@@ -29,6 +29,10 @@ func TestPowerCut(t *testing.T) {
 		}
 		from := p.log.mark()
 		c.cut(before)
+		kill, err := ticks()
+		if err != nil {
+			t.Fatal(err)
+		}
 		at, died, ok := p.log.boot(from, 60*time.Second)
 		if !ok || died != "active" {
 			t.Fatalf("%s: no start after it, or not in a session (%q)\n%s", c.name, died, p.log.tail(40))
@@ -39,7 +43,7 @@ func TestPowerCut(t *testing.T) {
 		}
 		p.come(mark{phase: at}, 100*time.Second, "welcome")
 		p.proven(false)
-		p.gone(before)
+		p.gone(before, kill)
 		if n := len(p.ledger.sessions); n != i+1 || p.ledger.sessions[i].Reason != "restart" {
 			t.Errorf("%s: %d sessions, the last ended by %q", c.name, n, p.ledger.sessions[n-1].Reason)
 		}
