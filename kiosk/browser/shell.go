@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -192,10 +191,9 @@ func (s *Shell) handOver(ctx context.Context, cfg ShellConfig) error {
 func (s *Shell) borrow(ctx context.Context, cfg ShellConfig) error {
 	exe := cfg.Standin
 	if exe == "" {
-		var err error
-		if exe, err = os.Executable(); err != nil {
-			return fmt.Errorf("cannot find the shell's stand-in: %w", err)
-		}
+		// By its own link and not by its path: this account may have no way to the
+		// binary's folder (a clone below /root, say), though it runs it.
+		exe = "/proc/self/exe"
 	}
 	r, err := newRelay(s.p, s.target)
 	if err != nil {
