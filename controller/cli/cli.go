@@ -58,6 +58,7 @@ func commands() []command {
 		{"enrol-code", "-terminal id | -space id -name text", "print a one-time installation code", enrolCode},
 		{"backup", "-out file", "write the store and the keys into one archive, also while it serves", backup},
 		{"restore", "-in file [-replace]", "put a backup into an empty state folder", restore},
+		{"keys", "[-step announce|switch|retire|abandon [-leave]]", "say where a rollover of root and signing key stands, or take its next step", keys},
 		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},
 		{"audit verify", "[-head number:hash]", "verify the audit's chain", auditVerify},
 		{"seed-demo", "", "add a small demonstration fleet (only with demo = true)", ask(server.OpSeedDemo)},

@@ -139,6 +139,16 @@ func auditVerify(ctx context.Context, e *env, args []string) error {
 	return e.do(ctx, c, server.OpAudit, map[string]string{"head": *head})
 }
 
+func keys(ctx context.Context, e *env, args []string) error {
+	step := e.flags.String("step", "", "announce, switch, retire; or abandon, to give announced keys up")
+	leave := e.flags.Bool("leave", false, "go on without the terminals that have not heard: they are lost, and need a new installation code")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	return e.do(ctx, c, server.OpKeys, map[string]string{"step": *step, "leave": strconv.FormatBool(*leave)})
+}
+
 func backup(ctx context.Context, e *env, args []string) (err error) {
 	out := e.flags.String("out", "", "file to write; it holds the controller's keys: keep it as you keep them")
 	c, err := e.load(args)

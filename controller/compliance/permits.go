@@ -3,6 +3,7 @@ package compliance
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -201,6 +202,9 @@ func (r *Rules) Hello(tx store.Tx, id string, h wire.Hello) (wire.Welcome, error
 	now := r.cfg.Now().UTC()
 	t.Row.Epoch, t.Row.Boot, t.Row.Build, t.Row.LastSeen = next.Epoch, short(h.Boot), short(h.Build), now
 	t.Row.Protocol = min(h.Protocol, wire.Protocol)
+	if t.Row.Trust = nil; len(h.Trust) == sha256.Size {
+		t.Row.Trust = h.Trust
+	}
 	return r.welcome(tx, t, gen, next), store.Put(tx, t)
 }
 

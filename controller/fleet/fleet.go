@@ -220,6 +220,16 @@ func (f *Fleet) Revoke(ctx context.Context, terminal, by string) error {
 	return nil
 }
 
+// Reconnect ends every connection: the terminals come back by themselves, each
+// after a pause of its own, and hear what they are to believe now.
+func (f *Fleet) Reconnect() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.conns {
+		c.end(websocket.CloseServiceRestart, "the keys changed")
+	}
+}
+
 func (f *Fleet) drop(terminal, why string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

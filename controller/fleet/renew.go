@@ -41,7 +41,11 @@ func (f *Fleet) renew(w http.ResponseWriter, r *http.Request) {
 			t.Row.Serials = []string{pki.Serial(peer)}
 		}
 		t.Row.Serials = append(t.Row.Serials, serial)
-		resp = wire.RenewResponse{Cert: cert, Chain: f.cfg.PKI.Chain(), Roots: [][]byte{f.cfg.PKI.Root()}, SignKeys: f.cfg.PKI.SignKeys()}
+		keys, err := f.cfg.PKI.KeySet()
+		if err != nil {
+			return err
+		}
+		resp = wire.RenewResponse{Cert: cert, Chain: f.cfg.PKI.Chain(), Roots: f.cfg.PKI.Roots(), SignKeys: f.cfg.PKI.SignKeys(), KeySet: &keys}
 		return store.Put(tx, t)
 	})
 	f.answer(w, resp, err)

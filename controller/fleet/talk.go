@@ -51,6 +51,7 @@ func (c *conn) hello(h wire.Hello) error {
 		w, err = c.f.cfg.Rules.Hello(tx, c.terminal, h)
 		return err
 	})
+	w.Trust = c.f.cfg.PKI.Trust()
 	if err != nil {
 		if errors.Is(err, pki.ErrRevoked) {
 			c.fault(websocket.ClosePolicyViolation, "revoked", err)
@@ -295,13 +296,15 @@ type policies struct {
 
 const maxPolicies = 256 // prepared; then they are made anew
 
-// frame returns the signed policy, and the digest of its text.
+// frame returns the signed policy, and the digest of its text and signer.
 func (s *policies) frame(p policy.Policy, sign *pki.PKI) (fr frame, key [sha256.Size]byte, err error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return fr, key, fmt.Errorf("cannot write the policy: %w", err)
 	}
-	key = sha256.Sum256(doc)
+	// Who signs is a part of it: terminals keep what they get, and have to be able
+	// to verify it when the key before is retired.
+	key = sha256.Sum256(append([]byte(sign.Signer()), doc...))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m := s.known[key]; m != nil {

@@ -4,9 +4,7 @@
 package pki
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,6 +17,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"borne/controller/wire"
@@ -30,30 +29,27 @@ const ServerName = "terminaux.borne.internal"
 
 // Lifetimes.
 const (
-	rootYears     = 30
-	issuerYears   = 10
-	serverDays    = 90
-	TerminalDays  = 90
-	backdate      = 24 * time.Hour // for terminals whose clock is a little behind
-	secretBytes   = 32
-	fileRoot      = "root.pem"
-	fileRootKey   = "root.key" // may be moved offline once Init is done
-	fileIssuer    = "issuer.pem"
-	fileIssuerKey = "issuer.key"
-	fileSign      = "sign.key"
-	filePepper    = "pepper.key"
-	fileBadge     = "badge.key"
+	rootYears    = 30
+	issuerYears  = 10
+	serverDays   = 90
+	TerminalDays = 90
+	backdate     = 24 * time.Hour // for terminals whose clock is a little behind
+	secretBytes  = 32
 )
 
-// PKI is an open folder of keys.
+// Files that no rollover touches.
+const (
+	filePepper = "pepper.key"
+	fileBadge  = "badge.key"
+)
+
+// PKI is an open folder of keys. A rollover changes its sets while it serves.
 type PKI struct {
-	root      *x509.Certificate
-	issuer    *x509.Certificate
-	issuerKey *ecdsa.PrivateKey
-	sign      ed25519.PrivateKey
-	pepper    []byte
-	badge     []byte
-	now       func() time.Time
+	dir    string
+	ring   atomic.Pointer[ring]
+	pepper []byte
+	badge  []byte
+	now    func() time.Time
 }
 
 // Init makes every key, once: a folder that has some is left alone.
@@ -61,40 +57,8 @@ func Init(dir string, now time.Time) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the folder of keys: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, fileRoot)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, fileRoot.of(1))); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot make keys in %s: there are some already (or it cannot be read: %v)", dir, err)
-	}
-	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("cannot make the root: %w", err)
-	}
-	root := authority("Borne root", now, rootYears, 1)
-	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
-	if err != nil {
-		return fmt.Errorf("cannot make the root: %w", err)
-	}
-	issuerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("cannot make the issuer: %w", err)
-	}
-	issuer := authority("Borne issuer", now, issuerYears, 0)
-	issuerDER, err := x509.CreateCertificate(rand.Reader, issuer, root, issuerKey.Public(), rootKey)
-	if err != nil {
-		return fmt.Errorf("cannot make the issuer: %w", err)
-	}
-	_, sign, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("cannot make the signing key: %w", err)
-	}
-	// The root's certificate is written last: its presence means that all is there.
-	for _, f := range []struct {
-		name string
-		key  any
-		der  []byte
-	}{{fileRootKey, rootKey, nil}, {fileIssuerKey, issuerKey, nil}, {fileSign, sign, nil}, {fileIssuer, nil, issuerDER}} {
-		if err := writePEM(dir, f.name, f.key, f.der); err != nil {
-			return err
-		}
 	}
 	for _, name := range []string{filePepper, fileBadge} {
 		b := make([]byte, secretBytes)
@@ -103,7 +67,8 @@ func Init(dir string, now time.Time) error {
 			return err
 		}
 	}
-	return writePEM(dir, fileRoot, nil, rootDER)
+	// Its root's certificate is written last: its presence means that all is there.
+	return makeSet(dir, 1, now)
 }
 
 func authority(name string, now time.Time, years, below int) *x509.Certificate {
@@ -121,27 +86,12 @@ func serial() *big.Int {
 
 // Open reads the folder. now is time.Now, but for tests.
 func Open(dir string, now func() time.Time) (*PKI, error) {
-	p := &PKI{now: now}
-	var err error
-	if p.root, err = readCert(dir, fileRoot); err != nil {
-		return nil, err
-	}
-	if p.issuer, err = readCert(dir, fileIssuer); err != nil {
-		return nil, err
-	}
-	if err := p.issuer.CheckSignatureFrom(p.root); err != nil {
-		return nil, fmt.Errorf("cannot use %s: it is not signed by %s: %w", fileIssuer, fileRoot, err)
-	}
-	key, err := readKey[*ecdsa.PrivateKey](dir, fileIssuerKey)
+	p := &PKI{dir: dir, now: now}
+	r, err := readRing(dir)
 	if err != nil {
 		return nil, err
 	}
-	if p.issuerKey = key; !key.PublicKey.Equal(p.issuer.PublicKey) {
-		return nil, fmt.Errorf("cannot use %s: it is not the key of %s", fileIssuerKey, fileIssuer)
-	}
-	if p.sign, err = readKey[ed25519.PrivateKey](dir, fileSign); err != nil {
-		return nil, err
-	}
+	p.ring.Store(r)
 	for name, to := range map[string]*[]byte{filePepper: &p.pepper, fileBadge: &p.badge} {
 		block, err := readPEM(dir, name, "BORNE SECRET")
 		if err != nil {
@@ -226,29 +176,37 @@ func readKey[T any](dir, name string) (T, error) {
 	return key, nil
 }
 
-// Root returns the certificate that terminals pin, DER.
-func (p *PKI) Root() []byte { return p.root.Raw }
+// Root returns the certificate that a new terminal pins, DER.
+func (p *PKI) Root() []byte { return p.ring.Load().active().root.Raw }
+
+// Roots returns every certificate that terminals pin now, DER.
+func (p *PKI) Roots() [][]byte { return p.ring.Load().roots() }
 
 // Chain returns what is between a terminal's certificate and the root, DER.
-func (p *PKI) Chain() [][]byte { return [][]byte{p.issuer.Raw} }
+func (p *PKI) Chain() [][]byte { return [][]byte{p.ring.Load().active().issuer.Raw} }
 
 // SignKeys returns the public keys that terminals accept signatures of.
-func (p *PKI) SignKeys() [][]byte { return [][]byte{p.sign.Public().(ed25519.PublicKey)} }
+func (p *PKI) SignKeys() [][]byte { return p.ring.Load().signKeys() }
 
 // SignPolicy seals a policy.
 func (p *PKI) SignPolicy(v any) (wire.Envelope, error) {
-	return wire.Seal(p.sign, wire.DomainPolicy, v)
+	return wire.Seal(p.signer(), wire.DomainPolicy, v)
 }
 
 // SignPermit seals a permit.
 func (p *PKI) SignPermit(v wire.Permit) (wire.Envelope, error) {
-	return wire.Seal(p.sign, wire.DomainPermit, v)
+	return wire.Seal(p.signer(), wire.DomainPermit, v)
 }
 
 // SignCommand seals a command.
 func (p *PKI) SignCommand(v wire.Command) (wire.Envelope, error) {
-	return wire.Seal(p.sign, wire.DomainCommand, v)
+	return wire.Seal(p.signer(), wire.DomainCommand, v)
 }
+
+// Signer names the key that signs now (wire.KeyID).
+func (p *PKI) Signer() string { return wire.KeyID(p.signer().Public().(ed25519.PublicKey)) }
+
+func (p *PKI) signer() ed25519.PrivateKey { return p.ring.Load().active().sign }
 
 // BadgeKey returns the key of h1 for a group of sites, derived so that one
 // group's key tells nothing of another's.

@@ -65,23 +65,23 @@ func TestFolder(t *testing.T) {
 	if bytes.Equal(p.BadgeKey("a"), p.BadgeKey("b")) || bytes.Equal(p.Pepper("a"), p.BadgeKey("a")) {
 		t.Error("two secrets are the same")
 	}
-	must(t, os.Remove(filepath.Join(dir, fileRootKey))) // offline from now on
+	must(t, os.Remove(filepath.Join(dir, fileRootKey.of(1)))) // offline from now on
 	_, err = Open(dir, time.Now)
 	must(t, err)
 
 	other, otherDir := fresh(t)
 	_ = other
 	for name, damage := range map[string]func(string) error{
-		"readable by others": func(d string) error { return os.Chmod(filepath.Join(d, fileSign), 0o644) },
+		"readable by others": func(d string) error { return os.Chmod(filepath.Join(d, fileSign.of(1)), 0o644) },
 		"missing":            func(d string) error { return os.Remove(filepath.Join(d, filePepper)) },
-		"empty":              func(d string) error { return os.Truncate(filepath.Join(d, fileIssuerKey), 0) },
+		"empty":              func(d string) error { return os.Truncate(filepath.Join(d, fileIssuerKey.of(1)), 0) },
 		"of another authority": func(d string) error {
-			b, err := os.ReadFile(filepath.Join(otherDir, fileRoot))
-			return errors.Join(err, os.WriteFile(filepath.Join(d, fileRoot), b, 0o600))
+			b, err := os.ReadFile(filepath.Join(otherDir, fileRoot.of(1)))
+			return errors.Join(err, os.WriteFile(filepath.Join(d, fileRoot.of(1)), b, 0o600))
 		},
 		"another key": func(d string) error {
-			b, err := os.ReadFile(filepath.Join(otherDir, fileIssuerKey))
-			return errors.Join(err, os.WriteFile(filepath.Join(d, fileIssuerKey), b, 0o600))
+			b, err := os.ReadFile(filepath.Join(otherDir, fileIssuerKey.of(1)))
+			return errors.Join(err, os.WriteFile(filepath.Join(d, fileIssuerKey.of(1)), b, 0o600))
 		},
 	} {
 		_, d := fresh(t)

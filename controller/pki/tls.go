@@ -36,7 +36,8 @@ func (p *PKI) IssueTerminal(csr []byte, terminal string) (cert []byte, serialHex
 	t := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: terminal}, NotBefore: now.Add(-backdate),
 		NotAfter: now.AddDate(0, 0, TerminalDays), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true}
-	cert, err = x509.CreateCertificate(rand.Reader, t, p.issuer, req.PublicKey, p.issuerKey)
+	by := p.ring.Load().active()
+	cert, err = x509.CreateCertificate(rand.Reader, t, by.issuer, req.PublicKey, by.issuerKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot issue a certificate: %w", err)
 	}
@@ -80,14 +81,11 @@ func parseCSR(der []byte) (*x509.CertificateRequest, error) {
 // handshake, resumed ones included: VerifyConnection does, VerifyPeerCertificate
 // would not.
 func (p *PKI) ServerTLS(check func(terminal, serial string) error) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(p.root)
 	leaf := &leaf{p: p}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		ClientAuth: tls.RequestClientCert, // verified below, also when resumed
-		ClientCAs:  pool,
-		NextProtos: []string{"http/1.1"}, // WebSocket
+		ClientAuth: tls.RequestClientCert, // verified below, also when resumed, by the roots that count then
+		NextProtos: []string{"http/1.1"},  // WebSocket
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return leaf.get()
 		},
@@ -95,14 +93,17 @@ func (p *PKI) ServerTLS(check func(terminal, serial string) error) *tls.Config {
 			if len(cs.PeerCertificates) == 0 {
 				return nil
 			}
-			return p.verifyClient(cs.PeerCertificates, pool, check)
+			return p.verifyClient(cs.PeerCertificates, check)
 		},
 	}
 }
 
-func (p *PKI) verifyClient(certs []*x509.Certificate, pool *x509.CertPool, check func(terminal, serial string) error) error {
-	between := x509.NewCertPool()
-	between.AddCert(p.issuer)
+func (p *PKI) verifyClient(certs []*x509.Certificate, check func(terminal, serial string) error) error {
+	pool, between := x509.NewCertPool(), x509.NewCertPool()
+	for _, s := range p.ring.Load().sets {
+		pool.AddCert(s.root)
+		between.AddCert(s.issuer)
+	}
 	c := certs[0]
 	if _, err := c.Verify(x509.VerifyOptions{Roots: pool, Intermediates: between, CurrentTime: p.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		return fmt.Errorf("cannot accept the terminal's certificate: %w", err)
@@ -113,19 +114,20 @@ func (p *PKI) verifyClient(certs []*x509.Certificate, pool *x509.CertPool, check
 	return nil
 }
 
-// leaf is the listener's certificate, made anew before it ends: its key is
-// never written down.
+// leaf is the listener's certificate, made anew before it ends and when another
+// set of keys issues: its key is never written down.
 type leaf struct {
 	p    *PKI
 	mu   sync.Mutex
 	cert *tls.Certificate
+	by   *set
 }
 
 func (l *leaf) get() (*tls.Certificate, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.p.now()
-	if l.cert != nil && now.Before(l.cert.Leaf.NotAfter.AddDate(0, 0, -serverDays/3)) && now.After(l.cert.Leaf.NotBefore) {
+	now, by := l.p.now(), l.p.ring.Load().active()
+	if l.cert != nil && l.by == by && now.Before(l.cert.Leaf.NotAfter.AddDate(0, 0, -serverDays/3)) && now.After(l.cert.Leaf.NotBefore) {
 		return l.cert, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -135,7 +137,7 @@ func (l *leaf) get() (*tls.Certificate, error) {
 	t := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: ServerName}, DNSNames: []string{ServerName},
 		NotBefore: now.Add(-backdate), NotAfter: now.AddDate(0, 0, serverDays), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, t, l.p.issuer, key.Public(), l.p.issuerKey)
+	der, err := x509.CreateCertificate(rand.Reader, t, by.issuer, key.Public(), by.issuerKey)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the listener's certificate: %w", err)
 	}
@@ -143,6 +145,6 @@ func (l *leaf) get() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the listener's certificate: %w", err)
 	}
-	l.cert = &tls.Certificate{Certificate: [][]byte{der, l.p.issuer.Raw}, PrivateKey: key, Leaf: parsed}
+	l.cert, l.by = &tls.Certificate{Certificate: [][]byte{der, by.issuer.Raw}, PrivateKey: key, Leaf: parsed}, by
 	return l.cert, nil
 }

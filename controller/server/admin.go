@@ -43,13 +43,14 @@ const (
 	OpAudit    = "audit-verify"    // head
 	OpCheck    = "check"
 	OpSeedDemo = "seed-demo"
+	OpKeys     = "keys" // step, leave
 )
 
 // Do executes one request.
 func (c *core) Do(ctx context.Context, r Request) Reply {
 	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
 		OpLink: c.link, OpDisable: c.disable, OpEnrol: c.enrolCode, OpRevoke: c.revoke, OpAudit: c.auditVerify,
-		OpCheck: c.check, OpSeedDemo: c.seedDemo,
+		OpCheck: c.check, OpSeedDemo: c.seedDemo, OpKeys: c.rollover,
 	}[r.Op]
 	if !ok {
 		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}

@@ -47,6 +47,8 @@ type core struct {
 	consoleAddr func() string
 	// wake makes connected terminals look again; nobody is while nobody serves.
 	wake func(terminals ...string)
+	// reconnect makes them say hello again.
+	reconnect func()
 }
 
 func openCore(c Config) (*core, error) {
@@ -77,7 +79,7 @@ func openCore(c Config) (*core, error) {
 	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), keys: keys, st: st, rules: rules, badges: badges,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
-		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}}, nil
+		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil
 }
 
 // Offline runs one request on a controller that does not serve.

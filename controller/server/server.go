@@ -71,7 +71,7 @@ func New(c Config) (*Server, error) {
 func (s *Server) assemble(c Config) (err error) {
 	s.metrics = newMetrics(s)
 	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
-	s.wake = s.terminals.Wake
+	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
 		return fmt.Errorf("cannot count the fleet: %w", err)
 	}

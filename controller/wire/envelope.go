@@ -22,6 +22,7 @@ const (
 	DomainPermit  Domain = "borne/permit/1"
 	DomainCommand Domain = "borne/command/1"
 	DomainReceipt Domain = "borne/receipt/1"
+	DomainKeys    Domain = "borne/keys/1"
 )
 
 // ErrSignature reports an envelope whose signature, domain or key is wrong.

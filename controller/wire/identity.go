@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -42,4 +44,32 @@ type RenewResponse struct {
 	Chain    [][]byte `json:"chain"`              // DER, up to but without the root
 	Roots    [][]byte `json:"roots,omitempty"`    // DER, to pin from now on; empty: unchanged. The present one stays in it until every leaf has changed
 	SignKeys [][]byte `json:"signKeys,omitempty"` // empty: unchanged
+	// KeySet (DomainKeys) says SignKeys again, signed by a key that was believed
+	// before: for whoever on the terminal does not see this connection.
+	KeySet *Envelope `json:"keySet,omitempty"`
+}
+
+// MaxSignKeys bounds the keys that are believed at once.
+const MaxSignKeys = 8
+
+// KeySet is the keys that sign policy, permits and commands.
+type KeySet struct {
+	Step     uint64   `json:"step"`     // +1 at each step of a rollover: an older set replaces no newer one
+	SignKeys [][]byte `json:"signKeys"` // Ed25519
+}
+
+// TrustDigest names what a terminal believes: the roots that it pins, the keys
+// whose signatures it accepts, and the chain of its own certificate. SHA-256
+// over each list behind its length, each item behind its own.
+func TrustDigest(roots, signKeys, chain [][]byte) []byte {
+	h := sha256.New()
+	number := func(n int) { h.Write(binary.BigEndian.AppendUint32(nil, uint32(n))) }
+	for _, list := range [][][]byte{roots, signKeys, chain} {
+		number(len(list))
+		for _, b := range list {
+			number(len(b))
+			h.Write(b)
+		}
+	}
+	return h.Sum(nil)
 }

@@ -60,6 +60,7 @@ type Hello struct {
 	Wall        time.Time `json:"wall"`
 	WallTrusted bool      `json:"wallTrusted"`
 	Sim         bool      `json:"sim,omitempty"`
+	Trust       []byte    `json:"trust,omitempty"` // TrustDigest of what is in use; older agents do not say
 }
 
 // ChainHead is where a terminal's chain of receipts stands.
@@ -81,6 +82,7 @@ type Welcome struct {
 	Place      string    `json:"space"`
 	Contact    string    `json:"contact,omitempty"`    // whom people there ask for help: a role, in French
 	Quarantine string    `json:"quarantine,omitempty"` // reason code; empty when free
+	Trust      []byte    `json:"trust,omitempty"`      // TrustDigest of what to believe now: a terminal that holds something else renews
 }
 
 // Batch carries records upward, in order.

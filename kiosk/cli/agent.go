@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -201,30 +200,15 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	}
 	p.Uplink = link
 	n.watch(func() error { return link.Run(ctx) })
-	known := keyIDs(n.id.Verifiers())
-	n.renew(func() error { // signing keys that were rolled over count from a new start on
-		t := time.NewTicker(time.Minute)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-t.C:
-				if keyIDs(link.Identity().Verifiers()) != known {
-					return errors.New("cannot go on with signing keys that were replaced: starting again with the new ones")
-				}
-			}
+	n.renew(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-link.Rolled():
+			return errors.New("cannot go on with keys that were replaced: starting again with the new ones")
 		}
 	})
 	return nil
-}
-
-func keyIDs(keys []ed25519.PublicKey) string {
-	var b strings.Builder
-	for _, k := range keys {
-		b.WriteString(wire.KeyID(k) + " ")
-	}
-	return b.String()
 }
 
 func bootID() string {

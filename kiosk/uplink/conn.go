@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,6 +97,7 @@ func (c *conn) open(ctx context.Context) error {
 	}
 	h.Protocol, h.MinProtocol, h.Build, h.Boot, h.Sim = wire.Protocol, wire.MinProtocol, l.cfg.Build, l.cfg.Boot, l.cfg.Sim
 	h.Wall, h.WallTrusted = l.cfg.Wall()
+	h.Trust = l.cfg.Identity.Trust() // what the agent works with; what was renewed since counts from its next start
 	asked := time.Now()
 	if err := c.write(wire.Message{Hello: &h}); err != nil {
 		return err
@@ -119,6 +121,13 @@ func (c *conn) open(ctx context.Context) error {
 		return fmt.Errorf("cannot keep the controller's welcome: %w", err)
 	}
 	c.epoch, c.sent = w.Epoch, w.Cursor
+	select {
+	case <-l.stale: // of an earlier welcome
+	default:
+	}
+	if len(w.Trust) > 0 && !bytes.Equal(w.Trust, l.Identity().Trust()) {
+		l.stale <- struct{}{}
+	}
 	l.mu.Lock()
 	if w.Time.After(l.heard) {
 		l.heard = w.Time

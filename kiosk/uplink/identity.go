@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"borne/controller/wire"
 )
 
 // ErrNotEnrolled reports a state folder without an identity.
@@ -166,6 +168,10 @@ func (id Identity) Verifiers() []ed25519.PublicKey {
 	}
 	return keys
 }
+
+// Trust is the digest of what this identity believes, and of who issued its
+// certificate.
+func (id Identity) Trust() []byte { return wire.TrustDigest(id.Roots, id.SignKeys, id.Chain) }
 
 // Lifetime returns the certificate's validity.
 func (id Identity) Lifetime() (from, to time.Time) {

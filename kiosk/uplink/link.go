@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,10 @@ type Link struct {
 	cfg    Config
 	events chan Event
 	poke   chan struct{} // a new status is there
+	stale  chan struct{} // the controller wants something else believed
+	rolled chan struct{} // closed once a renewal brought something else to believe
 
+	roll   sync.Once // of rolled
 	mu     sync.Mutex
 	id     Identity
 	status *wire.Status
@@ -88,7 +92,7 @@ func New(c Config) (*Link, error) {
 	if err := c.Identity.check(); err != nil {
 		return nil, fmt.Errorf("cannot make the uplink: %w", err)
 	}
-	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1)}, nil
+	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
 }
 
 // Events yields what the controller says. A reader that stops reading for
@@ -113,6 +117,11 @@ func (l *Link) Identity() Identity {
 	defer l.mu.Unlock()
 	return l.id
 }
+
+// Rolled is closed once a renewal brought other roots, signing keys or another
+// issuer. They count from the next start on: whoever verifies signatures holds
+// the keys that this link was made with.
+func (l *Link) Rolled() <-chan struct{} { return l.rolled }
 
 // Run keeps the connection up until ctx ends, and returns ctx's error.
 func (l *Link) Run(ctx context.Context) error {
@@ -178,20 +187,31 @@ func (l *Link) emit(ctx context.Context, e Event) error {
 	}
 }
 
-// renewals renews the certificate when it is due, for as long as a connection lasts.
+// renewals renews the certificate when it is due, and when the controller told
+// that keys were rolled over, for as long as a connection lasts.
 func (l *Link) renewals(ctx context.Context) {
+	stale := false
 	for {
+		select {
+		case <-l.stale:
+			stale = true
+		default:
+		}
 		id, now := l.Identity(), l.verifyAt()
 		wait := min(time.Hour, id.due().Sub(now))
-		if wait <= 0 {
+		if wait <= 0 || stale {
 			wait = 10 * time.Minute // until the next attempt
 			next, err := Renew(ctx, l.cfg.Route, l.cfg.Folder, id, now)
 			if err != nil {
 				l.cfg.Log.Warn("certificate not renewed", "err", err, "retry", wait)
 			}
 			if next.Key != id.Key {
+				stale = false
 				l.mu.Lock()
 				l.id = next
+				if !bytes.Equal(next.Trust(), l.cfg.Identity.Trust()) {
+					l.roll.Do(func() { close(l.rolled) })
+				}
 				l.mu.Unlock()
 				_, until := next.Lifetime()
 				l.cfg.Log.Info("certificate renewed", "until", until)

@@ -73,6 +73,7 @@ type terminal struct {
 	disk     *agenttest.Disk
 	starts   int
 	badge    bool          // held by whoever is at the charter
+	trust    []byte        // what it believes in its present life
 	linked   chan struct{} // closed when the link of the present life has ended
 	truth    truth
 }
@@ -123,11 +124,7 @@ func (x *terminal) clone() *terminal {
 	for _, name := range []string{"journal.db", "identity/identity.json"} {
 		must(x.t, copyFile(filepath.Join(x.dir, name), filepath.Join(y.dir, name)))
 	}
-	folder, err := uplink.OpenFolder(filepath.Join(y.dir, "identity"))
-	must(x.t, err)
-	id, err := folder.Load()
-	must(x.t, err)
-	y.assemble(id)
+	y.assemble(y.identity())
 	return y
 }
 
@@ -189,9 +186,22 @@ func (c *slowConn) Write(b []byte) (n int, err error) {
 
 func (x *terminal) on() {
 	x.t.Helper()
+	id := x.identity()
+	x.Believe(id.Verifiers())
+	x.trust = id.Trust()
 	if err := x.Start(); err != nil {
 		x.t.Fatalf("%s: %v", x.name, err)
 	}
+}
+
+// identity is the one on its disk.
+func (x *terminal) identity() uplink.Identity {
+	x.t.Helper()
+	folder, err := uplink.OpenFolder(filepath.Join(x.dir, "identity"))
+	must(x.t, err)
+	id, err := folder.Load()
+	must(x.t, err)
+	return id
 }
 
 // off ends it without any cleanup, if it runs.

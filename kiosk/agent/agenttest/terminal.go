@@ -38,6 +38,9 @@ type Options struct {
 	Log    *slog.Logger
 }
 
+// Believe sets the keys that the next start verifies signatures with.
+func (t *Terminal) Believe(keys []ed25519.PublicKey) { t.opt.SignKeys = keys }
+
 // Terminal is a real agent, journal and session machine on a machine of stubs.
 // What is not the agent's survives Kill and Stop.
 type Terminal struct {
