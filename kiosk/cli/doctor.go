@@ -123,7 +123,7 @@ func running(c *call) bool {
 }
 
 // uidCount is how many users a terminal has.
-const uidCount = 70
+const uidCount = 90
 
 // busy tells whether a process of one of the users from…to lives.
 func busy(proc string, from, to int) bool {

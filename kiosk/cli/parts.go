@@ -96,7 +96,7 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 }
 
 // preparer makes the request for a standby out of a policy.
-func preparer(c *call, window uint32, width, height int) agent.Preparer {
+func preparer(window uint32, width, height int) agent.Preparer {
 	return func(p policy.Policy, lang string) (sandbox.Prepare, error) {
 		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: lang})
 		if err != nil {
@@ -114,13 +114,9 @@ func preparer(c *call, window uint32, width, height int) agent.Preparer {
 			}
 			proxy = u.Host
 		}
-		resolver := p.Network.Resolver
-		if resolver == "" && c.cfg.Resolver.IsValid() {
-			resolver = c.cfg.Resolver.String()
-		}
 		return sandbox.Prepare{Profile: p.Profile, Lang: lang, Browser: managed, Home: "about:blank", Portal: page,
 			Limits:   sandbox.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
-			Network:  sandbox.Network{Resolver: resolver, Private: p.Network.Private, Proxy: proxy},
+			Network:  sandbox.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxy: proxy},
 			Keyboard: sandbox.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock},
 			Width:    width, Height: height, Window: window}, nil
 	}

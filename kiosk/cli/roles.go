@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"strconv"
 	"strings"
 
 	"borne/kiosk/browser"
 	"borne/kiosk/press"
+	"borne/kiosk/resolver"
+	"borne/kiosk/sandbox"
 	"borne/kiosk/warden"
 )
 
@@ -17,6 +21,7 @@ const (
 	roleAgent = "agent"
 	roleEnrol = "enrol-agent"
 	rolePress = "press"
+	roleDNS   = "resolver"
 )
 
 func roles() []command {
@@ -24,6 +29,7 @@ func roles() []command {
 		{name: roleAgent, run: runAgent},
 		{name: roleEnrol, run: enrolAgent},
 		{name: rolePress, run: runPress},
+		{name: roleDNS, run: runResolver},
 	}
 }
 
@@ -55,4 +61,31 @@ func runPress(ctx context.Context, c *call) error {
 		return fmt.Errorf("cannot print: %w", err)
 	}
 	return nil
+}
+
+// Descriptors of the resolver, as the warden starts it.
+const (
+	resolverUDP = 3
+	resolverTCP = 4
+)
+
+// runResolver is the DNS server of one sandbox. Only the warden starts it.
+func runResolver(ctx context.Context, c *call) error {
+	b, err := os.ReadFile(warden.ResolverOrders)
+	if err != nil {
+		return fmt.Errorf("cannot run resolver: only the warden starts this role: %w", err)
+	}
+	orders, err := sandbox.DecodeResolving(b)
+	if err != nil {
+		return err
+	}
+	udp, err := net.FilePacketConn(os.NewFile(resolverUDP, "udp"))
+	if err != nil {
+		return fmt.Errorf("cannot take over the resolver's sockets: %w", err)
+	}
+	tcp, err := net.FileListener(os.NewFile(resolverTCP, "tcp"))
+	if err != nil {
+		return fmt.Errorf("cannot take over the resolver's sockets: %w", err)
+	}
+	return resolver.New(orders).Serve(ctx, udp, tcp)
 }

@@ -79,6 +79,7 @@ func run(ctx context.Context, c *call) error {
 		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
 		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
 		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, scratch, x.Display(), x.Authority(agentUID))},
+		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
 		Beat:    agentLife.beat,
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,

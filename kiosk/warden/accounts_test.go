@@ -9,15 +9,15 @@ import (
 func TestUIDsOfOthersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	const base = "root:x:0:0:root:/root:/bin/bash\nborne-agent:x:61000:61000::/:/usr/sbin/nologin\n# a remark\nbroken:x\n"
-	r := uidRange{61000, 61069}
+	r := uidRange{61000, 61089}
 	for _, c := range []struct{ name, passwd, subuid, want string }{
 		{"nobody", "", "", ""},
 		{"before", "marie:x:60999:60999::/home/marie:/bin/sh\n", "marie:60000:1000\n", ""},
-		{"behind", "marie:x:61070:61070::/home/marie:/bin/sh\n", "marie:61070:65536\n", ""},
+		{"behind", "marie:x:61090:61090::/home/marie:/bin/sh\n", "marie:61090:65536\n", ""},
 		{"first", "marie:x:61000:61000::/home/marie:/bin/sh\n", "", "marie"},
-		{"last", "marie:x:61069:100::/home/marie:/bin/sh\n", "", "marie"},
+		{"last", "marie:x:61089:100::/home/marie:/bin/sh\n", "", "marie"},
 		{"containers, from before", "", "luc:60000:1001\n", "luc"},
-		{"containers, from within", "", "luc:61069:65536\n", "luc"},
+		{"containers, from within", "", "luc:61089:65536\n", "luc"},
 		{"containers, around", "", "luc:1:4294967295\n", "luc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ type box struct {
 	pidfd int
 	group *group
 	link  *linkNet
+	asker *box // its resolver, in namespaces of its own; nil for none
 	rules *rules
 	ns    map[string]string // kind → identity
 	spec  spec
@@ -52,13 +53,13 @@ type box struct {
 	why    string // what its first process said of its end
 }
 
-type boxUIDs struct{ browser, display, press int }
+type boxUIDs struct{ browser, display, press, resolver int }
 
 // nsKinds are the namespaces that a sandbox has for itself.
 var nsKinds = []string{"pid", "mnt", "ipc", "uts", "net"}
 
 // start makes the namespaces and runs PID 1 in them, which waits for its spec.
-// files are the browser's ends of its pipe.
+// files are for the program that has Pipe set: a browser's ends of its pipe.
 func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File, err error) {
 	controlR, controlW, err := os.Pipe()
 	if err != nil {
@@ -76,6 +77,7 @@ func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File,
 	if ownNet {
 		flags |= syscall.CLONE_NEWNET
 	}
+	b.spec.Given = len(files)
 	cmd := exec.Command(w.c.Self[0], w.c.Self[1:]...)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "GOMAXPROCS=1", "GOTRACEBACK=none"}
 	cmd.ExtraFiles = append([]*os.File{controlR, statusW}, files...)
@@ -166,13 +168,13 @@ func (b *box) reason() string {
 	return b.why
 }
 
-// kill ends every process of the box, and waits until they are gone.
-func (b *box) kill(deadline time.Time) error {
+// strike ends every process of the box, and waits for none.
+func (b *box) strike() {
 	b.mu.Lock()
 	b.wanted = true
 	b.mu.Unlock()
 	if b.pid == 0 {
-		return nil
+		return
 	}
 	b.ended.CompareAndSwap(0, ticks())
 	if b.pidfd >= 0 {
@@ -180,6 +182,14 @@ func (b *box) kill(deadline time.Time) error {
 	}
 	if b.control != nil {
 		b.control.Close()
+	}
+}
+
+// kill ends every process of the box, and waits until they are gone.
+func (b *box) kill(deadline time.Time) error {
+	b.strike()
+	if b.pid == 0 {
+		return nil
 	}
 	select {
 	case <-b.done:

@@ -21,12 +21,13 @@ import (
 type Config struct {
 	State         string           // folder that outlives a restart; the warden's part is State/warden
 	Run           string           // folder on a tmpfs, such as /run/borne
-	UIDBase       int              // first of 70 uids that are nobody else's; default 61000
+	UIDBase       int              // first of 90 uids that are nobody else's; default 61000
 	Net           netip.Prefix     // IPv4 /24 for the sandboxes' links; default 10.213.0.0/24
 	Resolver      netip.Addr       // DNS server for sandboxes; default: the machine's own
 	Chromium      string           // the program itself; default /usr/lib/chromium/chromium
 	Display       Display          // the outer X server; an empty Name means: no display
 	Agent         Command          // the agent; an empty Argv starts none
+	DNS           []string         // arguments that make this program the resolver of one sandbox; none starts none, and no name resolves
 	Press         []string         // arguments that make this program the print role; -socket and -uids follow; none starts none
 	Self          []string         // argv that runs InitMain; default: this binary, InitRole
 	Programs      Programs         // what runs in a sandbox; default: X server, window manager, browser
@@ -75,14 +76,15 @@ func Places() []string {
 
 // Uids of a terminal, from Config.UIDBase on.
 const (
-	offAgent    = 0
-	offShell    = 1
-	offDisplay  = 2 // the outer X server
-	offBrowsers = 10
-	offDisplays = 30
-	offPresses  = 50
-	slots       = 20
-	uidCount    = 70
+	offAgent     = 0
+	offShell     = 1
+	offDisplay   = 2 // the outer X server
+	offBrowsers  = 10
+	offDisplays  = 30
+	offPresses   = 50
+	offResolvers = 70
+	slots        = 20
+	uidCount     = 90
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -144,7 +146,7 @@ func (c Config) tag() string {
 func (c Config) mark() string { return "borne-" + c.tag() + "-" }
 
 func (c Config) pool() uidRange {
-	return uidRange{c.UIDBase + offBrowsers, c.UIDBase + offPresses + slots - 1}
+	return uidRange{c.UIDBase + offBrowsers, c.UIDBase + offResolvers + slots - 1}
 }
 
 func (c Config) all() uidRange { return uidRange{c.UIDBase, c.UIDBase + uidCount - 1} }
@@ -188,8 +190,8 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// systemResolver reads the machine's DNS server. A resolver on loopback cannot
-// be reached from a sandbox; systemd-resolved then names its own upstream.
+// systemResolver reads the machine's DNS server, which may be on loopback: the
+// sandboxes' resolvers live in the machine's network.
 func systemResolver(paths ...string) (netip.Addr, error) {
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
@@ -201,12 +203,12 @@ func systemResolver(paths ...string) (netip.Addr, error) {
 			if len(f) < 2 || f[0] != "nameserver" {
 				continue
 			}
-			if a, err := netip.ParseAddr(f[1]); err == nil && a.Is4() && !a.IsLoopback() && !a.IsUnspecified() {
+			if a, err := netip.ParseAddr(f[1]); err == nil && a.Is4() && !a.IsUnspecified() {
 				return a, nil
 			}
 		}
 	}
-	return netip.Addr{}, errors.New("cannot find a DNS server that a sandbox can reach: set resolver in the configuration to an IPv4 address that is not on loopback")
+	return netip.Addr{}, errors.New("cannot find a DNS server: set resolver in the configuration to an IPv4 address")
 }
 
 func numCPU() int { return runtime.NumCPU() }

@@ -110,7 +110,13 @@ type space struct {
 // lives in itself left out.
 func (w *warden) spacesOf(boxes []*box) map[string]space {
 	ids := map[string]space{}
+	all := boxes
 	for _, b := range boxes {
+		if b.asker != nil {
+			all = append(all[:len(all):len(all)], b.asker)
+		}
+	}
+	for _, b := range all {
 		for kind, id := range b.ns {
 			if id == "" || id == w.own(kind) {
 				continue

@@ -23,9 +23,12 @@ const InitRole = "sandbox-init"
 const (
 	fdControl = 3 // the spec, then nothing: it ends when the warden ends
 	fdStatus  = 4
-	fdPipeIn  = 5 // the browser's debugging pipe: reads commands here
+	fdPipeIn  = 5 // the first that is given: the browser's debugging pipe reads commands here
 	fdPipeOut = 6 // … and writes answers here
 )
+
+// maxGiven bounds the descriptors that are given.
+const maxGiven = 4
 
 // InitMain is the main function of a sandbox's PID 1. It returns the exit code.
 // Only the warden calls it, inside fresh namespaces.
@@ -34,7 +37,7 @@ func InitMain() int {
 	// gave them up.
 	runtime.LockOSThread()
 	control, out := os.NewFile(fdControl, "control"), os.NewFile(fdStatus, "status")
-	for fd := fdControl; fd <= fdPipeOut; fd++ {
+	for fd := fdControl; fd < fdPipeIn+maxGiven; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	if os.Getpid() != 1 {
@@ -58,6 +61,9 @@ func initRun(control, out *os.File) error {
 		io.Copy(io.Discard, control)
 		os.Exit(0) // and the kernel ends the whole PID namespace
 	}()
+	if s.Given < 0 || s.Given > maxGiven {
+		return fmt.Errorf("cannot start: %d descriptors are given, at most %d can be", s.Given, maxGiven)
+	}
 	if err := buildRoot(s); err != nil {
 		return err
 	}
@@ -67,15 +73,16 @@ func initRun(control, out *os.File) error {
 	if err := filterCalls(); err != nil {
 		return err
 	}
-	r := newReaper()
+	r := newReaper(s.Given)
 	for _, p := range s.Programs {
 		if err := r.run(p); err != nil {
 			return err
 		}
 	}
 	// Nobody but the browser may hold its pipe: the agent must see it end.
-	unix.Close(fdPipeIn)
-	unix.Close(fdPipeOut)
+	for n := range s.Given {
+		unix.Close(fdPipeIn + n)
+	}
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
@@ -124,6 +131,7 @@ type reaper struct {
 	vital chan error
 	logs  *tail
 	null  *os.File
+	given []uintptr
 }
 
 type child struct {
@@ -131,8 +139,11 @@ type child struct {
 	done    chan syscall.WaitStatus
 }
 
-func newReaper() *reaper {
+func newReaper(given int) *reaper {
 	r := &reaper{kids: map[int]*child{}, vital: make(chan error, 1), logs: &tail{}}
+	for n := range given {
+		r.given = append(r.given, uintptr(fdPipeIn+n))
+	}
 	go r.reap()
 	return r
 }
@@ -182,7 +193,7 @@ func (r *reaper) run(p Program) error {
 	var readyR *os.File
 	switch {
 	case p.Pipe:
-		files = append(files, fdPipeIn, fdPipeOut)
+		files = append(files, r.given...)
 	case p.Wait == WaitDisplay:
 		pr, pw, err := os.Pipe()
 		if err != nil {

@@ -16,17 +16,35 @@ import (
 type rules struct {
 	table    string
 	link     linkNet
-	resolver netip.Addr
+	resolver netip.Addr     // the designated DNS server, which the sandbox's own resolver asks
+	asker    int            // uid of that resolver
 	proxy    netip.AddrPort // zero for none
 	private  []netip.Prefix
 }
 
-// never lists the ranges that a sandbox does not reach unless policy names
+// closed lists the ranges that a sandbox does not reach unless policy names
 // them: this machine, the local network, shared and link-local addresses (the
 // metadata services of clouds are there), benchmarks, multicast and reserved.
 // Source: IANA IPv4 Special-Purpose Address Registry.
-const never = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, " +
-	"192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/4, 240.0.0.0/4"
+func closed() []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range []string{"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+		"192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"} {
+		all = append(all, netip.MustParsePrefix(s))
+	}
+	return all
+}
+
+func joined(list []netip.Prefix) string {
+	var b strings.Builder
+	for i, p := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(p.String())
+	}
+	return b.String()
+}
 
 // nowhere lists the ranges that no request opens: this machine, link-local
 // addresses (clouds give their secrets there) and what is no host's address.
@@ -44,11 +62,12 @@ func opensNowhere(p netip.Prefix) bool {
 func (r rules) text() string {
 	var b strings.Builder
 	p := func(f string, a ...any) { fmt.Fprintf(&b, f+"\n", a...) }
+	never := joined(closed())
 	p("table inet %s {", r.table)
 	p("  chain input {")
 	p("    type filter hook input priority -10; policy accept;")
 	p("    iifname != %q return", r.link.host)
-	p("    ip saddr %s ip daddr %s meta l4proto { tcp, udp } th dport 53 accept", r.link.ip, r.resolver)
+	p("    ip saddr %s ip daddr %s meta l4proto { tcp, udp } th dport 53 accept", r.link.ip, r.link.gw)
 	p("    meta l4proto tcp reject with tcp reset")
 	p("    drop")
 	p("  }")
@@ -61,7 +80,6 @@ func (r rules) text() string {
 	p("  chain leaving {")
 	p("    ip saddr != %s drop", r.link.ip)
 	p("    meta nfproto ipv6 drop")
-	p("    ip daddr %s meta l4proto { tcp, udp } th dport 53 accept", r.resolver)
 	if r.proxy.IsValid() {
 		p("    ip daddr %s tcp dport %d accept", r.proxy.Addr(), r.proxy.Port())
 	}
@@ -73,6 +91,15 @@ func (r rules) text() string {
 	p("    tcp dport { 80, 443 } accept")
 	p("    meta l4proto tcp reject with tcp reset")
 	p("    reject with icmpx admin-prohibited")
+	p("  }")
+	// The resolver lives in the machine's network: it asks one server, and
+	// answers one sandbox. Each rule names the uid: the kernel's own packets
+	// have none.
+	p("  chain output {")
+	p("    type filter hook output priority -10; policy accept;")
+	p("    meta skuid %d ip daddr %s meta l4proto { tcp, udp } th dport 53 accept", r.asker, r.resolver)
+	p("    meta skuid %d oifname %q ip daddr %s meta l4proto { tcp, udp } th sport 53 accept", r.asker, r.link.host, r.link.ip)
+	p("    meta skuid %d reject", r.asker)
 	p("  }")
 	p("  chain post {")
 	p("    type nat hook postrouting priority 100; policy accept;")
@@ -132,7 +159,7 @@ func (r rules) verify(ctx context.Context) error {
 			count[e.Rule.Chain]++
 		}
 	}
-	want := map[string]int{"input": 4, "forward": 3, "leaving": 8 + len(r.private), "post": 1}
+	want := map[string]int{"input": 4, "forward": 3, "leaving": 7 + len(r.private), "output": 3, "post": 1}
 	if r.proxy.IsValid() {
 		want["leaving"]++
 	}
@@ -141,7 +168,7 @@ func (r rules) verify(ctx context.Context) error {
 			return fmt.Errorf("cannot trust the firewall: chain %s has %d rules, want %d", chain, count[chain], n)
 		}
 	}
-	if hooks["input"] != "input" || hooks["forward"] != "forward" || hooks["post"] != "postrouting" {
+	if hooks["input"] != "input" || hooks["forward"] != "forward" || hooks["output"] != "output" || hooks["post"] != "postrouting" {
 		return fmt.Errorf("cannot trust the firewall: hooks are %v", hooks)
 	}
 	return nil

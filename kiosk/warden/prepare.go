@@ -36,7 +36,7 @@ func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 		return nil, nil, err
 	}
 	b := &box{id: fmt.Sprintf("s%d-%s", slot, randomID()), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(), rules: &r,
-		uids: boxUIDs{w.c.UIDBase + offBrowsers + slot, w.c.UIDBase + offDisplays + slot, w.c.UIDBase + offPresses + slot}}
+		uids: boxUIDs{w.c.UIDBase + offBrowsers + slot, w.c.UIDBase + offDisplays + slot, w.c.UIDBase + offPresses + slot, w.c.UIDBase + offResolvers + slot}}
 	b.canaries = newCanaries()
 	files, err := w.build(ctx, b, p)
 	if err == nil {
@@ -91,7 +91,11 @@ func (w *warden) build(ctx context.Context, b *box, p sandbox.Prepare) (agentEnd
 		statusR.Close()
 		return agentEnds, err
 	}
-	return agentEnds, b.tell(ctx, statusR)
+	// Beside the browser's start, which takes longer.
+	started := make(chan error, 1)
+	go func() { started <- w.startResolver(ctx, b) }()
+	err = b.tell(ctx, statusR)
+	return agentEnds, errors.Join(err, <-started)
 }
 
 // network makes b's link, which stays down, and its rules.
@@ -101,7 +105,7 @@ func (w *warden) network(ctx context.Context, b *box) error {
 		return err
 	}
 	b.link = &l
-	b.rules.link, b.rules.table = l, fmt.Sprintf("%s%d", tablePrefix(w.c.tag()), b.slot)
+	b.rules.link, b.rules.asker, b.rules.table = l, b.uids.resolver, fmt.Sprintf("%s%d", tablePrefix(w.c.tag()), b.slot)
 	// The rules come first: the link is never without them.
 	if err := b.rules.load(ctx); err != nil {
 		return err
@@ -125,6 +129,11 @@ func (w *warden) removeNetwork(ctx context.Context, b *box) {
 // sessionSpec describes a session's sandbox.
 func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 	outer := -1
+	l, err := linkFor(w.c.tag(), w.c.Net, b.slot)
+	if err != nil {
+		return spec{}, err
+	}
+	gw := l.gw
 	s := spec{Mark: w.c.mark() + b.id, Root: w.rootDir(), Hostname: "borne", TmpfsMB: p.Limits.TmpfsMB,
 		Users: []user{{"session", b.uids.browser, true}, {"display", b.uids.display, false}, {"press", b.uids.press, false}}}
 	b.cookie = newCookie()
@@ -150,7 +159,7 @@ func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 		file{innerAuth, 0o400, b.uids.browser, authFile(b.inner, b.cookie)},
 		file{openboxRC, 0o444, 0, openboxConfig()},
 		file{policyPath, 0o444, 0, p.Browser},
-		file{"/etc/resolv.conf", 0o444, 0, []byte("nameserver " + b.rules.resolver.String() + "\noptions timeout:3 attempts:2\n")})
+		file{"/etc/resolv.conf", 0o444, 0, []byte("nameserver " + gw.String() + "\noptions timeout:4 attempts:2\n")})
 	folders, prefs := sessionProfile(b.uids.browser)
 	s.Folders = append(s.Folders, folders...)
 	s.Files = append(s.Files, prefs)
@@ -178,7 +187,6 @@ func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
 	if dir := dirOutsideUsr(w.c.Chromium); dir != "" {
 		s.Binds = append(s.Binds, bind{dir, dir})
 	}
-	var err error
 	s.Programs, err = w.c.Programs(Job{Home: home, Lang: p.Lang, Keyboard: p.Keyboard, Width: p.Width, Height: p.Height, Window: p.Window,
 		Outer: outer, Inner: b.inner, Browser: b.uids.browser, Display: b.uids.display, Press: b.uids.press,
 		Chromium: w.c.Chromium, Print: printing, Canary: b.canaries.value(canaryInEnv)})

@@ -67,6 +67,14 @@ func (w *warden) properties(ctx context.Context, b *box) []wire.Property {
 			programs = append(programs, p)
 		}
 	}
+	if b.asker != nil && err == nil && len(programs) > 0 { // the session's resolver is held to the same
+		in, err = b.asker.members()
+		for _, p := range in {
+			if p.pid != b.asker.pid && !p.zombie() {
+				programs = append(programs, p)
+			}
+		}
+	}
 	if err != nil || len(programs) == 0 {
 		detail := "no process of the sandbox is there"
 		if err != nil {
@@ -162,7 +170,7 @@ func (w *warden) ownUID(b *box, programs []process) wire.Property {
 	pool := w.c.pool()
 	return every(wire.PropUID, programs, func(p process) string {
 		for _, u := range p.uids {
-			if !pool.has(u) || (u != b.uids.browser && u != b.uids.display && u != b.uids.press) {
+			if !pool.has(u) || (u != b.uids.browser && u != b.uids.display && u != b.uids.press && u != b.uids.resolver) {
 				return fmt.Sprintf("runs as uid %d", u)
 			}
 		}

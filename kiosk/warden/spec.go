@@ -21,6 +21,7 @@ type spec struct {
 	Files    []file    `json:"files"`    // written below /run/borne, /etc or a home
 	Binds    []bind    `json:"binds"`    // shown read-only
 	Programs []Program `json:"programs"` // started in order
+	Given    int       `json:"given"`    // descriptors, from fdPipeIn on
 }
 
 type user struct {
@@ -54,7 +55,7 @@ type Program struct {
 	Env   []string `json:"env"`
 	UID   int      `json:"uid"`
 	Wait  Wait     `json:"wait"`
-	Pipe  bool     `json:"pipe"`  // gets the debugging pipe on descriptors 3 and 4
+	Pipe  bool     `json:"pipe"`  // gets what was given on descriptors 3 and up: a browser, its debugging pipe
 	Vital bool     `json:"vital"` // the sandbox ends with it
 	Drop  []string `json:"drop"`  // mounts or files to take away once it is ready
 }

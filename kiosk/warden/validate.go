@@ -139,17 +139,19 @@ func (w *warden) checkNetwork(n sandbox.Network) (rules, error) {
 	r := rules{resolver: w.c.Resolver}
 	var err error
 	if n.Resolver != "" {
-		if r.resolver, err = netip.ParseAddr(n.Resolver); err != nil {
-			return r, fmt.Errorf("cannot prepare: DNS server %.40q is no IP address", n.Resolver)
+		// The machine's own may be on loopback. One that a policy names may not:
+		// that would open a service of this machine.
+		if r.resolver, err = netip.ParseAddr(n.Resolver); err != nil || opensNowhere(netip.PrefixFrom(r.resolver, r.resolver.BitLen())) {
+			return r, fmt.Errorf("cannot prepare: DNS server %.40q is no IPv4 address of a server", n.Resolver)
 		}
 	}
 	if !r.resolver.IsValid() {
-		if r.resolver, err = systemResolver("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"); err != nil {
+		if r.resolver, err = systemResolver("/etc/resolv.conf"); err != nil {
 			return r, err
 		}
 	}
-	if !r.resolver.Is4() || r.resolver.IsLoopback() || r.resolver.IsUnspecified() || r.resolver.IsMulticast() {
-		return r, fmt.Errorf("cannot prepare: DNS server %s is not one that a sandbox can reach", r.resolver)
+	if !r.resolver.Is4() || r.resolver.IsUnspecified() || r.resolver.IsMulticast() {
+		return r, fmt.Errorf("cannot prepare: DNS server %s is no IPv4 address of a server", r.resolver)
 	}
 	if n.Proxy != "" {
 		if r.proxy, err = netip.ParseAddrPort(n.Proxy); err != nil || !r.proxy.Addr().Is4() || r.proxy.Port() == 0 || opensNowhere(netip.PrefixFrom(r.proxy.Addr(), 32)) {

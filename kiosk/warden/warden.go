@@ -207,7 +207,14 @@ func (w *warden) destroySandboxes(ctx context.Context) error {
 
 // remove ends one box and gives back what it had.
 func (w *warden) remove(b *box, deadline time.Time) error {
+	if b.asker != nil {
+		b.asker.strike() // both die at the same time
+		b.strike()
+	}
 	err := b.kill(deadline)
+	if b.asker != nil {
+		err = errors.Join(err, w.remove(b.asker, deadline))
+	}
 	if b.group != nil {
 		for _, d := range b.group.dirs {
 			err = errors.Join(err, removeGroup(d, deadline))

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 			os.Exit(InitMain())
 		case "warden-child":
 			os.Exit(wardenChild(os.Args[2]))
+		case "resolver-child":
+			os.Exit(resolverChild())
 		case "press-child":
 			os.Exit(pressChild(os.Args[2:]))
 		case "filter-child":

@@ -51,7 +51,8 @@ type Net struct {
 }
 
 // Up makes the namespace, its cable and its DNS server; every name of names,
-// and every name below it, resolves to Web. Call Down when done.
+// and every name below it, resolves to Web, or to A when it is written name=A.
+// Call Down when done.
 func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("cannot make the test network: network namespaces need root")
@@ -132,7 +133,11 @@ func (n *Net) startDNS(ctx context.Context, names []string) error {
 	args := []string{"netns", "exec", n.ns, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
 		"--listen-address=" + Resolver, "--bind-interfaces", "--port=53", "--user=root", "--pid-file=" + filepath.Join(n.dir, "dns.pid")}
 	for _, name := range names {
-		args = append(args, "--address=/"+name+"/"+Web)
+		name, to, ok := strings.Cut(name, "=")
+		if !ok {
+			to = Web
+		}
+		args = append(args, "--address=/"+name+"/"+to)
 	}
 	n.dns = exec.Command("ip", args...)
 	n.dns.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

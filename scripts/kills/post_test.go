@@ -21,7 +21,7 @@ const (
 	terminal = "demo-blanchard-hall-1"
 	space    = "demo-blanchard-hall"
 	uidBase  = 62000
-	uidLast  = uidBase + 69
+	uidLast  = uidBase + 89
 	seed     = 20
 )
 

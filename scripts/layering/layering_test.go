@@ -47,6 +47,9 @@ var may = map[string][]string{
 	"ui/console":    nil,
 	"ui/catalogues": nil,
 
+	// The session's DNS server: the warden's orders are all that it knows.
+	"kiosk/resolver": {"kiosk/sandbox"},
+
 	// The controller.
 	"controller/store":      {"controller/wire"},
 	"controller/store/…":    {"controller/wire", "controller/store", "controller/store/…"},
@@ -83,6 +86,7 @@ var only = map[string][]string{
 	"periph.io/x":              {"hw/…"},                                   // drivers only
 	"github.com/vishvananda":   {"kiosk/warden"},                           // network links are root's
 	"github.com/OpenPrinting":  {"kiosk/press"},
+	"github.com/miekg/dns":     {"kiosk/resolver"}, // foreign bytes are read in a role that dies with the session
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
 }
 

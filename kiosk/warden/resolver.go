@@ -1,0 +1,135 @@
+package warden
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
+)
+
+// ResolverOrders is where the resolver of a sandbox finds what it may answer.
+const ResolverOrders = "/run/borne/resolver.json"
+
+// Limits of one resolver.
+const (
+	resolverMB    = 96
+	resolverProcs = 48 // threads
+)
+
+// startResolver starts b's resolver: a process under its own uid, in namespaces
+// of its own, but in the machine's network, where the designated DNS server is.
+// Its sockets are made here, because their port needs a privilege; this role
+// never reads from them. The rules that fence its uid in are there already.
+func (w *warden) startResolver(ctx context.Context, b *box) (err error) {
+	if len(w.c.DNS) == 0 {
+		return nil
+	}
+	files, err := b.link.listen(ctx, b.uids.resolver)
+	if err != nil {
+		return err
+	}
+	defer sandbox.CloseAll(files)
+	orders, err := sandbox.EncodeResolving(sandbox.Resolving{From: b.link.ip, Upstream: netip.AddrPortFrom(b.rules.resolver, 53),
+		Closed: closed(), Open: b.rules.private})
+	if err != nil {
+		return err
+	}
+	self, err := selfPath()
+	if err != nil {
+		return err
+	}
+	uid := b.uids.resolver
+	r := &box{id: b.id + "-dns", slot: b.slot, pidfd: -1, began: time.Now(), mono: time.Now(), uids: boxUIDs{resolver: uid}}
+	r.spec = spec{Mark: w.c.mark() + r.id, Root: w.rootDir(), Hostname: "borne", TmpfsMB: 4,
+		Users: []user{{"resolver", uid, false}},
+		Binds: []bind{{self, pressPath}},
+		Files: []file{{ResolverOrders, 0o444, 0, orders}},
+		Programs: []Program{{Name: "resolver", Argv: append([]string{pressPath}, w.c.DNS...), UID: uid, Pipe: true, Vital: true,
+			Env: []string{"PATH=/usr/bin:/bin", "HOME=/", "GOTRACEBACK=none", "GOMAXPROCS=2"}}}}
+	r.group = w.groups.make(r.id, resolverMB, resolverProcs)
+	b.asker = r // from here on it goes when b goes
+	statusR, err := w.start(r, files, false)
+	if err != nil {
+		return err
+	}
+	if err := r.group.enter(r.pid); err != nil {
+		statusR.Close()
+		return err
+	}
+	if err := r.tell(ctx, statusR); err != nil {
+		return fmt.Errorf("cannot start the session's resolver: %w", err)
+	}
+	go b.endWith(r)
+	return nil
+}
+
+// endWith ends b when its resolver ends unasked: without names a session is of
+// no use, and what ended it may be an attack.
+func (b *box) endWith(r *box) {
+	<-r.done
+	<-r.heard
+	if !r.lost() {
+		return
+	}
+	b.mu.Lock()
+	if b.why == "" {
+		b.why = "its resolver ended: " + r.reason()
+	}
+	b.mu.Unlock()
+	b.control.Close() // its first process ends with this, and all of it
+}
+
+// listen makes the two sockets of port 53 on the machine's side of the link.
+// Their files belong to uid: the firewall then knows what is sent by them.
+func (l linkNet) listen(ctx context.Context, uid int) (files []*os.File, err error) {
+	at := netip.AddrPortFrom(l.gw, 53).String()
+	err = asOwner(uid, func() error {
+		udp, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp4", at)
+		if err != nil {
+			return err
+		}
+		defer udp.Close()
+		tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", at)
+		if err != nil {
+			return err
+		}
+		defer tcp.Close()
+		for _, c := range []interface{ File() (*os.File, error) }{udp.(*net.UDPConn), tcp.(*net.TCPListener)} {
+			f, err := c.File()
+			if err != nil {
+				return err
+			}
+			files = append(files, f)
+		}
+		return nil
+	})
+	if err != nil {
+		sandbox.CloseAll(files)
+		return nil, fmt.Errorf("cannot listen for the session's names: %w", err)
+	}
+	return files, nil
+}
+
+// asOwner runs f with uid as the owner of the files that it makes. nftables
+// takes a socket for that of the uid which its file was made with.
+func asOwner(uid int, f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		// The call tells the uid before it, and nothing of an error.
+		unix.SetfsuidRetUid(uid)
+		if now, err := unix.SetfsuidRetUid(uid); err != nil || now != uid {
+			result <- fmt.Errorf("cannot act as uid %d: %w", uid, err)
+			return
+		}
+		result <- f()
+	}()
+	return <-result
+}
