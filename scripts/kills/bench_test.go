@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"borne/kiosk/browser"
+	"borne/scripts/stand"
 )
 
 // BenchmarkSessionEnd measures, at the real terminal, from the press that ends a
@@ -24,30 +25,30 @@ import (
 func BenchmarkSessionEnd(b *testing.B) {
 	p := newPost(b, 15*time.Minute, false)
 	ready := regexp.MustCompile(`msg="standby ready"`)
-	if _, ok := p.log.line(mark{}, time.Minute, ready); !ok {
-		b.Fatalf("no standby\n%s", p.log.tail(20))
+	if _, ok := p.log.Line(stand.Mark{}, time.Minute, ready); !ok {
+		b.Fatalf("no standby\n%s", p.log.Tail(20))
 	}
 	var wiped, again []time.Duration
 	for b.Loop() {
 		p.work()
-		from := p.log.mark()
+		from := p.log.Mark()
 		var pressed time.Time
 		for n := 0; n < 50; n++ { // the last press is the one that counts
 			pressed = time.Now()
 			p.end()
-			if _, ok := p.log.phase(from, 700*time.Millisecond, "wiping"); ok {
+			if _, ok := p.log.Phase(from, 700*time.Millisecond, "wiping"); ok {
 				break
 			}
 		}
-		at, ok := p.log.phase(from, time.Minute, "thanks")
+		at, ok := p.log.Phase(from, time.Minute, "thanks")
 		if !ok {
-			b.Fatalf("no receipt\n%s", p.log.tail(20))
+			b.Fatalf("no receipt\n%s", p.log.Tail(20))
 		}
-		next, ok := p.log.line(from, time.Minute, ready)
+		next, ok := p.log.Line(from, time.Minute, ready)
 		if !ok {
-			b.Fatalf("no standby\n%s", p.log.tail(20))
+			b.Fatalf("no standby\n%s", p.log.Tail(20))
 		}
-		wiped, again = append(wiped, p.log.step(at).at.Sub(pressed)), append(again, next.Sub(pressed))
+		wiped, again = append(wiped, p.log.Step(at).At.Sub(pressed)), append(again, next.Sub(pressed))
 		p.come(from, time.Minute, "welcome")
 	}
 	cold := coldStarts(b, p, len(again))

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"borne/scripts/stand"
 )
 
 // victim is what is killed.
@@ -50,14 +52,14 @@ func ways() []way {
 			p.reach(p.end, "ending")
 		}, stands: "welcome", timing: time.Second},
 		{state: "wiping", lead: (*post).finish, stands: "welcome", timing: 250 * time.Millisecond},
-		{state: "thanks", lead: func(p *post) { from := p.log.mark(); p.finish(); p.come(from, 60*time.Second, "thanks") }, stands: "welcome", timing: time.Second},
+		{state: "thanks", lead: func(p *post) { from := p.log.Mark(); p.finish(); p.come(from, 60*time.Second, "thanks") }, stands: "welcome", timing: time.Second},
 		{state: "closed", lead: func(p *post) { p.close() }, stands: "closed", after: func(p *post) { p.open() }},
 		{state: "quarantined", lead: func(p *post) { p.standing("quarantine", "quarantined") }, stands: "quarantined", after: func(p *post) { p.standing("lift", "welcome") }},
 		{state: "challenge", lead: func(p *post) { p.standing("quarantine", "quarantined"); p.standing("lift", "challenge") }, stands: "welcome", timing: 200 * time.Millisecond},
 		{state: "maintenance", lead: func(p *post) { p.standing("out", "maintenance") }, stands: "maintenance", after: func(p *post) { p.standing("back", "welcome") }},
 		// Right after a restart, while the machine is surveyed.
 		{state: "starting", lead: func(p *post) {
-			from := p.log.mark()
+			from := p.log.Mark()
 			p.strike(theAgent)
 			p.come(from, 40*time.Second, "starting")
 		}, stands: "welcome", timing: 300 * time.Millisecond},
@@ -71,7 +73,7 @@ func (p *post) accept() { p.t.Helper(); p.begin(); p.reach(p.key("Return"), "ope
 // work has a person's session open.
 func (p *post) work() {
 	p.t.Helper()
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.accept()
 	p.come(from, 60*time.Second, "active")
 }
@@ -81,7 +83,7 @@ func (p *post) finish() { p.t.Helper(); p.work(); p.reach(p.end, "wiping") }
 // standing sends a command and waits for the phase that it leads to.
 func (p *post) standing(command, phase string) {
 	p.t.Helper()
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.command(command)
 	p.come(from, 60*time.Second, phase)
 }
@@ -99,13 +101,13 @@ func (p *post) upload() {
 		case <-time.After(time.Second):
 		}
 	}
-	p.t.Fatalf("the session's browser uploads nothing\n%s", p.log.tail(20))
+	p.t.Fatalf("the session's browser uploads nothing\n%s", p.log.Tail(20))
 }
 
 // close gives the space hours by which it is closed now; open undoes it.
 func (p *post) close() {
 	p.t.Helper()
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.policy(func(pol map[string]any) {
 		week := make([]any, 7)
 		for i := range week {
@@ -119,7 +121,7 @@ func (p *post) close() {
 
 func (p *post) open() {
 	p.t.Helper()
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.policy(func(pol map[string]any) { section(pol, "hours")["always"] = true }, "hours")
 	p.come(from, 20*time.Second, "welcome")
 }
@@ -134,7 +136,7 @@ func (p *post) strike(victims ...victim) {
 		case theAgent:
 			pid, ok := p.agent()
 			if !ok {
-				p.t.Fatalf("no agent runs\n%s", p.log.tail(20))
+				p.t.Fatalf("no agent runs\n%s", p.log.Tail(20))
 			}
 			pids = append(pids, pid)
 		case theWarden:
@@ -163,22 +165,22 @@ func (p *post) hit(w way, victims ...victim) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.strike(victims...)
 	kill, err := ticks()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	at, died, ok := p.log.boot(from, 60*time.Second)
+	at, died, ok := p.log.Boot(from, 60*time.Second)
 	if !ok {
-		p.t.Fatalf("no agent came back after %v in %s\n%s", victims, w.state, p.log.tail(40))
+		p.t.Fatalf("no agent came back after %v in %s\n%s", victims, w.state, p.log.Tail(40))
 	}
-	if _, ok := p.log.phase(mark{phase: at}, 100*time.Second, w.stands); !ok {
-		p.t.Fatalf("after %v were killed in %s the terminal does not come to %q\n%s", victims, died, w.stands, p.log.tail(60))
+	if _, ok := p.log.Phase(stand.Mark{Phase: at}, 100*time.Second, w.stands); !ok {
+		p.t.Fatalf("after %v were killed in %s the terminal does not come to %q\n%s", victims, died, w.stands, p.log.Tail(60))
 	}
 	p.proven(w.stands == "quarantined")
 	p.gone(before, kill)
-	if now := p.log.now(); now != w.stands {
+	if now := p.log.Now(); now != w.stands {
 		p.t.Fatalf("after %v were killed in %s the terminal goes on to %q by itself", victims, died, now)
 	}
 	if w.after != nil {

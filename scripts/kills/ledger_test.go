@@ -137,7 +137,7 @@ func (p *post) proven(quarantine bool) {
 		}
 		return err
 	})
-	if n := p.log.opened(); len(p.ledger.sessions) < n {
+	if n := p.log.Opened(); len(p.ledger.sessions) < n {
 		p.t.Fatalf("%d sessions were opened, the controller knows %d", n, len(p.ledger.sessions))
 	}
 	// Each link of the chain by its digest, and what its checks showed.

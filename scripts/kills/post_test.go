@@ -29,7 +29,7 @@ const (
 type post struct {
 	t       testing.TB
 	ctx     context.Context
-	log     *logbook
+	log     *stand.Logbook
 	stand   *stand.Stand
 	http    *http.Client // of the bench
 	console *stand.Console
@@ -85,17 +85,17 @@ func newPost(t testing.TB, limit time.Duration, withWeb bool) *post {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &post{t: t, ctx: ctx, log: newLogbook(), dir: dir, dice: rand.New(rand.NewPCG(seed, 0)),
+	p := &post{t: t, ctx: ctx, log: stand.NewLogbook(), dir: dir, dice: rand.New(rand.NewPCG(seed, 0)),
 		http: &http.Client{Timeout: 10 * time.Second}, ledger: ledger{digests: map[string][]byte{}}, sent: sent}
 	t.Cleanup(func() { p.nothingLeft() }) // after Down
 	p.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: resolver, Display: "xvfb", UIDBase: uidBase,
 		Net: "10.213.62.0/24", Log: p.kept()})
 	t.Cleanup(p.stand.Down)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, p.log.tail(40))
+		t.Fatalf("%v\n%s", err, p.log.Tail(40))
 	}
 	p.login()
-	p.come(mark{}, 60*time.Second, "welcome")
+	p.come(stand.Mark{}, 60*time.Second, "welcome")
 	p.policy(func(pol map[string]any) {
 		section(pol, "network")["ca"] = roots
 		section(pol, "access")["anyBadge"] = true
@@ -140,10 +140,10 @@ func upload(sent chan<- struct{}) http.HandlerFunc {
 func section(p map[string]any, name string) map[string]any { return p[name].(map[string]any) }
 
 // come waits until the terminal is in a phase.
-func (p *post) come(from mark, within time.Duration, names ...string) {
+func (p *post) come(from stand.Mark, within time.Duration, names ...string) {
 	p.t.Helper()
-	if _, ok := p.log.phase(from, within, names...); !ok {
-		p.t.Fatalf("the terminal did not come to %v; its log ends:\n%s", names, p.log.tail(40))
+	if _, ok := p.log.Phase(from, within, names...); !ok {
+		p.t.Fatalf("the terminal did not come to %v; its log ends:\n%s", names, p.log.Tail(40))
 	}
 }
 
@@ -151,14 +151,14 @@ func (p *post) come(from mark, within time.Duration, names ...string) {
 // painted may miss a press, as it would miss a person's.
 func (p *post) reach(gesture func(), names ...string) {
 	p.t.Helper()
-	from := p.log.mark()
+	from := p.log.Mark()
 	for range 90 {
 		gesture()
-		if _, ok := p.log.phase(from, 700*time.Millisecond, names...); ok {
+		if _, ok := p.log.Phase(from, 700*time.Millisecond, names...); ok {
 			return
 		}
 	}
-	p.t.Fatalf("no gesture led to %v (last answer of the bench: %v; picture: %s); the log ends:\n%s", names, p.answer, p.picture(), p.log.tail(40))
+	p.t.Fatalf("no gesture led to %v (last answer of the bench: %v; picture: %s); the log ends:\n%s", names, p.answer, p.picture(), p.log.Tail(40))
 }
 
 // bench does a gesture at the terminal. It may be lost: a terminal that was
@@ -225,7 +225,7 @@ func (p *post) ask(method, path string, body, out any, header ...string) error {
 func (p *post) api(method, path string, body, out any, header ...string) {
 	p.t.Helper()
 	if err := p.ask(method, path, body, out, header...); err != nil {
-		p.t.Fatalf("%v\n%s", err, p.log.tail(20))
+		p.t.Fatalf("%v\n%s", err, p.log.Tail(20))
 	}
 }
 
@@ -274,7 +274,7 @@ func (p *post) eventually(what string, within time.Duration, so func() error) {
 		select {
 		case <-tick.C:
 		case <-end:
-			p.t.Fatalf("not so within %s: %s: %v\n%s", within, what, err, p.log.tail(40))
+			p.t.Fatalf("not so within %s: %s: %v\n%s", within, what, err, p.log.Tail(40))
 		}
 	}
 }

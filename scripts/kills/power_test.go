@@ -3,6 +3,8 @@ package kills
 import (
 	"testing"
 	"time"
+
+	"borne/scripts/stand"
 )
 
 // TestPowerCut cuts the power of everything in the middle of a session, then
@@ -27,21 +29,21 @@ func TestPowerCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from := p.log.mark()
+		from := p.log.Mark()
 		c.cut(before)
 		kill, err := ticks()
 		if err != nil {
 			t.Fatal(err)
 		}
-		at, died, ok := p.log.boot(from, 60*time.Second)
+		at, died, ok := p.log.Boot(from, 60*time.Second)
 		if !ok || died != "active" {
-			t.Fatalf("%s: no start after it, or not in a session (%q)\n%s", c.name, died, p.log.tail(40))
+			t.Fatalf("%s: no start after it, or not in a session (%q)\n%s", c.name, died, p.log.Tail(40))
 		}
 		// The first thing it does is to wipe.
-		if first := p.log.step(at); first.to != "wiping" {
-			t.Fatalf("%s: the terminal starts with %q", c.name, first.to)
+		if first := p.log.Step(at); first.To != "wiping" {
+			t.Fatalf("%s: the terminal starts with %q", c.name, first.To)
 		}
-		p.come(mark{phase: at}, 100*time.Second, "welcome")
+		p.come(stand.Mark{Phase: at}, 100*time.Second, "welcome")
 		p.proven(false)
 		p.gone(before, kill)
 		if n := len(p.ledger.sessions); n != i+1 || p.ledger.sessions[i].Reason != "restart" {

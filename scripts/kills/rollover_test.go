@@ -21,17 +21,17 @@ func TestKeysRollOver(t *testing.T) {
 		return said
 	}
 	for _, step := range []string{"announce", "switch", "retire"} {
-		from := p.log.mark()
+		from := p.log.Mark()
 		keys("-step", step)
 		p.eventually("the terminal has heard of "+step, 90*time.Second, func() error {
 			if said := keys(); !strings.Contains(said, "every terminal has heard") {
-				return fmt.Errorf("%s\n%s", said, p.log.tail(20))
+				return fmt.Errorf("%s\n%s", said, p.log.Tail(20))
 			}
 			return nil
 		})
 		p.come(from, 60*time.Second, "welcome")
 	}
-	from := p.log.mark()
+	from := p.log.Mark()
 	p.finish()
 	p.come(from, 60*time.Second, "welcome")
 	p.proven(false)
