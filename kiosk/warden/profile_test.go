@@ -1,8 +1,8 @@
 package warden
 
 import (
-	"net/netip"
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"testing"
 
