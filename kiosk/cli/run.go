@@ -81,6 +81,7 @@ func run(ctx context.Context, c *call) error {
 		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, scratch, x.Display(), x.Authority(agentUID))},
 		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
+		Plan:    planner(),
 		Beat:    agentLife.beat,
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})

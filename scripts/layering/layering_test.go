@@ -36,7 +36,7 @@ var may = map[string][]string{
 	"kiosk/press":   nil,                                                                                         //
 	"kiosk/stage":   nil,                                                                                         //
 	"kiosk/browser": {"controller/policy"},                                                                       // makes Chromium's policy from ours
-	"kiosk/warden":  {"controller/wire", "kiosk/sandbox"},                                                        // root: as little as can be
+	"kiosk/warden":  {"controller/wire", "controller/policy", "kiosk/sandbox"},                                   // root: as little as can be; policies, because it takes nobody's word for one
 	"kiosk/bench":   {"hw/sim"},                                                                                  // the simulator's web page
 	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
 	"kiosk/agent":   {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
