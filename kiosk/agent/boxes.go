@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/session"
@@ -84,7 +85,7 @@ func (b *boxes) ready(k key) bool {
 }
 
 // ensure makes a standby for k, in place of one that was made for another.
-func (b *boxes) ensure(ctx context.Context, k key, p Rules) error {
+func (b *boxes) ensure(ctx context.Context, k key, p policy.Policy) error {
 	b.work.Lock()
 	defer b.work.Unlock()
 	_, err := b.made(ctx, k, p)
@@ -92,7 +93,7 @@ func (b *boxes) ensure(ctx context.Context, k key, p Rules) error {
 }
 
 // made returns the standby for k. The caller holds work.
-func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
+func (b *boxes) made(ctx context.Context, k key, p policy.Policy) (*box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cannot prepare a sandbox: a wipe came before it: %w", err)
 	}
@@ -110,7 +111,7 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 			return nil, err
 		}
 	}
-	req, portal, err := b.prepare(p, k.lang)
+	req, err := b.prepare(p, k.lang)
 	if err != nil {
 		return nil, fmt.Errorf("cannot prepare a sandbox: %w", err)
 	}
@@ -128,7 +129,7 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 		sandbox.CloseAll(files)
 		return nil, errors.New("cannot prepare a sandbox: the warden named none")
 	}
-	br, err := b.open.Open(ctx, files, portal)
+	br, err := b.open.Open(ctx, files, req.Portal)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (b *boxes) clear(ctx context.Context) error {
 }
 
 // admit turns the standby into a person's session.
-func (b *boxes) admit(ctx context.Context, k key, p Rules, sess string) error {
+func (b *boxes) admit(ctx context.Context, k key, p policy.Policy, sess string) error {
 	b.work.Lock()
 	defer b.work.Unlock()
 	n, err := b.made(ctx, k, p)
@@ -220,7 +221,7 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 }
 
 // plantWithin bounds how long a wipe waits for its web canary.
-const plantWithin = time.Second
+const plantWithin = 300 * time.Millisecond
 
 // plant puts a marker where pages of the session's browser keep things, so that
 // the wipe has something known to look for. It gives the marker, or nothing

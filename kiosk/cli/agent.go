@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"borne/controller/policy"
@@ -18,6 +19,7 @@ import (
 	"borne/kiosk/bench"
 	"borne/kiosk/config"
 	"borne/kiosk/journal"
+	"borne/kiosk/notify"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
 	"borne/kiosk/stage"
@@ -25,26 +27,37 @@ import (
 	"borne/ui/terminal"
 )
 
-// wardenFD is the warden's socket, as it starts the agent.
-const wardenFD = 3
+const (
+	// wardenFD is the warden's socket, as it starts the agent.
+	wardenFD = 3
+	// doorFile, in the run folder, is where an agent that is a unit of its own collects its end.
+	doorFile = "agent.sock"
+	// doorLimit is how long that agent asks there: longer than a warden takes to
+	// destroy what an earlier one left.
+	doorLimit = time.Minute
+	// setupLimit is how long the warden may take to say what there is to work with.
+	setupLimit = 30 * time.Second
+)
 
 // enrolledEvery is how often an agent that is not enrolled looks whether it is.
 const enrolledEvery = 3 * time.Second
 
 // runAgent is the unprivileged role. It assembles the parts that agent.Agent
-// works with; only the warden starts it.
+// works with. The warden starts it, or the service manager does, beside the warden.
 func runAgent(ctx context.Context, c *call) error {
-	text, simulated := inherited(environ(os.Environ()))
-	var err error
-	if c.cfg, err = config.Parse([]byte(text), simulated); err != nil {
-		return err
-	}
-	c.log = newLog(c.Stderr, c.cfg.LogJSON, c.cfg.LogLevel).With("role", "agent")
-	client, err := sandbox.NewClient(os.NewFile(wardenFD, "warden"))
+	manager := notify.FromEnv()
+	client, setup, err := reachWarden(ctx, c.flag("door"))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	if c.cfg, err = config.Parse(setup.Config, setup.Sim); err != nil {
+		return err
+	}
+	if err := os.Setenv("TMPDIR", setup.Scratch); err != nil {
+		return fmt.Errorf("cannot use the folder for passing files: %w", err)
+	}
+	c.log = newLog(c.Stderr, c.cfg.LogJSON, c.cfg.LogLevel).With("role", "agent")
 	// What follows must outlive ctx: when it ends, the agent still wipes and shows it.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -54,7 +67,7 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	}
 	defer j.Close()
-	st, err := stage.Open(life, stage.Config{Display: os.Getenv("DISPLAY"), Authority: os.Getenv("XAUTHORITY"), BarHeight: shell.BarHeight, Log: c.log})
+	st, err := stage.Open(life, stage.Config{Display: setup.Display, Authority: setup.Authority, BarHeight: shell.BarHeight, Log: c.log})
 	if err != nil {
 		return err
 	}
@@ -106,7 +119,18 @@ func runAgent(ctx context.Context, c *call) error {
 		p.Fault = wire.OutBrowser
 	}
 	// Without a browser nothing will ever be shown; being up is then to tell staff so.
-	p.Beat = beat(life, client, func() bool { return srv.Connected() || p.Fault == wire.OutBrowser })
+	up := sync.OnceFunc(func() {
+		if err := manager.Send(notify.Ready); err != nil {
+			c.log.Warn("service manager not told", "err", err)
+		}
+	})
+	p.Beat = beat(life, client, func() bool {
+		shown := srv.Connected() || p.Fault == wire.OutBrowser
+		if shown {
+			up()
+		}
+		return shown
+	})
 	cfg := agent.Config{Build: c.Version, Boot: bootID(), Machine: machine(firmware()...), Sim: c.cfg.Sim, State: c.cfg.State, Log: c.log}
 
 	var hardware *sim.Bench
@@ -143,11 +167,6 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	default:
 		cfg.Terminal, cfg.SignKeys = id.Terminal, id.Verifiers()
-		if id.KeySet != nil { // the warden follows a rollover before it is asked for anything by new keys
-			if _, _, err := client.Do(life, sandbox.Request{Believe: &sandbox.Believe{Keys: *id.KeySet}}); err != nil {
-				c.log.Error("the warden does not believe the controller's keys", "err", err)
-			}
-		}
 		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
 			return err
 		}
@@ -160,6 +179,38 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// reachWarden connects to the warden that started this process, or to the one
+// behind door, and asks what there is to work with.
+func reachWarden(ctx context.Context, door string) (*sandbox.Client, sandbox.Setup, error) {
+	var f *os.File
+	if door == "" {
+		f = os.NewFile(wardenFD, "warden")
+	} else {
+		wait, cancel := context.WithTimeout(ctx, doorLimit)
+		defer cancel()
+		var err error
+		if f, err = sandbox.Collect(wait, door); err != nil {
+			return nil, sandbox.Setup{}, err
+		}
+	}
+	client, err := sandbox.NewClient(f)
+	if err != nil {
+		return nil, sandbox.Setup{}, err
+	}
+	wait, cancel := context.WithTimeout(ctx, setupLimit)
+	defer cancel()
+	a, files, err := client.Do(wait, sandbox.Request{Start: &sandbox.Start{}})
+	sandbox.CloseAll(files)
+	if err == nil && a.Setup == nil {
+		err = errors.New("cannot start: the warden does not say what there is to work with")
+	}
+	if err != nil {
+		client.Close()
+		return nil, sandbox.Setup{}, err
+	}
+	return client, *a.Setup, nil
 }
 
 // enrolled ends, with an error that has the agent started again, once there is

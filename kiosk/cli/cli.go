@@ -122,7 +122,12 @@ func (cmd command) start(ctx context.Context, env Env) error {
 		path = c.flags.String("config", config.Path, "")
 		sim = c.flags.Bool("sim", false, "")
 	}
-	if cmd.name == "enrol" {
+	switch cmd.name {
+	case "run":
+		c.flags.Bool("apart", false, "")
+	case roleAgent:
+		c.flags.String("door", "", "")
+	case "enrol":
 		c.flags.String("controller", "", "")
 	}
 	if cmd.name == "press" {
@@ -152,6 +157,9 @@ func (cmd command) start(ctx context.Context, env Env) error {
 }
 
 func (c *call) flag(name string) string { return c.flags.Lookup(name).Value.String() }
+
+// apart tells that the agent is a unit of its own, and no child of the warden's.
+func (c *call) apart() bool { return c.flag("apart") == "true" }
 
 // load reads the file. Without one, and without naming one, the defaults do.
 func load(path string, sim bool) ([]byte, config.Config, error) {
@@ -186,7 +194,7 @@ func usageText() string {
 			fmt.Fprintf(&b, "  %-20s %s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
 		}
 	}
-	fmt.Fprintf(&b, "\n  -config FICHIER      configuration (%s)\n  -sim                 matériel simulé, pour essayer\n  -controller ADRESSE  avec enrol : https://hôte[:port]\n", config.Path)
+	fmt.Fprintf(&b, "\n  -config FICHIER      configuration (%s)\n  -sim                 matériel simulé, pour essayer\n  -apart               avec run : l'agent est un service à part (borne-agent)\n  -controller ADRESSE  avec enrol : https://hôte[:port]\n", config.Path)
 	return b.String()
 }
 

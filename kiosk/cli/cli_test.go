@@ -145,15 +145,3 @@ func TestMachine(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestAgentTakesItsConfigurationOutOfTheEnvironment(t *testing.T) {
-	t.Setenv(configEnv, "log = \"json\"")
-	t.Setenv("BORNE_SIM", "1")
-	text, sim := inherited(environ(os.Environ()))
-	if text != "log = \"json\"" || !sim {
-		t.Errorf("%q, %v", text, sim)
-	}
-	if os.Getenv(configEnv) != "" || os.Getenv("BORNE_SIM") != "" {
-		t.Error("children would inherit it")
-	}
-}

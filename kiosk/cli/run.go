@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"time"
 
 	"borne/hw/clock"
 	"borne/kiosk/notify"
+	"borne/kiosk/sandbox"
 	"borne/kiosk/stage"
 	"borne/kiosk/warden"
 )
-
-// configEnv carries the configuration to the agent: its file may hold the
-// proxy's password, and only root reads it.
-const configEnv = "BORNE_CONFIG"
 
 // run is the warden: it starts the display and the agent, and guards the sandboxes.
 func run(ctx context.Context, c *call) error {
@@ -43,10 +40,10 @@ func run(ctx context.Context, c *call) error {
 	}
 	// The agent's passing files lie where the wipe expects them, and go with each start.
 	scratch := filepath.Join(c.cfg.Run, "agent")
-	if err := os.RemoveAll(scratch); err != nil {
-		return fmt.Errorf("cannot clear the agent's passing files: %w", err)
-	}
 	if err := ownFolder(scratch, c.cfg.UIDBase); err != nil {
+		return err
+	}
+	if err := empty(scratch); err != nil {
 		return err
 	}
 	agentUID, shellUID := c.cfg.UIDBase, c.cfg.UIDBase+1
@@ -68,20 +65,28 @@ func run(ctx context.Context, c *call) error {
 		case <-alive.Done():
 		}
 	}()
-	agentLife := newPulse(clock.NewMonotonic().Now, func() { // its first screen is there: the terminal is up
-		c.log.Info("ready")
+	ready := sync.OnceFunc(func() {
 		if err := n.Send(notify.Ready); err != nil {
 			c.log.Warn("service manager not told", "err", err)
 		}
 	})
+	agentLife := newPulse(clock.NewMonotonic().Now, func() { // its first screen is there: the terminal is up
+		c.log.Info("ready")
+		ready()
+	})
+	who := warden.Agent{Argv: []string{"/proc/self/exe", roleAgent}, Env: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/"}}
+	if c.apart() {
+		// This service is up when the agent's may start; that one is, when its first screen is shown.
+		who = warden.Agent{Door: filepath.Join(c.cfg.Run, doorFile), Open: ready}
+	}
+	who.Setup = sandbox.Setup{Config: c.text, Sim: c.cfg.Sim, Display: x.Display(), Authority: x.Authority(agentUID), Scratch: scratch}
 	go n.Watch(ctx, agentLife.well)
 	err = warden.Run(ctx, warden.Config{
 		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
 		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
-		Agent:   warden.Command{Argv: []string{"/proc/self/exe", roleAgent}, Env: agentEnv(c, scratch, x.Display(), x.Authority(agentUID))},
+		Agent:   who,
 		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
-		Plan:    planner(),
 		Beat:    agentLife.beat,
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})
@@ -104,30 +109,15 @@ func alone(state string) error {
 	return nil
 }
 
-// agentEnv is the agent's whole environment.
-func agentEnv(c *call, scratch, display, authority string) []string {
-	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/", "TMPDIR=" + scratch, "DISPLAY=" + display, "XAUTHORITY=" + authority, configEnv + "=" + string(c.text)}
-	if c.cfg.Sim {
-		env = append(env, "BORNE_SIM=1")
-	}
-	return env
-}
-
-// inherited takes the configuration out of the environment, so that no child
-// of this process gets it.
-func inherited(env map[string]string) (text string, sim bool) {
-	text, sim = env[configEnv], env["BORNE_SIM"] == "1"
-	for _, k := range []string{configEnv, "BORNE_SIM"} {
-		os.Unsetenv(k)
-	}
-	return text, sim
-}
-
-func environ(list []string) map[string]string {
-	m := map[string]string{}
+// empty clears a folder. The folder itself stays: the unit of the agent shows
+// it to the agent alone.
+func empty(dir string) error {
+	list, err := os.ReadDir(dir)
 	for _, e := range list {
-		k, v, _ := strings.Cut(e, "=")
-		m[k] = v
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 	}
-	return m
+	if err != nil {
+		return fmt.Errorf("cannot clear %s: %w", dir, err)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package warden
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,12 +25,8 @@ func wardenChild(dir string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	c := lightConfigIn(dir, 2)
-	c.Agent = Command{Argv: []string{"/proc/self/exe", "agent-child", c.State + "/agent"}, Env: []string{"PATH=/usr/bin:/bin"}}
+	c.Agent = Agent{Argv: []string{"/proc/self/exe", "agent-child", c.State + "/agent"}, Env: []string{"PATH=/usr/bin:/bin"}}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := Trust(c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	if err := Run(ctx, c); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -64,10 +59,7 @@ func agentChild(dir string) int {
 	st, _ := os.ReadFile("/proc/self/status")
 	os.WriteFile(dir+"/status", st, 0o600)
 	tell("started")
-	p, err := signedPolicy(controllerKey())
-	if err != nil {
-		return 1
-	}
+	p := lightPrepare()
 	tell("preparing")
 	a := run(sandbox.Request{Prepare: &p})
 	if b, err := json.Marshal(a.Sandbox); err == nil {

@@ -79,6 +79,8 @@ func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
 		if w.c.Beat != nil {
 			w.c.Beat(r.Beat.Shown)
 		}
+	case r.Start != nil:
+		return sandbox.Answer{Setup: &w.c.Agent.Setup}, true
 	case r.Power != nil:
 		if !w.c.Sim { // this is root's own word, not the agent's
 			w.c.Log.Warn("a verb failed", "error", errPower)
@@ -161,7 +163,7 @@ func (w *warden) handle(ctx context.Context, r sandbox.Request) (a sandbox.Answe
 	switch {
 	case r.Prepare != nil:
 		if err = ctx.Err(); err == nil {
-			a.Sandbox, files, err = w.ordered(ctx, *r.Prepare)
+			a.Sandbox, files, err = w.prepare(ctx, *r.Prepare)
 		}
 	case r.Admit != nil:
 		a.Sandbox, err = w.admit(ctx, *r.Admit)
@@ -186,8 +188,6 @@ func (w *warden) handle(ctx context.Context, r sandbox.Request) (a sandbox.Answe
 		}
 	case r.CSR != nil:
 		a.CSR, err = w.ledger.csr()
-	case r.Believe != nil:
-		err = w.believe(*r.Believe)
 	}
 	if err != nil {
 		w.c.Log.Warn("a verb failed", "error", err)

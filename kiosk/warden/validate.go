@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"borne/kiosk/sandbox"
 )
 
 // What an id, a language and a keyboard may look like. Compiled once: they are
@@ -29,7 +31,7 @@ const (
 )
 
 // defaultLimits hold for whatever a request leaves at zero.
-var defaultLimits = Limits{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400}
+var defaultLimits = sandbox.Limits{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400}
 
 func checkID(what, id string) error {
 	if !idShape.MatchString(id) {
@@ -38,7 +40,7 @@ func checkID(what, id string) error {
 	return nil
 }
 
-func checkPlan(p *Plan) error {
+func checkPrepare(p *sandbox.Prepare) error {
 	if p.Lang == "" {
 		p.Lang = "fr"
 	}
@@ -133,7 +135,7 @@ func checkPolicy(b []byte) error {
 }
 
 // checkNetwork turns the names in n into parsed values.
-func (w *warden) checkNetwork(n Network) (rules, error) {
+func (w *warden) checkNetwork(n sandbox.Network) (rules, error) {
 	r := rules{resolver: w.c.Resolver}
 	var err error
 	if n.Resolver != "" {

@@ -49,7 +49,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer closeAll()
-	if len(w.c.Agent.Argv) == 0 {
+	if w.c.Agent.none() {
 		return errors.New("cannot start: no agent is configured")
 	}
 	return w.superviseAgent(ctx)
@@ -138,7 +138,7 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 			w.c.Log.Error("forwarding of packets is left on", "error", err)
 		}
 	})
-	if len(c.Agent.Argv) > 0 {
+	if !c.Agent.none() {
 		if err := os.MkdirAll(c.State+"/agent", 0o700); err != nil {
 			return fail(fmt.Errorf("cannot make the agent's folder: %w", err))
 		}

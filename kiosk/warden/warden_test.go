@@ -2,7 +2,6 @@ package warden
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
 )
@@ -32,6 +30,10 @@ func TestMain(m *testing.M) {
 			os.Exit(pressChild(os.Args[2:]))
 		case "filter-child":
 			os.Exit(filterChild())
+		case "caller-child":
+			os.Exit(callerChild(os.Args[2]))
+		case "false-door-child":
+			os.Exit(falseDoorChild(os.Args[2]))
 		case "agent-child":
 			os.Exit(agentChild(os.Args[2]))
 		}
@@ -62,22 +64,7 @@ func lightConfig(t testing.TB, n int) Config {
 func lightConfigIn(dir string, n int) Config {
 	return Config{State: dir + "/state", Run: dir + "/run", UIDBase: 300000 + 100*n, Net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(n), 0}), 24),
 		Resolver: netip.MustParseAddr("192.0.2.53"), Programs: sleeper, ShellPrograms: sleeper, Build: "test",
-		Places: []string{dir, "/dev/shm"}, Plan: func(p policy.Policy, lang string) (Plan, error) {
-			plan := lightPlan()
-			plan.Profile, plan.Lang = p.Profile, lang
-			return plan, nil
-		}}
-}
-
-// controllerKey signs the policies of these tests.
-func controllerKey() ed25519.PrivateKey {
-	return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-}
-
-// signedPolicy asks for a standby by a policy of the tests' controller.
-func signedPolicy(key ed25519.PrivateKey) (sandbox.Prepare, error) {
-	e, err := wire.Seal(key, wire.DomainPolicy, policy.Policy{Version: 1, Profile: "open"})
-	return sandbox.Prepare{Policy: e, Lang: "fr", Width: 800, Height: 600}, err
+		Places: []string{dir, "/dev/shm"}}
 }
 
 func testLog(t testing.TB) *slog.Logger {
@@ -97,14 +84,14 @@ func openTest(t testing.TB, c Config) *warden {
 	return w
 }
 
-func lightPlan() Plan {
-	return Plan{Profile: "open", Lang: "fr", Browser: []byte("{}"), Home: "about:blank", Width: 800, Height: 600,
-		Limits: Limits{MemoryMB: 128, TmpfsMB: 16, MaxProcs: 32}}
+func lightPrepare() sandbox.Prepare {
+	return sandbox.Prepare{Profile: "open", Lang: "fr", Browser: []byte("{}"), Home: "about:blank", Width: 800, Height: 600,
+		Limits: sandbox.Limits{MemoryMB: 128, TmpfsMB: 16, MaxProcs: 32}}
 }
 
 func mustPrepare(t testing.TB, w *warden) *sandbox.Info {
 	t.Helper()
-	info, files, err := w.prepare(t.Context(), lightPlan())
+	info, files, err := w.prepare(t.Context(), lightPrepare())
 	if err != nil {
 		t.Fatal(err)
 	}

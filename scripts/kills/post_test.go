@@ -42,7 +42,7 @@ type post struct {
 
 // newPost starts everything, with a web of the test's own if asked for: what a
 // session uploads there never ends.
-func newPost(t testing.TB, limit time.Duration, withWeb bool) *post {
+func newPost(t testing.TB, limit time.Duration, withWeb bool, changes ...func(*stand.Options)) *post {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: a terminal's sandboxes need root")
@@ -88,8 +88,11 @@ func newPost(t testing.TB, limit time.Duration, withWeb bool) *post {
 	p := &post{t: t, ctx: ctx, log: stand.NewLogbook(), dir: dir, dice: rand.New(rand.NewPCG(seed, 0)),
 		http: &http.Client{Timeout: 10 * time.Second}, ledger: ledger{digests: map[string][]byte{}}, sent: sent}
 	t.Cleanup(func() { p.nothingLeft() }) // after Down
-	p.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: resolver, Display: "xvfb", UIDBase: uidBase,
-		Net: "10.213.62.0/24", Log: p.kept()})
+	opt := stand.Options{Dir: dir, Bin: bin, Resolver: resolver, Display: "xvfb", UIDBase: uidBase, Net: "10.213.62.0/24", Log: p.kept()}
+	for _, change := range changes {
+		change(&opt)
+	}
+	p.stand, err = stand.Up(ctx, opt)
 	t.Cleanup(p.stand.Down)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, p.log.Tail(40))

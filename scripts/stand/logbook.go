@@ -158,6 +158,13 @@ func (l *Logbook) Opened() int {
 	return n
 }
 
+// Since is what was logged from the mark on.
+func (l *Logbook) Since(from Mark) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines[from.Line:], "\n")
+}
+
 // Tail is the last n lines.
 func (l *Logbook) Tail(n int) string {
 	l.mu.Lock()

@@ -6,6 +6,7 @@ package stand
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,6 +27,7 @@ type Options struct {
 	Bin      string // folder of borne-controller and borne-kiosk
 	Resolver string // DNS server of the sessions; empty: the machine's own
 	Display  string // see the terminal's configuration; empty: "auto"
+	Apart    bool   // the agent is started beside the terminal, as its unit does
 	UIDBase  int    // accounts of the terminal; 0: the default
 	Net      string // network of the sessions; empty: the default
 	Console  int    // port of the console; 0: a free one
@@ -39,6 +42,7 @@ type Stand struct {
 	opt        Options
 	controller *process
 	terminal   *process
+	agent      *process // nil unless it is apart
 
 	ConsoleURL string
 	BenchURL   string
@@ -183,11 +187,31 @@ func (s *Stand) enrol(ctx context.Context) error {
 
 func (s *Stand) startTerminal(ctx context.Context) error {
 	s.opt.Progress("Le poste démarre…")
-	s.terminal = newProcess("borne-kiosk", s.opt.Log, nil, filepath.Join(s.opt.Bin, "borne-kiosk"), "run", "-config", s.path("kiosk.toml"))
+	words := []string{filepath.Join(s.opt.Bin, "borne-kiosk"), "run", "-config", s.path("kiosk.toml")}
+	if s.opt.Apart {
+		words = append(words, "-apart")
+	}
+	s.terminal = newProcess("borne-kiosk", s.opt.Log, nil, words...)
 	if err := s.terminal.start(); err != nil {
 		return err
 	}
+	if s.opt.Apart {
+		s.agent = newProcess("borne-agent", s.opt.Log, nil, append(s.Humbly(), filepath.Join(s.opt.Bin, "borne-kiosk"), "agent", "-door", s.path("run/agent.sock"))...)
+		if err := s.agent.start(); err != nil {
+			return err
+		}
+	}
 	return await(ctx, s.BenchURL+"/sim/state", "the terminal")
+}
+
+// Program is the path of one of the two programs.
+func (s *Stand) Program(name string) string { return filepath.Join(s.opt.Bin, name) }
+
+// Humbly begins a command line that runs as the agent does: as its user, and
+// unable to gain a privilege.
+func (s *Stand) Humbly() []string {
+	uid := strconv.Itoa(cmp.Or(s.opt.UIDBase, 61000))
+	return []string{"setpriv", "--reuid=" + uid, "--regid=" + uid, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"}
 }
 
 // LoginLink makes a one-time link to the console.
@@ -205,6 +229,14 @@ func (s *Stand) KillController() error { return s.controller.kill() }
 
 // Pids of the two programs that this stand runs.
 func (s *Stand) Pids() (controller, terminal int) { return s.controller.pid(), s.terminal.pid() }
+
+// Agent is the pid of an agent that is apart; 0 when none is.
+func (s *Stand) Agent() int {
+	if s.agent == nil {
+		return 0
+	}
+	return s.agent.pid()
+}
 
 // await asks the address until it answers 200, or ctx ends.
 func await(ctx context.Context, url, who string) error {
@@ -235,6 +267,9 @@ func await(ctx context.Context, url, who string) error {
 
 // Down ends both in order: the terminal first, so that its last wipe is told.
 func (s *Stand) Down() {
+	if s.agent != nil {
+		s.agent.end(100 * time.Second) // its unit stops before the terminal's does
+	}
 	if s.terminal != nil {
 		s.terminal.end(100 * time.Second) // a session that ends waits for its wipe
 	}

@@ -1,0 +1,34 @@
+# Makes a small machine out of this one and becomes its systemd: the same files below a
+# layer in memory, and the shipped units. Run in namespaces of its own by boot_test.go.
+#   boot.sh FOLDER PACKAGE PROGRAM
+set -eu
+at=$1 package=$2 program=$3
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$at"
+mkdir "$at/upper" "$at/work" "$at/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$at/upper,workdir=$at/work" "$at/root"
+cd "$at/root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount --rbind /dev dev
+for d in run tmp var/tmp var/lib dev/shm; do mount -t tmpfs -o mode=1777 tmpfs $d; done
+chmod 755 run var/lib
+mkdir -m 1777 tmp/.X11-unix
+cp "$program" usr/local/bin/borne-kiosk
+rm -rf etc/systemd/system etc/borne
+mkdir -p etc/systemd/system etc/borne
+cp "$package"/borne-kiosk.service "$package"/borne-agent.service etc/systemd/system/
+systemd-sysusers --root="$PWD" - <"$package/sysusers.d/borne.conf"
+printf 'display = "xvfb"\n' >etc/borne/kiosk.toml
+# Nothing else of the machine's is started: its own services reach its kernel's settings.
+for t in sysinit basic; do printf '[Unit]\nDescription=nothing\n' >etc/systemd/system/$t.target; done
+printf '[Unit]\nWants=borne-kiosk.service\nAllowIsolate=yes\n' >etc/systemd/system/test.target
+for u in borne-kiosk borne-agent; do
+	mkdir etc/systemd/system/$u.service.d
+	printf '[Service]\nStandardOutput=append:/run/%s.log\nStandardError=inherit\n' $u >etc/systemd/system/$u.service.d/log.conf
+done
+ip link set lo up
+pivot_root . mnt
+umount -l /mnt
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=test.target --log-target=console --show-status=false
