@@ -51,6 +51,7 @@ const (
 	opSpacePolicy  = "space-policy"
 	opPutSpace     = "put-space-policy"
 	opReport       = "site-report"
+	opCertify      = "certify-site"
 	opCreateSite   = "create-site"
 	opCreateSpace  = "create-space"
 	opAudit        = "audit"
@@ -92,6 +93,7 @@ func Table() map[string]Access {
 		opSpacePolicy: {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui, rec, dpo)},
 		opPutSpace:    {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui)},
 		opReport:      {get, "/api/sites/{id}/report", ScopeSite, all},
+		opCertify:     {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
 		opCreateSite:  {post, "/api/sites", ScopeAll, r(adm)},
 		opCreateSpace: {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
 		opAudit:       {get, "/api/audit", ScopeAny, r(adm, dpo)},

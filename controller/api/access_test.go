@@ -21,7 +21,7 @@ func matrix() map[string]string {
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr",
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acbrd", "PUT /api/sites/{id}/policy": "acb",
 		"GET /api/spaces/{id}/policy": "acbrd", "PUT /api/spaces/{id}/policy": "acb", "GET /api/sites/{id}/report": "acbrdo",
-		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "GET /api/inventory": "ad",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad",
 	}
 }
 
@@ -104,7 +104,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
 		"PUT /api/sites/{id}/policy":        hours, "PUT /api/spaces/{id}/policy": hours,
 		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
-		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"},
+		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a"}
 	n := 0

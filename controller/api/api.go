@@ -57,6 +57,11 @@ type Publisher interface {
 	Publish(ctx context.Context, site, space string) error
 }
 
+// Sealer signs a certificate with the controller's key.
+type Sealer interface {
+	SignCertificate(payload []byte) wire.Envelope
+}
+
 // Config is what the API is made of.
 type Config struct {
 	Store     store.Store
@@ -64,6 +69,7 @@ type Config struct {
 	Live      Live
 	Orders    Orders
 	Publisher Publisher
+	Sealer    Sealer
 	Inventory []store.Field // of every table, those of other rooms included
 	Files     fs.FS         // the console, built; nil for the API alone
 	Heartbeat time.Duration // of the live feed; 15 seconds

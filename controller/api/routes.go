@@ -55,6 +55,7 @@ func (a *API) routes() error {
 		register(a, opSpacePolicy, "A space's policy", http.StatusOK, a.spacePolicy),
 		register(a, opPutSpace, "Change a space's policy", http.StatusOK, a.putSpacePolicy),
 		register(a, opReport, "A site's figures", http.StatusOK, a.report),
+		register(a, opCertify, "Certify a site's month: what its terminals proved, verified anew and signed", http.StatusCreated, a.certify),
 		register(a, opCreateSite, "Create a site", http.StatusCreated, a.createSite),
 		register(a, opCreateSpace, "Create a space", http.StatusCreated, a.createSpace),
 		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),

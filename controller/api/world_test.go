@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -95,6 +96,14 @@ func (w *world) Publish(_ context.Context, site, space string) error {
 	return nil
 }
 
+// SignCertificate implements Sealer.
+func (w *world) SignCertificate(payload []byte) wire.Envelope {
+	return wire.SealBytes(certKey, wire.DomainCertificate, payload)
+}
+
+// certKey signs the certificates of the tests.
+var certKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
+
 func start(t *testing.T) *world {
 	t.Helper()
 	st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
@@ -109,7 +118,7 @@ func start(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Publisher: w, Inventory: inv, Now: now,
+	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Publisher: w, Sealer: w, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})

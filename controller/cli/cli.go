@@ -61,6 +61,7 @@ func commands() []command {
 		{"keys", "[-step announce|switch|retire|abandon [-leave]]", "say where a rollover of root and signing key stands, or take its next step", keys},
 		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},
 		{"audit verify", "[-head number:hash]", "verify the audit's chain", auditVerify},
+		{"certificate verify", "[-file file] [-digest text]", "verify a month's certificate: its file, or the digest printed on it", certificateVerify},
 		{"seed-demo", "", "add a small demonstration fleet (only with demo = true)", ask(server.OpSeedDemo)},
 		{"config", "", "print a commented configuration", printConfig},
 		{"openapi", "", "print the console API's OpenAPI 3.1 document", openapi},
@@ -87,7 +88,7 @@ func Run(ctx context.Context, args []string, io IO) int {
 	}
 	fmt.Fprintln(io.Err, "usage: borne-controller <command> [flags]; each command has -h")
 	for _, c := range all {
-		fmt.Fprintf(io.Err, "  %-15s %s\n", c.name, c.help)
+		fmt.Fprintf(io.Err, "  %-18s %s\n", c.name, c.help)
 	}
 	return ExitUsage
 }

@@ -114,6 +114,20 @@ func TestOperations(t *testing.T) {
 	s.ok("audit", "verify", "-head", head)
 	s.fails(cli.ExitFound, "does not hold", "audit", "verify", "-head", "99"+head[strings.Index(head, ":"):])
 
+	paper := filepath.Join(filepath.Dir(s.config), "c.json")
+	s.fails(cli.ExitUsage, "give -file or -digest", "certificate", "verify")
+	s.fails(cli.ExitError, "cannot read the certificate", "certificate", "verify", "-file", paper)
+	if err := os.WriteFile(paper, []byte(`{"kid":"x","domain":"borne/certificate/1","payload":"e30=","sig":""}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(cli.ExitFound, "no entry of the audit", "certificate", "verify", "-file", paper)
+	if err := os.WriteFile(paper, []byte(`%PDF-1.7`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(cli.ExitFound, "no certificate of this controller", "certificate", "verify", "-file", paper)
+	s.fails(cli.ExitError, "cannot read the digest", "certificate", "verify", "-digest", "abc")
+	s.fails(cli.ExitFound, "no entry of the audit", "certificate", "verify", "-digest", strings.Repeat("ab ", 32))
+
 	file := filepath.Join(filepath.Dir(s.config), "b.tar")
 	s.fails(cli.ExitUsage, "give -out", "backup")
 	if out := s.ok("backup", "-out", file); !strings.Contains(out, "private keys") {

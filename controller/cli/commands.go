@@ -149,6 +149,33 @@ func keys(ctx context.Context, e *env, args []string) error {
 	return e.do(ctx, c, server.OpKeys, map[string]string{"step": *step, "leave": strconv.FormatBool(*leave)})
 }
 
+// maxCertificate bounds the file of a certificate.
+const maxCertificate = 1 << 20
+
+func certificateVerify(ctx context.Context, e *env, args []string) error {
+	name := e.flags.String("file", "", "the file that the console handed out with the certificate")
+	digest := e.flags.String("digest", "", "the digest that the paper bears")
+	c, err := e.load(args)
+	if err != nil {
+		return err
+	}
+	ask := map[string]string{"digest": *digest}
+	switch {
+	case *name != "":
+		b, err := os.ReadFile(*name)
+		if err != nil {
+			return fmt.Errorf("cannot read the certificate: %w", err)
+		}
+		if len(b) > maxCertificate {
+			return fmt.Errorf("cannot read the certificate: %s is larger than any is", *name)
+		}
+		ask["file"] = string(b)
+	case *digest == "":
+		return fmt.Errorf("%w: give -file or -digest, or both", errUsage)
+	}
+	return e.do(ctx, c, server.OpCertify, ask)
+}
+
 func backup(ctx context.Context, e *env, args []string) (err error) {
 	out := e.flags.String("out", "", "file to write; it holds the controller's keys: keep it as you keep them")
 	c, err := e.load(args)

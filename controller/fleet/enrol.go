@@ -203,6 +203,7 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 			return err
 		}
 		retire(&t, "")
+		remember(&t)
 		t.Row.Chain, t.Row.Owes, t.Row.OwedFor, t.Row.Challenge = wire.ChainHead{}, "", 0, ""
 		t.Row.Reason, t.Row.Detail = "", ""
 	} else {

@@ -298,6 +298,12 @@ func TestReplace(t *testing.T) {
 	late, err := old.dial() // it has yet to say hello
 	must(t, err)
 	defer late.Close()
+	var first ed25519.PublicKey
+	w.decide(func(tx store.Tx) error {
+		it, err := store.Get[store.Terminal](tx, old.resp.Terminal)
+		first = it.Row.ReceiptKey
+		return err
+	})
 	fresh := newTerminal(w)
 	if got := fresh.enrol(w.code(old.resp.Terminal, time.Now().Add(time.Hour)), fresh.request(), nil); got != "" {
 		t.Fatal(got)
@@ -324,6 +330,9 @@ func TestReplace(t *testing.T) {
 		it, err := store.Get[store.Terminal](tx, old.resp.Terminal)
 		if it.Row.State != store.StateActive {
 			t.Errorf("the terminal is %s for %s", it.Row.State, it.Row.Reason)
+		}
+		if len(it.Row.PastKeys) != 1 || bytes.Equal(it.Row.PastKeys[0], it.Row.ReceiptKey) || wire.KeyID(it.Row.PastKeys[0]) != wire.KeyID(first) {
+			t.Error("nothing verifies the receipts of the old hardware any more")
 		}
 		return err
 	})

@@ -67,6 +67,18 @@ func retire(t *store.Item[store.Terminal], but string) {
 	t.Row.Revoked = t.Row.Revoked[max(0, len(t.Row.Revoked)-maxRevoked):]
 }
 
+// maxPast is how many receipt keys of replaced hardware are remembered.
+const maxPast = 64
+
+// remember keeps the receipt key of the hardware that is replaced: its receipts
+// are verified again for as long as they are kept.
+func remember(t *store.Item[store.Terminal]) {
+	if len(t.Row.ReceiptKey) > 0 {
+		t.Row.PastKeys = append(t.Row.PastKeys, t.Row.ReceiptKey)
+		t.Row.PastKeys = t.Row.PastKeys[max(0, len(t.Row.PastKeys)-maxPast):]
+	}
+}
+
 // settle makes the certificate that a terminal connects with its only one, when
 // it is the newest: the one before was kept in case the answer was lost. It
 // tells whether t changed.

@@ -208,6 +208,11 @@ func (p *PKI) Signer() string { return wire.KeyID(p.signer().Public().(ed25519.P
 
 func (p *PKI) signer() ed25519.PrivateKey { return p.ring.Load().active().sign }
 
+// SignCertificate signs a monthly certificate, as it is.
+func (p *PKI) SignCertificate(payload []byte) wire.Envelope {
+	return wire.SealBytes(p.signer(), wire.DomainCertificate, payload)
+}
+
 // BadgeKey returns the key of h1 for a group of sites, derived so that one
 // group's key tells nothing of another's.
 func (p *PKI) BadgeKey(group string) []byte { return mac(p.badge, "group", group) }

@@ -43,14 +43,15 @@ const (
 	OpAudit    = "audit-verify"    // head
 	OpCheck    = "check"
 	OpSeedDemo = "seed-demo"
-	OpKeys     = "keys" // step, leave
+	OpKeys     = "keys"               // step, leave
+	OpCertify  = "certificate-verify" // file: its content; or digest: as it is printed
 )
 
 // Do executes one request.
 func (c *core) Do(ctx context.Context, r Request) Reply {
 	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
 		OpLink: c.link, OpDisable: c.disable, OpEnrol: c.enrolCode, OpRevoke: c.revoke, OpAudit: c.auditVerify,
-		OpCheck: c.check, OpSeedDemo: c.seedDemo, OpKeys: c.rollover,
+		OpCheck: c.check, OpSeedDemo: c.seedDemo, OpKeys: c.rollover, OpCertify: c.certificateVerify,
 	}[r.Op]
 	if !ok {
 		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}
@@ -289,13 +290,16 @@ func (c *core) consoleURL() string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
+// maxRequest bounds a request: a certificate's file is the largest.
+const maxRequest = 4 << 20
+
 // control serves the administrator's socket. Who may open it owns the machine
 // or runs the controller: it lies in a folder of mode 0700 and is 0600 itself.
 func (c *core) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		var req Request
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&req); err != nil {
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req); err != nil {
 			http.Error(w, "cannot read the request", http.StatusBadRequest)
 			return
 		}

@@ -75,6 +75,7 @@ type Terminal struct {
 	Revoked    []string  `json:"revoked,omitempty" inventory:"certificates that no longer open anything;none-personal;life"`
 	ReceiptKey []byte    `json:"receiptKey,omitempty" inventory:"public key that verifies its receipts;none-personal;life"`
 	Trust      []byte    `json:"trust,omitempty" inventory:"digest of the keys that it believes, as it last said;none-personal;life"`
+	PastKeys   [][]byte  `json:"pastKeys,omitempty" inventory:"public keys of its hardware before, which verify older receipts;none-personal;life"`
 	Machine    string    `json:"machine,omitempty" inventory:"board or PC model;none-personal;life"`
 	Sim        bool      `json:"sim,omitempty" inventory:"simulated hardware;none-personal;life"`
 	Enrolled   time.Time `json:"enrolled,omitzero" inventory:"when it got its keys;none-personal;life"`

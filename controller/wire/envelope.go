@@ -23,6 +23,8 @@ const (
 	DomainCommand Domain = "borne/command/1"
 	DomainReceipt Domain = "borne/receipt/1"
 	DomainKeys    Domain = "borne/keys/1"
+	// DomainCertificate is a site's monthly certificate, which only people read.
+	DomainCertificate Domain = "borne/certificate/1"
 )
 
 // ErrSignature reports an envelope whose signature, domain or key is wrong.

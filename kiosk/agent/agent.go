@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/journal"
@@ -27,8 +26,7 @@ type Agent struct {
 
 	state   session.State
 	encoded []byte // of state, as it is durable
-	policy  policy.Policy
-	applied wire.Envelope // the policy's, verbatim
+	policy  Rules
 	welcome wire.Welcome
 	refused string // the last policy that was refused, and why
 	online  bool
@@ -253,7 +251,7 @@ func (a *Agent) recover(work context.Context) error {
 			a.log.Error("the policy that was kept is not usable", "error", err)
 			next.Limits = session.Limits{}
 		} else {
-			a.policy, a.applied, next.Limits = p, *f.Policy, limits(p)
+			a.policy, next.Limits = Rules{p, *f.Policy}, limits(p)
 		}
 	}
 	if err := a.commit(work, next, effects, records, extra{}); err != nil {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/session"
@@ -85,7 +84,7 @@ func (b *boxes) ready(k key) bool {
 }
 
 // ensure makes a standby for k, in place of one that was made for another.
-func (b *boxes) ensure(ctx context.Context, k key, p policy.Policy) error {
+func (b *boxes) ensure(ctx context.Context, k key, p Rules) error {
 	b.work.Lock()
 	defer b.work.Unlock()
 	_, err := b.made(ctx, k, p)
@@ -93,7 +92,7 @@ func (b *boxes) ensure(ctx context.Context, k key, p policy.Policy) error {
 }
 
 // made returns the standby for k. The caller holds work.
-func (b *boxes) made(ctx context.Context, k key, p policy.Policy) (*box, error) {
+func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cannot prepare a sandbox: a wipe came before it: %w", err)
 	}
@@ -111,7 +110,7 @@ func (b *boxes) made(ctx context.Context, k key, p policy.Policy) (*box, error) 
 			return nil, err
 		}
 	}
-	req, err := b.prepare(p, k.lang)
+	req, portal, err := b.prepare(p, k.lang)
 	if err != nil {
 		return nil, fmt.Errorf("cannot prepare a sandbox: %w", err)
 	}
@@ -129,7 +128,7 @@ func (b *boxes) made(ctx context.Context, k key, p policy.Policy) (*box, error) 
 		sandbox.CloseAll(files)
 		return nil, errors.New("cannot prepare a sandbox: the warden named none")
 	}
-	br, err := b.open.Open(ctx, files, req.Portal)
+	br, err := b.open.Open(ctx, files, portal)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +157,7 @@ func (b *boxes) clear(ctx context.Context) error {
 }
 
 // admit turns the standby into a person's session.
-func (b *boxes) admit(ctx context.Context, k key, p policy.Policy, sess string) error {
+func (b *boxes) admit(ctx context.Context, k key, p Rules, sess string) error {
 	b.work.Lock()
 	defer b.work.Unlock()
 	n, err := b.made(ctx, k, p)
@@ -221,7 +220,7 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 }
 
 // plantWithin bounds how long a wipe waits for its web canary.
-const plantWithin = 300 * time.Millisecond
+const plantWithin = time.Second
 
 // plant puts a marker where pages of the session's browser keep things, so that
 // the wipe has something known to look for. It gives the marker, or nothing

@@ -64,7 +64,11 @@ func TestIdleAndAPlayingVideo(t *testing.T) {
 		t.Fatalf("screen %s while a video plays", v.Screen)
 	}
 	b.Browsers.Last().SetPlaying(false)
-	for range 300 { // the silence is heard some ticks later
+	// The silence is heard when it is asked for again, and taken in when it is
+	// asked for once more: only one question is under way at a time.
+	asked := b.Browsers.Last().Asked()
+	b.until("the silence is heard", func() bool { b.Tick(0); return b.Browsers.Last().Asked() > asked+1 })
+	for range 300 { // idle time counts from the last time that it played
 		if v, _ := b.Shell.View(); v.Screen == shell.WarningPage {
 			break
 		}

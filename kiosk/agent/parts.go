@@ -142,8 +142,16 @@ type Clock interface {
 	Mono() time.Duration // since the process began
 }
 
-// Preparer makes the request for a standby.
-type Preparer func(p policy.Policy, lang string) (sandbox.Prepare, error)
+// Preparer makes the request for a standby, and the portal that its browser is
+// to show.
+type Preparer func(r Rules, lang string) (sandbox.Prepare, []byte, error)
+
+// Rules are a policy, and the same as the controller signed it: the warden takes
+// nobody's word for one.
+type Rules struct {
+	policy.Policy
+	Signed wire.Envelope
+}
 
 // checked says why a policy cannot be obeyed.
 func checked(p policy.Policy) error {

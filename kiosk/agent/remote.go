@@ -86,7 +86,7 @@ func (a *Agent) verify(e wire.Envelope) (policy.Policy, error) {
 
 // rule applies a policy, or tells why it does not; the one before then stays.
 func (a *Agent) rule(work context.Context, e wire.Envelope) {
-	if e.Kid == a.applied.Kid && string(e.Payload) == string(a.applied.Payload) {
+	if now := a.policy.Signed; e.Kid == now.Kid && string(e.Payload) == string(now.Payload) {
 		return
 	}
 	p, err := a.verify(e)
@@ -101,7 +101,7 @@ func (a *Agent) rule(work context.Context, e wire.Envelope) {
 		}
 		return
 	}
-	a.policy, a.applied = p, e
+	a.policy = Rules{p, e}
 	x := extra{policy: &journal.Policy{Version: p.Version, Envelope: e},
 		records: []wire.Record{draft(a.now(), wire.KindPolicy, wire.PolicyApplied{Version: p.Version})}}
 	a.applyWith(work, session.Ruled{Limits: limits(p)}, x) // a full disk only delays it

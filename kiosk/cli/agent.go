@@ -167,6 +167,11 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	default:
 		cfg.Terminal, cfg.SignKeys = id.Terminal, id.Verifiers()
+		if id.KeySet != nil { // the warden follows a rollover before it is asked for anything by new keys
+			if _, _, err := client.Do(life, sandbox.Request{Believe: &sandbox.Believe{Keys: *id.KeySet}}); err != nil {
+				c.log.Error("the warden does not believe the controller's keys", "err", err)
+			}
+		}
 		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
 			return err
 		}

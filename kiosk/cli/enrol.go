@@ -72,8 +72,15 @@ func enrol(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	answer, given, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot enrol: %w", err)
+	}
+	defer answer.Close()
+	defer given.Close()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", roleEnrol)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), c.Stdout, c.Stderr
+	cmd.ExtraFiles = []*os.File{given} // descriptor enrolFD there
 	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8"}, "/"
 	uid := uint32(c.cfg.UIDBase)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}}
@@ -83,8 +90,25 @@ func enrol(ctx context.Context, c *call) error {
 	} else if err != nil {
 		return fmt.Errorf("cannot enrol: %w", err)
 	}
+	given.Close()
+	var e enrolment
+	if err := json.NewDecoder(io.LimitReader(answer, maxTask)).Decode(&e); err != nil {
+		return fmt.Errorf("cannot read which keys the controller signs with: %w; enrol again", err)
+	}
+	if err := warden.Trust(c.cfg.State, e.SignKeys); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Stdout, "Poste enrôlé (%s). Il apparaît maintenant dans la console.\n", e.Terminal)
 	return nil
 }
+
+// enrolment is what the agent's half tells root, on descriptor enrolFD.
+type enrolment struct {
+	Terminal string   `json:"terminal"`
+	SignKeys [][]byte `json:"signKeys"` // the warden verifies policies with them
+}
+
+const enrolFD = 3
 
 // enrolAgent is the agent's half.
 func enrolAgent(ctx context.Context, c *call) error {
@@ -112,6 +136,10 @@ func enrolAgent(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Stdout, "Poste enrôlé (%s). Il apparaît maintenant dans la console.\n", id.Terminal)
-	return nil
+	out := os.NewFile(enrolFD, "enrolment")
+	if out == nil {
+		return errors.New("cannot tell root what was given: this role is started by the command enrol")
+	}
+	defer out.Close()
+	return json.NewEncoder(out).Encode(enrolment{Terminal: id.Terminal, SignKeys: id.SignKeys})
 }

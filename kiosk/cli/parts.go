@@ -19,6 +19,7 @@ import (
 	"borne/kiosk/browser"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
+	"borne/kiosk/warden"
 )
 
 // opener takes over the session's browser.
@@ -95,30 +96,37 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 	return open.Gone(), nil
 }
 
-// preparer makes the request for a standby out of a policy.
+// preparer asks for a standby.
 func preparer(window uint32, width, height int) agent.Preparer {
-	return func(p policy.Policy, lang string) (sandbox.Prepare, error) {
+	return func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
+		page, err := browser.PortalPage(r.Portal, lang, "")
+		return sandbox.Prepare{Policy: r.Signed, Lang: lang, Width: width, Height: height, Window: window}, page, err
+	}
+}
+
+// planner works out for the warden what a sandbox under a policy is made of.
+func planner() func(policy.Policy, string) (warden.Plan, error) {
+	return func(p policy.Policy, lang string) (warden.Plan, error) {
 		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: lang})
 		if err != nil {
-			return sandbox.Prepare{}, err
+			return warden.Plan{}, err
 		}
 		page, err := browser.PortalPage(p.Portal, lang, "")
 		if err != nil {
-			return sandbox.Prepare{}, err
+			return warden.Plan{}, err
 		}
 		proxy := ""
 		if p.Network.Proxy != "" {
 			u, err := url.Parse(p.Network.Proxy)
 			if err != nil {
-				return sandbox.Prepare{}, errors.New("cannot use the policy's proxy: write http://host:port")
+				return warden.Plan{}, errors.New("cannot use the policy's proxy: write http://host:port")
 			}
 			proxy = u.Host
 		}
-		return sandbox.Prepare{Profile: p.Profile, Lang: lang, Browser: managed, Home: "about:blank", Portal: page,
-			Limits:   sandbox.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
-			Network:  sandbox.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxy: proxy},
-			Keyboard: sandbox.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock},
-			Width:    width, Height: height, Window: window}, nil
+		return warden.Plan{Profile: p.Profile, Lang: lang, Browser: managed, Home: "about:blank", Portal: page,
+			Limits:   warden.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
+			Network:  warden.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxy: proxy},
+			Keyboard: warden.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock}}, nil
 	}
 }
 

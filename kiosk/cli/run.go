@@ -87,6 +87,7 @@ func run(ctx context.Context, c *call) error {
 		Agent:   who,
 		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
+		Plan:    planner(),
 		Beat:    agentLife.beat,
 		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})

@@ -8,6 +8,7 @@ import (
 
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
+	"borne/ui/catalogues"
 )
 
 // Surveys tells how isolation is known here.
@@ -70,46 +71,28 @@ func judged(s sandbox.Surveyed, how string) Finding {
 	return f
 }
 
-// property names a property in French, and tells what gives it.
+// property names a property in French, and tells what gives it, as the console does.
 func property(name string) (label, fix string) {
-	const (
-		kernel = "Prenez le noyau de la distribution : il lui faut les espaces de noms (CONFIG_NAMESPACES) ; dans un conteneur, ils doivent être permis."
-		groups = "Activez ce contrôleur de cgroups ; sur un Pi, ajoutez cgroup_enable=memory à la ligne de /boot/firmware/cmdline.txt, puis redémarrez."
-		bug    = "Redémarrez le poste ; si cela reste, signalez-le avec cette ligne : c'est à corriger dans Borne."
-	)
-	switch name {
-	case wire.PropUID:
-		return "compte à elle seule", bug
-	case wire.PropPID:
-		return "processus à part", kernel
-	case wire.PropMount:
-		return "fichiers à part", kernel
-	case wire.PropIPC:
-		return "mémoire partagée à part", kernel
-	case wire.PropNet:
-		return "réseau à part", kernel
-	case wire.PropFirewall:
-		return "pare-feu fermé d'office", "Installez nftables (apt install nftables), et retirez ce qui vide les tables des autres (flush ruleset)."
-	case wire.PropTmpfs:
-		return "écrit en mémoire seulement", bug
-	case wire.PropMemory:
-		return "mémoire limitée", groups
-	case wire.PropPids:
-		return "nombre de processus limité", groups
-	case wire.PropCPU:
-		return "processeur limité", groups
-	case wire.PropCore:
-		return "pas de copie après un plantage", bug
-	case wire.PropSwap:
-		return "pas d'échange sur le disque", "Coupez-le (swapoff -a, et sa ligne dans /etc/fstab), ou n'utilisez que zram."
-	case wire.PropNoNewPrivs:
-		return "aucun droit à gagner", bug
-	case wire.PropCaps:
-		return "aucun droit d'administration", bug
-	case wire.PropSeccomp:
-		return "bac à sable de Chromium", "Permettez les espaces de noms d'utilisateurs : sysctl user.max_user_namespaces=15000, et kernel.apparmor_restrict_unprivileged_userns=0 là où il existe."
-	case wire.PropDisplay:
-		return "écran à part", "Installez xserver-xephyr (apt install xserver-xephyr), et vérifiez la ligne display de la configuration."
+	label, ok := map[string]string{
+		wire.PropUID:        "compte à elle seule",
+		wire.PropPID:        "processus à part",
+		wire.PropMount:      "fichiers à part",
+		wire.PropIPC:        "mémoire partagée à part",
+		wire.PropNet:        "réseau à part",
+		wire.PropFirewall:   "pare-feu fermé d'office",
+		wire.PropTmpfs:      "écrit en mémoire seulement",
+		wire.PropMemory:     "mémoire limitée",
+		wire.PropPids:       "nombre de processus limité",
+		wire.PropCPU:        "processeur limité",
+		wire.PropCore:       "pas de copie après un plantage",
+		wire.PropSwap:       "pas d'échange sur le disque",
+		wire.PropNoNewPrivs: "aucun droit à gagner",
+		wire.PropCaps:       "aucun droit d'administration",
+		wire.PropSeccomp:    "bac à sable de Chromium",
+		wire.PropDisplay:    "écran à part",
+	}[name]
+	if !ok {
+		label = name
 	}
-	return name, bug
+	return label, catalogues.Text(catalogues.French, "fix."+name, nil)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"borne/controller/wire"
 )
 
 func pair(t *testing.T) (*Conn, *Client) {
@@ -102,7 +104,7 @@ func TestLargestFrameTravels(t *testing.T) {
 		conn.Send(a)
 		got <- r
 	}()
-	want := Request{Prepare: &Prepare{Profile: "open", Portal: bytes.Repeat([]byte{'x'}, 190<<10)}}
+	want := Request{Prepare: &Prepare{Lang: "fr", Policy: wire.Envelope{Payload: bytes.Repeat([]byte{'x'}, 190<<10)}}}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, _, err := c.Do(ctx, want); err != nil {

@@ -10,8 +10,9 @@ import (
 	"borne/controller/wire"
 )
 
-// MaxFrame bounds one request or answer, in bytes.
-const MaxFrame = 256 << 10
+// MaxFrame bounds one request or answer, in bytes: a policy as large as may come
+// over the network, and what stands around it.
+const MaxFrame = wire.MaxFrame + 4<<10
 
 // Request asks the warden for one thing: exactly one verb is set.
 type Request struct {
@@ -24,6 +25,7 @@ type Request struct {
 	Shell   *Shell   `json:"shell,omitempty"`
 	Survey  *Survey  `json:"survey,omitempty"`
 	CSR     *CSR     `json:"csr,omitempty"`
+	Believe *Believe `json:"believe,omitempty"`
 	Beat    *Beat    `json:"beat,omitempty"`
 	Power   *Power   `json:"power,omitempty"`
 	Start   *Start   `json:"start,omitempty"`
@@ -45,45 +47,26 @@ type Answer struct {
 }
 
 // Prepare makes a standby: namespaces, display, browser on its portal, no
-// network link, no input. At most one is prepared beside one admitted.
+// network link, no input. What it may do is worked out by the warden itself, out
+// of a policy that the controller signed: the agent chooses none of it.
+// At most one is prepared beside one admitted.
 // Answer: Info, and two descriptors: the browser's debugging pipe (read, write).
 type Prepare struct {
-	Profile  string   `json:"profile"`
-	Lang     string   `json:"lang"`    // BCP 47, for the browser's language
-	Browser  []byte   `json:"browser"` // Chromium's managed policy, JSON; the warden checks that it parses and that its keys are known to it
-	Home     string   `json:"home"`    // first URL: http(s) or data:, never file: nor chrome:
-	Portal   []byte   `json:"portal"`  // HTML of the portal; the warden writes it read-only into the sandbox at PortalPath
-	Limits   Limits   `json:"limits"`
-	Network  Network  `json:"network"`
-	Keyboard Keyboard `json:"keyboard"`
-	Width    int      `json:"width"` // pixels of the session's display
-	Height   int      `json:"height"`
-	Window   uint32   `json:"window"` // X window of the agent's that the display is drawn into
+	Policy wire.Envelope `json:"policy"` // wire.DomainPolicy, verbatim
+	Lang   string        `json:"lang"`   // BCP 47, for the browser's language
+	Width  int           `json:"width"`  // pixels of the session's display
+	Height int           `json:"height"`
+	Window uint32        `json:"window"` // X window of the agent's that the display is drawn into
+}
+
+// Believe hands over the keys that sign policies from now on (wire.DomainKeys),
+// signed by one that the warden believes already.
+type Believe struct {
+	Keys wire.Envelope `json:"keys"`
 }
 
 // PortalPath is where the portal's page lies inside a sandbox.
 const PortalPath = "/run/borne/portal/index.html"
-
-// Limits cap a sandbox.
-type Limits struct {
-	MemoryMB int `json:"memoryMb"`
-	TmpfsMB  int `json:"tmpfsMb"`
-	MaxProcs int `json:"maxProcs"`
-}
-
-// Network is what a sandbox may reach once admitted.
-type Network struct {
-	Resolver string   `json:"resolver"` // IP address; empty: the terminal's own
-	Private  []string `json:"private"`  // CIDRs allowed though private
-	Proxy    string   `json:"proxy"`    // host:port allowed beside 80 and 443
-}
-
-// Keyboard is applied to the session's display.
-type Keyboard struct {
-	Layout  string `json:"layout"`
-	Variant string `json:"variant"`
-	NumLock bool   `json:"numLock"`
-}
 
 // Admit turns the standby into a person's session: link up, canaries planted.
 type Admit struct {

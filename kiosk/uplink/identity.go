@@ -41,6 +41,7 @@ type Identity struct {
 	Chain      [][]byte          // up to but without the root
 	Roots      [][]byte          // pinned: no other root is ever believed
 	SignKeys   [][]byte          // Ed25519 keys of policy, permits and commands
+	KeySet     *wire.Envelope    // SignKeys as a key believed before signed them; nil until a rollover
 	BadgeKey   []byte            // HMAC key of the site's group
 	Sim        bool              // enrolled with simulated hardware
 }
@@ -58,6 +59,8 @@ type stored struct {
 	SignKeys   [][]byte `json:"signKeys"`
 	BadgeKey   []byte   `json:"badgeKey"`
 	Sim        bool     `json:"sim"`
+
+	KeySet *wire.Envelope `json:"keySet,omitempty"`
 }
 
 // Folder keeps the identity: files of mode 0600 in a folder of mode 0700.
@@ -90,7 +93,7 @@ func (f *Folder) Save(id Identity) error {
 		return fmt.Errorf("cannot save the identity: %w", err)
 	}
 	b, err := json.Marshal(stored{Terminal: id.Terminal, Controller: id.Controller, ServerName: id.ServerName, Key: key,
-		Cert: id.Cert, Chain: id.Chain, Roots: id.Roots, SignKeys: id.SignKeys, BadgeKey: id.BadgeKey, Sim: id.Sim})
+		Cert: id.Cert, Chain: id.Chain, Roots: id.Roots, SignKeys: id.SignKeys, BadgeKey: id.BadgeKey, Sim: id.Sim, KeySet: id.KeySet})
 	if err != nil {
 		return fmt.Errorf("cannot save the identity: %w", err)
 	}
@@ -117,7 +120,7 @@ func parseIdentity(b []byte) (Identity, error) {
 		return fail("private key", errors.New("not ECDSA P-256"))
 	}
 	id := Identity{Terminal: s.Terminal, Controller: s.Controller, ServerName: s.ServerName, Key: key, Cert: s.Cert,
-		Chain: s.Chain, Roots: s.Roots, SignKeys: s.SignKeys, BadgeKey: s.BadgeKey, Sim: s.Sim}
+		Chain: s.Chain, Roots: s.Roots, SignKeys: s.SignKeys, BadgeKey: s.BadgeKey, Sim: s.Sim, KeySet: s.KeySet}
 	if err := id.check(); err != nil {
 		return fail("content", err)
 	}

@@ -41,7 +41,7 @@ func Renew(ctx context.Context, r Route, f *Folder, id Identity, now time.Time) 
 		next.Roots = resp.Roots
 	}
 	if len(resp.SignKeys) > 0 {
-		next.SignKeys = resp.SignKeys
+		next.SignKeys, next.KeySet = resp.SignKeys, resp.KeySet
 	}
 	// The controller that answered must itself be believed by what it gives:
 	// else a slip in a rollover would lock every terminal out at once.

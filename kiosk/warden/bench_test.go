@@ -11,7 +11,7 @@ import (
 // browser: go test -run - -bench SessionEnd -benchtime 20x ./kiosk/warden
 func BenchmarkSessionEnd(b *testing.B) {
 	w := openTest(b, realConfig(b, 24))
-	p := realPrepare(b, w.c)
+	p := realPlan(b, w.c)
 	shell, err := w.openShell(b.Context(), sandbox.Shell{Origin: "http://127.0.0.1:9", Width: 1280, Height: 800})
 	if err != nil {
 		b.Fatal(err)

@@ -2,6 +2,7 @@ package warden
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ func wardenChild(dir string) int {
 	c := lightConfigIn(dir, 2)
 	c.Agent = Agent{Argv: []string{"/proc/self/exe", "agent-child", c.State + "/agent"}, Env: []string{"PATH=/usr/bin:/bin"}}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := Trust(c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if err := Run(ctx, c); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -59,7 +64,10 @@ func agentChild(dir string) int {
 	st, _ := os.ReadFile("/proc/self/status")
 	os.WriteFile(dir+"/status", st, 0o600)
 	tell("started")
-	p := lightPrepare()
+	p, err := signedPolicy(controllerKey())
+	if err != nil {
+		return 1
+	}
 	tell("preparing")
 	a := run(sandbox.Request{Prepare: &p})
 	if b, err := json.Marshal(a.Sandbox); err == nil {

@@ -14,29 +14,33 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"borne/controller/policy"
 )
 
 // Config says how the role runs on this machine. Zero values get defaults
 // where one is named.
 type Config struct {
-	State         string           // folder that outlives a restart; the warden's part is State/warden
-	Run           string           // folder on a tmpfs, such as /run/borne
-	UIDBase       int              // first of 90 uids that are nobody else's; default 61000
-	Net           netip.Prefix     // IPv4 /24 for the sandboxes' links; default 10.213.0.0/24
-	Resolver      netip.Addr       // DNS server for sandboxes; default: the machine's own
-	Chromium      string           // the program itself; default /usr/lib/chromium/chromium
-	Display       Display          // the outer X server; an empty Name means: no display
-	Agent         Agent            // the agent; the zero value starts none
-	DNS           []string         // arguments that make this program the resolver of one sandbox; none starts none, and no name resolves
-	Press         []string         // arguments that make this program the print role; -socket and -uids follow; none starts none
-	Self          []string         // argv that runs InitMain; default: this binary, InitRole
-	Programs      Programs         // what runs in a sandbox; default: X server, window manager, browser
-	ShellPrograms Programs         // what runs for the shell; default: one browser
-	Places        []string         // where an examination looks for files; default Places()
-	Beat          func(shown bool) // called at each beat of the agent; nil: nobody cares
-	Build         string
-	Sim           bool
-	Log           *slog.Logger // default: discard
+	State         string       // folder that outlives a restart; the warden's part is State/warden
+	Run           string       // folder on a tmpfs, such as /run/borne
+	UIDBase       int          // first of 90 uids that are nobody else's; default 61000
+	Net           netip.Prefix // IPv4 /24 for the sandboxes' links; default 10.213.0.0/24
+	Resolver      netip.Addr   // DNS server for sandboxes; default: the machine's own
+	Chromium      string       // the program itself; default /usr/lib/chromium/chromium
+	Display       Display      // the outer X server; an empty Name means: no display
+	Agent         Agent        // the agent; the zero value starts none
+	DNS           []string     // arguments that make this program the resolver of one sandbox; none starts none, and no name resolves
+	Press         []string     // arguments that make this program the print role; -socket and -uids follow; none starts none
+	Self          []string     // argv that runs InitMain; default: this binary, InitRole
+	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
+	ShellPrograms Programs     // what runs for the shell; default: one browser
+	// Plan works out what a policy asks for; nil: no standby can be made.
+	Plan   func(p policy.Policy, lang string) (Plan, error)
+	Places []string         // where an examination looks for files; default Places()
+	Beat   func(shown bool) // called at each beat of the agent; nil: nobody cares
+	Build  string
+	Sim    bool
+	Log    *slog.Logger // default: discard
 
 	passwd, subuid string // whose accounts must be spared; default: the machine's
 }

@@ -172,7 +172,7 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 	host, public, private := netip.MustParseAddr("198.51.100.129"), netip.MustParseAddr("198.51.100.130"), netip.MustParseAddr("10.98.7.9")
 	farNet(t, c.tag(), host, public, private)
 	w := openTest(t, c)
-	p := lightPrepare()
+	p := lightPlan()
 	p.Network.Resolver = private.String() // as in a school: its DNS server is on a private address
 	info, files, err := w.prepare(t.Context(), p)
 	must(t, err)
@@ -254,7 +254,7 @@ func TestNamedExceptionIsReached(t *testing.T) {
 	private := netip.MustParseAddr("10.98.8.9")
 	farNet(t, c.tag(), netip.MustParseAddr("198.51.100.145"), netip.MustParseAddr("198.51.100.146"), private)
 	w := openTest(t, c)
-	p := lightPrepare()
+	p := lightPlan()
 	p.Network.Private = []string{"10.98.8.0/24"}
 	info, files, err := w.prepare(t.Context(), p)
 	must(t, err)

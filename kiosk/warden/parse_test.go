@@ -73,11 +73,38 @@ func FuzzDisplaySetup(f *testing.F) {
 	})
 }
 
-// FuzzVerbs gives whatever decodes to the checks that stand before every
-// command line, path and uid.
+// FuzzPlan gives whatever decodes to the checks that stand before every command
+// line, path and firewall rule.
+func FuzzPlan(f *testing.F) {
+	b, err := json.Marshal(lightPlan())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"lang":"fr -x","browser":"e30=","home":"--no-sandbox","width":800,"height":600}`))
+	f.Add([]byte(`{"network":{"private":["10.0.0.0/8 } accept; #"],"proxy":"1.2.3.4:80;"}}`))
+	w := &warden{c: Config{Resolver: netip.MustParseAddr("192.0.2.53")}}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var p Plan
+		if json.Unmarshal(b, &p) != nil || checkPlan(&p) != nil {
+			return
+		}
+		rules, err := w.checkNetwork(p.Network)
+		if err == nil {
+			rules.table, rules.link = "t", linkNet{host: "h", ip: rules.resolver, gw: rules.resolver}
+			if strings.ContainsAny(rules.text(), "#;'`$\\") && strings.Count(rules.text(), ";") != 8 {
+				t.Fatalf("rules %s", rules.text())
+			}
+		}
+		if strings.HasPrefix(p.Home, "-") || strings.HasPrefix(p.Home, "file:") {
+			t.Fatalf("home %q", p.Home)
+		}
+	})
+}
+
+// FuzzVerbs gives whatever decodes to the checks of the other verbs.
 func FuzzVerbs(f *testing.F) {
-	p := lightPrepare()
-	for _, r := range []sandbox.Request{{ID: 1, Prepare: &p}, {ID: 1, Shell: &sandbox.Shell{Origin: "http://127.0.0.1:80", Width: 800, Height: 600}},
+	for _, r := range []sandbox.Request{{ID: 1, Shell: &sandbox.Shell{Origin: "http://127.0.0.1:80", Width: 800, Height: 600}},
 		{ID: 1, Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t", Session: "s", Permit: "p", Nonce: make([]byte, 16)}}} {
 		b, err := sandbox.EncodeRequest(r)
 		if err != nil {
@@ -85,26 +112,12 @@ func FuzzVerbs(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Add([]byte(`{"id":1,"prepare":{"lang":"fr -x","browser":"e30=","home":"--no-sandbox","width":800,"height":600}}`))
-	f.Add([]byte(`{"id":1,"prepare":{"network":{"private":["10.0.0.0/8 } accept; #"],"proxy":"1.2.3.4:80;"}}}`))
-	w := &warden{c: Config{Resolver: netip.MustParseAddr("192.0.2.53")}}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := sandbox.DecodeRequest(b)
 		if err != nil {
 			return
 		}
 		switch {
-		case r.Prepare != nil && checkPrepare(r.Prepare) == nil:
-			rules, err := w.checkNetwork(r.Prepare.Network)
-			if err == nil {
-				rules.table, rules.link = "t", linkNet{host: "h", ip: rules.resolver, gw: rules.resolver}
-				if strings.ContainsAny(rules.text(), "#;'`$\\") && strings.Count(rules.text(), ";") != 8 {
-					t.Fatalf("rules %s", rules.text())
-				}
-			}
-			if strings.HasPrefix(r.Prepare.Home, "-") || strings.HasPrefix(r.Prepare.Home, "file:") {
-				t.Fatalf("home %q", r.Prepare.Home)
-			}
 		case r.Sign != nil && checkSign(*r.Sign) == nil:
 			if strings.ContainsAny(r.Sign.Permit+r.Sign.Session, "/\x00 \n") {
 				t.Fatalf("claim %+v", r.Sign)
@@ -118,32 +131,32 @@ func FuzzVerbs(f *testing.F) {
 }
 
 func TestPrepareIsChecked(t *testing.T) {
-	for name, change := range map[string]func(*sandbox.Prepare){
-		"file":         func(p *sandbox.Prepare) { p.Home = "file:///etc/passwd" },
-		"chrome":       func(p *sandbox.Prepare) { p.Home = "chrome://settings" },
-		"flag":         func(p *sandbox.Prepare) { p.Home = "--no-sandbox" },
-		"script":       func(p *sandbox.Prepare) { p.Home = "javascript:1" },
-		"space":        func(p *sandbox.Prepare) { p.Home = "http://a/ --no-sandbox" },
-		"language":     func(p *sandbox.Prepare) { p.Lang = "fr --no-sandbox" },
-		"layout":       func(p *sandbox.Prepare) { p.Keyboard.Layout = "fr;id" },
-		"variant":      func(p *sandbox.Prepare) { p.Keyboard.Variant = "-print" + strings.Repeat("x", 40) },
-		"memory":       func(p *sandbox.Prepare) { p.Limits.MemoryMB = 1 << 20 },
-		"processes":    func(p *sandbox.Prepare) { p.Limits.MaxProcs = -1 },
-		"screen":       func(p *sandbox.Prepare) { p.Width = 0 },
-		"policy":       func(p *sandbox.Prepare) { p.Browser = []byte(`[]`) },
-		"policy key":   func(p *sandbox.Prepare) { p.Browser = []byte(`{"ExtensionInstallForcelist":["x"]}`) },
-		"null policy":  func(p *sandbox.Prepare) { p.Browser = []byte(`null`) },
-		"profile":      func(p *sandbox.Prepare) { p.Profile = "../x" },
-		"large portal": func(p *sandbox.Prepare) { p.Portal = make([]byte, maxPortal+1) },
+	for name, change := range map[string]func(*Plan){
+		"file":         func(p *Plan) { p.Home = "file:///etc/passwd" },
+		"chrome":       func(p *Plan) { p.Home = "chrome://settings" },
+		"flag":         func(p *Plan) { p.Home = "--no-sandbox" },
+		"script":       func(p *Plan) { p.Home = "javascript:1" },
+		"space":        func(p *Plan) { p.Home = "http://a/ --no-sandbox" },
+		"language":     func(p *Plan) { p.Lang = "fr --no-sandbox" },
+		"layout":       func(p *Plan) { p.Keyboard.Layout = "fr;id" },
+		"variant":      func(p *Plan) { p.Keyboard.Variant = "-print" + strings.Repeat("x", 40) },
+		"memory":       func(p *Plan) { p.Limits.MemoryMB = 1 << 20 },
+		"processes":    func(p *Plan) { p.Limits.MaxProcs = -1 },
+		"screen":       func(p *Plan) { p.Width = 0 },
+		"policy":       func(p *Plan) { p.Browser = []byte(`[]`) },
+		"policy key":   func(p *Plan) { p.Browser = []byte(`{"ExtensionInstallForcelist":["x"]}`) },
+		"null policy":  func(p *Plan) { p.Browser = []byte(`null`) },
+		"profile":      func(p *Plan) { p.Profile = "../x" },
+		"large portal": func(p *Plan) { p.Portal = make([]byte, maxPortal+1) },
 	} {
-		p := lightPrepare()
+		p := lightPlan()
 		change(&p)
-		if err := checkPrepare(&p); err == nil || !strings.HasPrefix(err.Error(), "cannot ") {
+		if err := checkPlan(&p); err == nil || !strings.HasPrefix(err.Error(), "cannot ") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
 	w := &warden{c: Config{Resolver: netip.MustParseAddr("192.0.2.53")}}
-	for name, n := range map[string]sandbox.Network{
+	for name, n := range map[string]Network{
 		"resolver":  {Resolver: "127.0.0.53"},
 		"resolver6": {Resolver: "::1"},
 		"proxy":     {Proxy: "proxy.local:3128"},
@@ -162,7 +175,7 @@ func TestPrepareIsChecked(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := w.checkNetwork(sandbox.Network{Resolver: "10.1.2.3", Proxy: "10.1.2.4:3128", Private: []string{"10.0.0.0/8", "172.16.0.0/12"}}); err != nil {
+	if _, err := w.checkNetwork(Network{Resolver: "10.1.2.3", Proxy: "10.1.2.4:3128", Private: []string{"10.0.0.0/8", "172.16.0.0/12"}}); err != nil {
 		t.Errorf("a school's network: %v", err)
 	}
 	for _, s := range []string{"http://127.0.0.1", "https://127.0.0.1:1", "http://127.0.0.1:1/x", "http://localhost:1", "http://127.0.0.2:1", "http://127.0.0.1:080"} {

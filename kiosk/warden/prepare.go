@@ -18,10 +18,10 @@ import (
 const prepareLimit = 60 * time.Second
 
 // prepare makes a standby. The files are the agent's ends of the browser's pipe.
-func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info, []*os.File, error) {
+func (w *warden) prepare(ctx context.Context, p Plan) (*sandbox.Info, []*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
 	defer cancel()
-	if err := checkPrepare(&p); err != nil {
+	if err := checkPlan(&p); err != nil {
 		return nil, nil, err
 	}
 	r, err := w.checkNetwork(p.Network)
@@ -65,7 +65,7 @@ func (w *warden) prepare(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 }
 
 // build makes all parts of b. What it made before an error, the caller removes.
-func (w *warden) build(ctx context.Context, b *box, p sandbox.Prepare) (agentEnds []*os.File, err error) {
+func (w *warden) build(ctx context.Context, b *box, p Plan) (agentEnds []*os.File, err error) {
 	theirs, agentEnds, err := pipePair()
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (w *warden) removeNetwork(ctx context.Context, b *box) {
 }
 
 // sessionSpec describes a session's sandbox.
-func (w *warden) sessionSpec(b *box, p sandbox.Prepare) (spec, error) {
+func (w *warden) sessionSpec(b *box, p Plan) (spec, error) {
 	outer := -1
 	l, err := linkFor(w.c.tag(), w.c.Net, b.slot)
 	if err != nil {

@@ -5,15 +5,13 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-
-	"borne/kiosk/sandbox"
 )
 
 // Chromium's own frame has buttons that take the only window away.
 func TestTheSessionsBrowserHasNoFrameOfItsOwn(t *testing.T) {
 	w := &warden{c: Config{Net: netip.MustParsePrefix("10.99.0.0/24"), Programs: func(Job) ([]Program, error) { return nil, nil }}}
 	b := &box{id: "s0", uids: boxUIDs{browser: 61010, display: 61030, press: 61050}, rules: &rules{}}
-	s, err := w.sessionSpec(b, sandbox.Prepare{Lang: "fr", Limits: defaultLimits})
+	s, err := w.sessionSpec(b, Plan{Lang: "fr", Limits: defaultLimits})
 	if err != nil {
 		t.Fatal(err)
 	}

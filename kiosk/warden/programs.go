@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
-
-	"borne/kiosk/sandbox"
 )
 
 // Job is what a sandbox is for, in checked values.
 type Job struct {
 	Home     string // checked URL
 	Lang     string
-	Keyboard sandbox.Keyboard
+	Keyboard Keyboard
 	Width    int
 	Height   int
 	Window   uint32 // X window on the outer display

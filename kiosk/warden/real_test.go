@@ -79,9 +79,9 @@ func container(t testing.TB, c Config, width, height int) uint32 {
 	return id
 }
 
-func realPrepare(t testing.TB, c Config) sandbox.Prepare {
-	return sandbox.Prepare{Profile: "open", Lang: "fr", Browser: []byte(`{"IncognitoModeAvailability":1}`), Portal: []byte("<title>portail</title><h1>Bonjour"),
-		Width: 1280, Height: 728, Window: container(t, c, 1280, 728), Keyboard: sandbox.Keyboard{Layout: "fr", NumLock: true}}
+func realPlan(t testing.TB, c Config) Plan {
+	return Plan{Profile: "open", Lang: "fr", Browser: []byte(`{"IncognitoModeAvailability":1}`), Portal: []byte("<title>portail</title><h1>Bonjour"),
+		Width: 1280, Height: 728, Window: container(t, c, 1280, 728), Keyboard: Keyboard{Layout: "fr", NumLock: true}}
 }
 
 func TestSurveyIsFull(t *testing.T) {
@@ -108,7 +108,7 @@ func TestSurveyIsFull(t *testing.T) {
 func TestRealSessionIsWiped(t *testing.T) {
 	w := openTest(t, realConfig(t, 21))
 	begin := time.Now()
-	info, files, err := w.prepare(t.Context(), realPrepare(t, w.c))
+	info, files, err := w.prepare(t.Context(), realPlan(t, w.c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestFullLevelOutlivesTheWarden(t *testing.T) {
 		w, done, err := open(t.Context(), c)
 		must(t, err)
 		defer done() // what ends a warden's sandboxes without a wipe
-		info, files, err := w.prepare(t.Context(), realPrepare(t, c))
+		info, files, err := w.prepare(t.Context(), realPlan(t, c))
 		must(t, err)
 		defer sandbox.CloseAll(files)
 		_, err = w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "cut"})
@@ -170,10 +170,10 @@ func TestFullLevelOutlivesTheWarden(t *testing.T) {
 func TestKeyboardOfTheSession(t *testing.T) {
 	w := openTest(t, realConfig(t, 24))
 	for _, c := range []struct {
-		keyboard sandbox.Keyboard
+		keyboard Keyboard
 		symbol   uint32 // of key 24, the one right of Tab
-	}{{sandbox.Keyboard{Layout: "fr", NumLock: true}, 'a'}, {sandbox.Keyboard{Layout: "us"}, 'q'}} {
-		p := realPrepare(t, w.c)
+	}{{Keyboard{Layout: "fr", NumLock: true}, 'a'}, {Keyboard{Layout: "us"}, 'q'}} {
+		p := realPlan(t, w.c)
 		p.Keyboard = c.keyboard
 		info, files, err := w.prepare(t.Context(), p)
 		must(t, err)
@@ -257,7 +257,7 @@ func TestShellHasItsPageOnly(t *testing.T) {
 
 func TestSandboxIsLost(t *testing.T) {
 	w := openTest(t, realConfig(t, 23))
-	info, files, err := w.prepare(t.Context(), realPrepare(t, w.c))
+	info, files, err := w.prepare(t.Context(), realPlan(t, w.c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func TestResolver(t *testing.T) {
 	c.Resolver, c.DNS = netip.MustParseAddr(internet.Resolver), []string{"resolver-child"}
 	must(t, n.Serve(80, http.NotFoundHandler()))
 	w := openTest(t, c)
-	p := lightPrepare()
+	p := lightPlan()
 	p.Network.Private = []string{"10.88.1.0/24"}
 	info, files, err := w.prepare(t.Context(), p)
 	must(t, err)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"borne/kiosk/sandbox"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -82,7 +80,7 @@ func (w *warden) probe(ctx context.Context, uid int) (*box, error) {
 	slot := slots - 1
 	b := &box{id: "probe-" + randomID(), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(),
 		uids: boxUIDs{uid, uid + slots, uid + 2*slots, uid + 3*slots}, canaries: newCanaries()}
-	r, err := w.checkNetwork(sandbox.Network{Resolver: "192.0.2.53"}) // nobody asks it: the link stays down
+	r, err := w.checkNetwork(Network{Resolver: "192.0.2.53"}) // nobody asks it: the link stays down
 	if err != nil {
 		return b, err
 	}

@@ -163,7 +163,7 @@ func (w *warden) handle(ctx context.Context, r sandbox.Request) (a sandbox.Answe
 	switch {
 	case r.Prepare != nil:
 		if err = ctx.Err(); err == nil {
-			a.Sandbox, files, err = w.prepare(ctx, *r.Prepare)
+			a.Sandbox, files, err = w.ordered(ctx, *r.Prepare)
 		}
 	case r.Admit != nil:
 		a.Sandbox, err = w.admit(ctx, *r.Admit)
@@ -188,6 +188,8 @@ func (w *warden) handle(ctx context.Context, r sandbox.Request) (a sandbox.Answe
 		}
 	case r.CSR != nil:
 		a.CSR, err = w.ledger.csr()
+	case r.Believe != nil:
+		err = w.believe(*r.Believe)
 	}
 	if err != nil {
 		w.c.Log.Warn("a verb failed", "error", err)

@@ -94,7 +94,7 @@ func (w *warden) measure(ctx context.Context) (*sandbox.Surveyed, error) {
 			return nil, err
 		}
 	}
-	info, files, err := w.prepare(ctx, sandbox.Prepare{Profile: "survey", Lang: "fr", Browser: []byte("{}"), Home: "about:blank",
+	info, files, err := w.prepare(ctx, Plan{Profile: "survey", Lang: "fr", Browser: []byte("{}"), Home: "about:blank",
 		Width: 640, Height: 480, Window: window})
 	sandbox.CloseAll(files)
 	if err != nil {

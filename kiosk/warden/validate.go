@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-
-	"borne/kiosk/sandbox"
 )
 
 // What an id, a language and a keyboard may look like. Compiled once: they are
@@ -31,7 +29,7 @@ const (
 )
 
 // defaultLimits hold for whatever a request leaves at zero.
-var defaultLimits = sandbox.Limits{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400}
+var defaultLimits = Limits{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400}
 
 func checkID(what, id string) error {
 	if !idShape.MatchString(id) {
@@ -40,7 +38,7 @@ func checkID(what, id string) error {
 	return nil
 }
 
-func checkPrepare(p *sandbox.Prepare) error {
+func checkPlan(p *Plan) error {
 	if p.Lang == "" {
 		p.Lang = "fr"
 	}
@@ -135,7 +133,7 @@ func checkPolicy(b []byte) error {
 }
 
 // checkNetwork turns the names in n into parsed values.
-func (w *warden) checkNetwork(n sandbox.Network) (rules, error) {
+func (w *warden) checkNetwork(n Network) (rules, error) {
 	r := rules{resolver: w.c.Resolver}
 	var err error
 	if n.Resolver != "" {

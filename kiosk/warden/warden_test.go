@@ -2,6 +2,7 @@ package warden
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
 )
@@ -64,7 +66,22 @@ func lightConfig(t testing.TB, n int) Config {
 func lightConfigIn(dir string, n int) Config {
 	return Config{State: dir + "/state", Run: dir + "/run", UIDBase: 300000 + 100*n, Net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(n), 0}), 24),
 		Resolver: netip.MustParseAddr("192.0.2.53"), Programs: sleeper, ShellPrograms: sleeper, Build: "test",
-		Places: []string{dir, "/dev/shm"}}
+		Places: []string{dir, "/dev/shm"}, Plan: func(p policy.Policy, lang string) (Plan, error) {
+			plan := lightPlan()
+			plan.Profile, plan.Lang = p.Profile, lang
+			return plan, nil
+		}}
+}
+
+// controllerKey signs the policies of these tests.
+func controllerKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+}
+
+// signedPolicy asks for a standby by a policy of the tests' controller.
+func signedPolicy(key ed25519.PrivateKey) (sandbox.Prepare, error) {
+	e, err := wire.Seal(key, wire.DomainPolicy, policy.Policy{Version: 1, Profile: "open"})
+	return sandbox.Prepare{Policy: e, Lang: "fr", Width: 800, Height: 600}, err
 }
 
 func testLog(t testing.TB) *slog.Logger {
@@ -84,14 +101,14 @@ func openTest(t testing.TB, c Config) *warden {
 	return w
 }
 
-func lightPrepare() sandbox.Prepare {
-	return sandbox.Prepare{Profile: "open", Lang: "fr", Browser: []byte("{}"), Home: "about:blank", Width: 800, Height: 600,
-		Limits: sandbox.Limits{MemoryMB: 128, TmpfsMB: 16, MaxProcs: 32}}
+func lightPlan() Plan {
+	return Plan{Profile: "open", Lang: "fr", Browser: []byte("{}"), Home: "about:blank", Width: 800, Height: 600,
+		Limits: Limits{MemoryMB: 128, TmpfsMB: 16, MaxProcs: 32}}
 }
 
 func mustPrepare(t testing.TB, w *warden) *sandbox.Info {
 	t.Helper()
-	info, files, err := w.prepare(t.Context(), lightPrepare())
+	info, files, err := w.prepare(t.Context(), lightPlan())
 	if err != nil {
 		t.Fatal(err)
 	}

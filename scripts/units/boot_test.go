@@ -56,7 +56,7 @@ func TestTerminalUnderSystemd(t *testing.T) {
 	if b.up("borne-kiosk") || b.up("borne-agent") {
 		t.Error("a unit lives on")
 	}
-	if out := b.out("sh", "-c", `ps -eo uid=,args= | awk '$1 >= 61000 && $1 < 61070'`); out != "" {
+	if out := b.out("sh", "-c", `ps -eo uid=,args= | awk '$1 >= 61000 && $1 < 61090'`); out != "" {
 		t.Errorf("left: %s", out)
 	}
 }

@@ -133,6 +133,9 @@ func TestCodesHaveSentences(t *testing.T) {
 		{"reason.", "Reason", "", 40},
 		{"check.", "", "Check", 6},
 		{"prop.", "", "Prop", 16},
+		{"fix.", "", "Prop", 16},
+		{"console.receipt.check.", "", "Check", 6},
+		{"console.check.", "", "Check", 6},
 		{"console.command.", "CommandKind", "Cmd", 8},
 		{"result.", "CheckResult", "", 4},
 		{"level.", "Level", "", 2},
@@ -177,6 +180,7 @@ func TestStaffSentences(t *testing.T) {
 		least   int
 	}{
 		{"console.audit.", controller, regexp.MustCompile(`Action:\s*"([a-z.-]+)"`), 8},
+		{"console.audit.", controller, regexp.MustCompile(`\baction[A-Z]\w+\s*=\s*"([a-z.-]+)"`), 2},
 		{"purpose.", controller, regexp.MustCompile(`inventory:"([^";]+);[a-z -]+;[a-z]+"`), 100},
 		{"console.basis.", controller, regexp.MustCompile(`inventory:"[^";]+;([a-z-]+);`), 2},
 		{"console.retention.", controller, regexp.MustCompile(`inventory:"[^";]+;[a-z-]+;([a-z]+)"`), 6},
@@ -185,6 +189,11 @@ func TestStaffSentences(t *testing.T) {
 		{"reason.", kiosk, regexp.MustCompile(`wire\.CommandDone\{[^}]*Reason:\s*"([^"]+)"`), 3},
 		{"reason.", kiosk, regexp.MustCompile(`refused = "([^"]+)"`), 3},
 		{"check.", source(t, "../../kiosk/warden"), regexp.MustCompile(`checkCanary\w+\s*=\s*"([a-z-]+)"`), 3},
+		{"console.check.", source(t, "../../kiosk/warden"), regexp.MustCompile(`checkCanary\w+\s*=\s*"([a-z-]+)"`), 3},
+		{"console.receipt.check.", source(t, "../../kiosk/warden"), regexp.MustCompile(`checkCanary\w+\s*=\s*"([a-z-]+)"`), 3},
+		{"console.cert.found.", controller, regexp.MustCompile(`Found\w+\s+Code\s*=\s*"([a-z]+)"`), 7},
+		{"console.cert.end.", controller, regexp.MustCompile(`End\w+\s+End\s*=\s*"([a-z]+)"`), 4},
+		{"console.cert.chain.", controller, regexp.MustCompile(`Chain\w+\s+ChainResult\s*=\s*"([a-z]+)"`), 4},
 	} {
 		found := c.re.FindAllStringSubmatch(c.in, -1)
 		if len(found) < c.least {

@@ -97,6 +97,17 @@ const audit = [['policy.changed', 'samivel', 'samivel', 'hours'], ['enrol.code',
 const inventory = [['session', 'terminal', 'where it was', 'public-task', 'usage'], ['session', 'begun', 'when it began', 'public-task', 'usage'], ['session', 'holder', 'pseudonym of the badge, unlinkable between months', 'public-task', 'usage'], ['terminal', 'name', 'shown to staff and people', 'none-personal', 'life'], ['terminal', 'lastSeen', 'last time it was connected', 'none-personal', 'life'], ['audit', 'actor', 'user, or the controller', 'public-task', 'audit']]
 const days = Array.from({ length: 7 }, (_, i) => ({ day: new Date(Date.now() - (6 - i) * 86_400_000).toISOString().slice(0, 10), sessions: [12, 18, 9, 21, 16, 0, 3][i], minutes: 300 }))
 
+const count = (n, hidden) => (hidden ? { n: 0, hidden } : { n })
+const tally = (sessions, clean, more = {}) => ({ sessions: count(sessions), clean: count(clean), full: count(clean), reduced: count(0), power: count(0), crash: count(0), failed: 0, missing: 0, awaited: 0, rough: 0, challenges: 0, unproven: 0, ...more })
+const few = Object.fromEntries(['sessions', 'clean', 'full'].map((k) => [k, count(0, 'few')]))
+const certificate = (month) => ({
+  format: 1, issuer: 'Département de la Haute-Savoie', site: 'samivel', name: 'Collège Samivel', kind: 'college', commune: 'Bonneville', month, from: `${month}-01T00:00:00Z`, to: ago(60), made: ago(0), build: 'v0.1.0', running: false, simulated: false, erased: [],
+  total: tally(116, 115, { power: count(12), crash: count(0, 'few'), failed: 1, challenges: 1 }),
+  terminals: [['t1', 'Poste 1', 'Hall d’accueil', tally(64, 63, { failed: 1 })], ['t2', 'Poste 2', 'Hall d’accueil', tally(0, 0, few)], ['t3', 'Poste CDI', 'CDI', tally(49, 49)]].map(([id, name, space, t]) => ({ id, name, space, state: 'active', tally: t, chain: 'holds', heads: [{ key: 'k' + id, digest: id.padEnd(64, '0af3') }] })),
+  refused: [{ terminal: 'Poste 1, Hall d’accueil', at: ago(9000), reason: 'receipt-failed' }],
+  quarantines: [{ terminal: 'Poste 1, Hall d’accueil', reason: 'receipt-failed', since: ago(9000), until: ago(8800), end: 'released' }],
+  findings: [], more: 0, audit: { holds: true, entries: 812, head: '812:00' },
+})
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
 let rev = 7
 
@@ -118,6 +129,7 @@ function answer(method, path, body, headers) {
   if (headers['x-borne'] !== '1') return problem(403, 'Cette demande ne vient pas de la console : elle a été refusée.')
   if (path === '/api/login/link') return body.token.startsWith('expired') ? problem(401, 'Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.') : { body: me }
   if (method === 'POST' && b === 'commands') return { status: 202, body: { id: 'c9' } }
+  if (b === 'certificates') return { status: 201, body: { certificate: certificate(body.month), digest: '36ac7f1530f27d592855fd228ddbff3a811aa93b515823198fea8f4e4e59e719', envelope: { kid: 'Zb3mKq0vQ1n2S4yT', domain: 'borne/certificate/1', payload: '', sig: '' } } }
   if (b === 'enrol-codes') return { status: 201, body: { code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
   if (method === 'PUT') {
     if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])

@@ -13,6 +13,7 @@ export const pages = [
   { name: 'console-rules', path: '/#/sites/samivel/rules', wait: '[data-save]', dark: true },
   { name: 'console-rules-wrong', path: '/#/sites/samivel/rules', wait: '[data-save]', fails: true, act: async (p) => { await p.fill('input[type=number] >> nth=0', '900'); await p.click('[data-save]'); await p.waitForSelector('em[role=alert]') } },
   { name: 'console-rules-conflict', path: '/#/sites/samivel/rules', wait: '[data-save]', fails: true, only: 'wide', act: async (p) => { await p.fill('input[type=number] >> nth=0', '44'); await p.click('[data-save]'); await p.waitForSelector('.foot .warn') } },
+  { name: 'console-certificate', path: '/#/sites/samivel/certificate', wait: '[data-certify]', dark: true, act: async (p) => { await p.click('[data-certify]'); await p.waitForSelector('.paper') } },
   { name: 'console-enrol', path: '/#/sites/samivel/enrol', wait: '[data-enrol]' },
   { name: 'console-enrol-code', path: '/#/sites/samivel/enrol', wait: '[data-enrol]', act: async (p) => { await p.fill('input[required]', 'Poste 4'); await p.click('[data-enrol]'); await p.waitForSelector('output') } },
   { name: 'console-audit', path: '/#/audit', wait: 'ol' },

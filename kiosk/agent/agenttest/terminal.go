@@ -83,8 +83,8 @@ func (t *Terminal) Start() error {
 	t.call = make(chan hw.Level)
 	p := agent.Parts{Warden: t.Warden, Browser: t.Browsers, Stage: t.Stage, Shell: t.Shell, Journal: j, Clock: t.Clock, Ticks: t.ticks,
 		Taps: t.taps, Case: t.box, Call: t.call, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
-		Prepare: func(p policy.Policy, lang string) (sandbox.Prepare, error) {
-			return sandbox.Prepare{Profile: p.Profile, Lang: lang, Portal: []byte("<!doctype html>")}, nil
+		Prepare: func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
+			return sandbox.Prepare{Policy: r.Signed, Lang: lang}, []byte("<!doctype html>"), nil
 		}}
 	p.Pages, p.Restart = t.opt.Pages, t.opt.Anew
 	if t.opt.Disk != nil {

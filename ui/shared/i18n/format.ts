@@ -63,7 +63,7 @@ export interface Translator<K extends string> {
   /** The sentence of a key; the key itself when nothing has it, so that no page is blank. */
   (key: K, args?: Args): string
   /** The sentence of prefix + code, or of the second key when the code is unknown to this build. */
-  code(prefix: string, code: string | undefined, otherwise: K): string
+  code(prefix: string, code: string | undefined, otherwise: K, args?: Args): string
 }
 
 /** Makes the function that pages read their words with. */
@@ -80,9 +80,9 @@ export function translator<K extends string>(catalogues: Record<string, Messages
     return found ? format(found[0], found[1], args) : key
   }) as Translator<K>
   t.lang = lang
-  t.code = (prefix, code, otherwise) => {
+  t.code = (prefix, code, otherwise, args) => {
     const found = code ? find(prefix + code) : undefined
-    return found ? format(found[0], found[1]) : t(otherwise)
+    return found ? format(found[0], found[1], args) : t(otherwise, args)
   }
   return t
 }

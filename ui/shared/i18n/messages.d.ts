@@ -7,7 +7,7 @@ declare module '*.json?messages=bench' {
   const messages: import('./format.ts').Messages
   export default messages
 }
-declare module '*.json?messages=console,reason,check,prop,result,level,purpose' {
+declare module '*.json?messages=console,reason,fix,prop,result,level,purpose' {
   const messages: import('./format.ts').Messages
   export default messages
 }

@@ -83,6 +83,7 @@ export const api = {
   command: async (t: string, c: T.CommandRequest) => (await call<T.Accepted>('POST', `/terminals/${id(t)}/commands`, c)).body,
   enrol: async (site: string, r: T.EnrolRequest) => (await call<T.EnrolCode>('POST', `/sites/${id(site)}/enrol-codes`, r)).body,
   report: (site: string) => get<T.Report>(`/sites/${id(site)}/report`),
+  certify: async (site: string, month: string) => (await call<T.CertificateView>('POST', `/sites/${id(site)}/certificates`, { month })).body,
   policy: (level: 'sites' | 'spaces', of: string) => call<T.PolicyView>('GET', `/${level}/${id(of)}/policy`),
   putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
   audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),

@@ -157,6 +157,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Certify a site's month: what its terminals proved, verified anew and signed */
+        post: operations["certify-site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/enrol-codes": {
         parameters: {
             query?: never;
@@ -332,6 +349,15 @@ export interface components {
             /** Format: int64 */
             wanted: number;
         };
+        Audit: {
+            /** Format: int64 */
+            entries: number;
+            /** @description number:hash, as borne-controller audit verify prints it */
+            head: string;
+            holds: boolean;
+            /** @description What does not hold, in English */
+            why?: string;
+        };
         AuditPage: {
             entries: components["schemas"]["AuditView"][];
             next?: string;
@@ -349,6 +375,63 @@ export interface components {
             seq: number;
             site?: string;
             target?: string;
+        };
+        Certificate: {
+            audit: components["schemas"]["Audit"];
+            /** @description Version of the controller that made it */
+            build: string;
+            commune: string;
+            /** @description Tables of which retention has deleted rows of this month, or earlier ones that a chain goes back to */
+            erased: ("session" | "receipt")[];
+            /** @description Where what is stored does not fit itself */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Format: int64
+             * @description 1
+             */
+            format: number;
+            /** Format: date-time */
+            from: string;
+            /** @description Name of the Département's service */
+            issuer: string;
+            kind: string;
+            /** Format: date-time */
+            made: string;
+            /** @description 2006-01, of the site's time zone */
+            month: string;
+            /**
+             * Format: int64
+             * @description Lines left out of the three lists before, which are bounded
+             */
+            more: number;
+            name: string;
+            /** @description Begun in the month, or not over when it began */
+            quarantines: components["schemas"]["Quarantine"][];
+            /** @description Receipts that the controller refused */
+            refused: components["schemas"]["Refused"][];
+            /** @description The month was not over when it was made */
+            running: boolean;
+            /** @description Receipts came from simulated hardware: they prove nothing */
+            simulated: boolean;
+            /** @description Id of the site */
+            site: string;
+            terminals: components["schemas"]["Terminal"][];
+            /**
+             * Format: date-time
+             * @description First moment that is no longer covered
+             */
+            to: string;
+            total: components["schemas"]["Tally"];
+        };
+        CertificateRequest: {
+            /** @description 2006-01 */
+            month: string;
+        };
+        CertificateView: {
+            certificate: components["schemas"]["Certificate"];
+            /** @description SHA-256 of the envelope's payload, hex; also in the audit */
+            digest: string;
+            envelope: components["schemas"]["EnvelopeView"];
         };
         Check: {
             /** Format: int64 */
@@ -389,6 +472,18 @@ export interface components {
             /** @enum {string} */
             state: "pending" | "delivered" | "done" | "refused" | "expired";
             text?: string;
+        };
+        Count: {
+            /**
+             * @description few: from 1 to 4; guard: left out, or subtraction would show a number that is hidden
+             * @enum {string}
+             */
+            hidden?: "few" | "guard";
+            /**
+             * Format: int64
+             * @description 0 when hidden
+             */
+            n: number;
         };
         Device: {
             device: string;
@@ -463,8 +558,22 @@ export interface components {
             spans: components["schemas"]["Span"][];
             why: string;
         };
+        Finding: {
+            /** @enum {string} */
+            code: "signature" | "digest" | "verdict" | "nonce" | "gap" | "link" | "head";
+            /** @description Id of the receipt that shows it */
+            receipt?: string;
+            /** @description Its name, and its space's */
+            terminal: string;
+        };
         Fleet: {
             sites: components["schemas"]["SiteView"][];
+        };
+        Head: {
+            /** @description SHA-256 of the last receipt, hex */
+            digest: string;
+            /** @description Id of the key that signs it */
+            key: string;
         };
         Hours: {
             always: boolean;
@@ -597,6 +706,17 @@ export interface components {
             held: boolean;
             name: string;
         };
+        Quarantine: {
+            /** @enum {string} */
+            end: "released" | "replaced" | "revoked" | "open";
+            reason: string;
+            /** Format: date-time */
+            since: string;
+            /** @description Its name, and its space's */
+            terminal: string;
+            /** Format: date-time */
+            until?: string;
+        };
         QuarantineView: {
             /** @description What the failed check showed */
             detail?: string;
@@ -649,6 +769,13 @@ export interface components {
             props: components["schemas"]["Property"][];
             terminal: string;
             unsure: boolean;
+        };
+        Refused: {
+            /** Format: date-time */
+            at: string;
+            reason: string;
+            /** @description Its name, and its space's */
+            terminal: string;
         };
         Report: {
             /** @description The last 7 days, oldest first */
@@ -771,6 +898,61 @@ export interface components {
             from: number;
             /** Format: int64 */
             to: number;
+        };
+        Tally: {
+            /**
+             * Format: int64
+             * @description Still going on, or not heard of since: the receipt may come
+             */
+            awaited: number;
+            /**
+             * Format: int64
+             * @description Wipes asked for as a verification, proven clean
+             */
+            challenges: number;
+            /** @description Followed by a receipt that proves a complete wipe, verified anew */
+            clean: components["schemas"]["Count"];
+            /** @description Ended because a program was lost */
+            crash: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description Followed by a receipt that does not prove a complete wipe
+             */
+            failed: number;
+            /** @description Of the clean ones: every property of isolation held */
+            full: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description Without a receipt
+             */
+            missing: number;
+            /** @description Ended by a power cut or a restart */
+            power: components["schemas"]["Count"];
+            /** @description Of the clean ones: some property was missing */
+            reduced: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description Of those ended by a power cut or a crash: not proven clean
+             */
+            rough: number;
+            sessions: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description Wipes asked for as a verification, not proven clean
+             */
+            unproven: number;
+        };
+        Terminal: {
+            /** @enum {string} */
+            chain: "none" | "holds" | "open" | "broken";
+            /** @description Last receipt of each chain, at the end of the month */
+            heads: components["schemas"]["Head"][];
+            id: string;
+            name: string;
+            space: string;
+            /** @enum {string} */
+            state: "waiting" | "active" | "quarantined" | "revoked";
+            tally: components["schemas"]["Tally"];
         };
         TerminalBrief: {
             devices: components["schemas"]["Device"][];
@@ -1151,6 +1333,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "certify-site": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CertificateRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificateView"];
                 };
             };
             /** @description Error */

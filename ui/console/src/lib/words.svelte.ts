@@ -1,5 +1,5 @@
-import en from '../../../catalogues/en.json?messages=console,reason,check,prop,result,level,purpose'
-import fr from '../../../catalogues/fr.json?messages=console,reason,check,prop,result,level,purpose'
+import en from '../../../catalogues/en.json?messages=console,reason,fix,prop,result,level,purpose'
+import fr from '../../../catalogues/fr.json?messages=console,reason,fix,prop,result,level,purpose'
 import { translator, type Args } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 
@@ -25,7 +25,11 @@ class Words {
 export const words = new Words()
 export const t = (key: Key, args?: Args): string => words.t(key, args)
 /** The sentence of a code of the protocol, or a neutral one for a code newer than this page. */
-export const sentence = (prefix: 'reason.' | 'purpose.' | 'check.' | 'prop.' | 'result.' | 'level.' | 'console.command.' | 'console.audit.' | 'console.role.' | 'console.health.' | 'console.device.' | 'console.kind.' | 'console.outcome.' | 'console.basis.' | 'console.retention.', code: string | undefined): string => {
+export const sentence = (prefix: 'reason.' | 'purpose.' | 'console.check.' | 'prop.' | 'fix.' | 'result.' | 'level.' | 'console.command.' | 'console.audit.' | 'console.role.' | 'console.health.' | 'console.device.' | 'console.kind.' | 'console.outcome.' | 'console.basis.' | 'console.retention.' | 'console.cert.end.' | 'console.cert.found.' | 'console.cert.chain.', code: string | undefined): string => {
   const found = words.t.code(prefix, code, 'reason.none')
   return found === words.t('reason.none') && code ? code : found
 }
+
+/** What one check counted, before and after, as a sentence. */
+export const checkSentence = (c: { name: string; before: number; after: number }): string =>
+  words.t.code('console.receipt.check.', c.name, 'console.receipt.check.other', { before: c.before, after: c.after })
