@@ -24,6 +24,7 @@ import (
 	"borne/kiosk/shell"
 	"borne/kiosk/stage"
 	"borne/kiosk/uplink"
+	"borne/ui/catalogues"
 	"borne/ui/terminal"
 )
 
@@ -67,7 +68,7 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	}
 	defer j.Close()
-	st, err := stage.Open(life, stage.Config{Display: setup.Display, Authority: setup.Authority, BarHeight: shell.BarHeight, Log: c.log})
+	st, err := stage.Open(life, stage.Config{Display: setup.Display, Authority: setup.Authority, BarHeight: shell.BarHeight, Backdrop: backdrop(), Log: c.log})
 	if err != nil {
 		return err
 	}
@@ -270,6 +271,16 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 		}
 	})
 	return nil
+}
+
+// backdrop is what people read where the shell is not: it is just starting, or it
+// cannot, and then nothing else would tell them.
+func backdrop() []string {
+	var lines []string
+	for _, key := range []string{"backdrop.wait", "backdrop.broken", "backdrop.help"} {
+		lines = append(lines, catalogues.Text(catalogues.French, key, nil))
+	}
+	return lines
 }
 
 func bootID() string {

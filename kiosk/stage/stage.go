@@ -22,9 +22,10 @@ var ErrLost = errors.New("cannot use the display any longer: its server is gone;
 
 // Config says which display to manage.
 type Config struct {
-	Display   string // ":N"
-	Authority string // file with its cookie; empty for none
-	BarHeight int    // pixels at the top that the session never covers
+	Display   string   // ":N"
+	Authority string   // file with its cookie; empty for none
+	BarHeight int      // pixels at the top that the session never covers
+	Backdrop  []string // what is read where no window is: while the shell starts, and when it cannot
 	Log       *slog.Logger
 }
 
@@ -68,6 +69,11 @@ func Open(ctx context.Context, cfg Config) (*Stage, error) {
 	if err := s.manage(); err != nil {
 		x.Close()
 		return nil, err
+	}
+	if len(cfg.Backdrop) > 0 {
+		if err := s.paint(cfg.Backdrop); err != nil {
+			cfg.Log.Warn("people see an empty screen while there is no shell", "error", err)
+		}
 	}
 	go s.events()
 	return s, nil
