@@ -116,7 +116,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		cancel()
 		a.workers.Wait()
 	}()
-	a.boxes = newBoxes(work, a.parts.Warden, a.parts.Browser, a.parts.Prepare, a.log, func(b *box) {
+	a.boxes = newBoxes(work, a.parts.Warden, a.parts.Browser, a.parts.Prepare, a.parts.Probe, a.log, func(b *box) {
 		a.deliver(work, result{fact: session.Lost{Session: b.session}})
 	})
 	a.workers.Go(func() { a.direct(work) })

@@ -44,10 +44,12 @@ type boxes struct {
 	warden  Warden
 	open    Opener
 	prepare Preparer
+	probe   Prober
 	log     *slog.Logger
 	lost    func(b *box)
 
 	work sync.Mutex // held while the warden builds or wipes
+	sure []byte     // the rules that this browser takes whole; guarded by work
 
 	mu      sync.Mutex // guards what follows
 	build   context.Context
@@ -56,8 +58,8 @@ type boxes struct {
 	running *box
 }
 
-func newBoxes(ctx context.Context, w Warden, o Opener, p Preparer, log *slog.Logger, lost func(b *box)) *boxes {
-	b := &boxes{warden: w, open: o, prepare: p, log: log, lost: lost}
+func newBoxes(ctx context.Context, w Warden, o Opener, p Preparer, probe Prober, log *slog.Logger, lost func(b *box)) *boxes {
+	b := &boxes{warden: w, open: o, prepare: p, probe: probe, log: log, lost: lost}
 	b.build, b.stop = context.WithCancel(ctx)
 	return b
 }
@@ -109,6 +111,9 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 		if err := b.clear(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := b.taken(ctx, p, k.lang); err != nil {
+		return nil, err
 	}
 	req, portal, err := b.prepare(p, k.lang)
 	if err != nil {

@@ -22,10 +22,11 @@ func (a *Agent) perform(work context.Context, e session.Effect) {
 		p, build := a.policy, a.boxes.building()
 		a.worker(work, func() result {
 			f := session.Opened{Effect: e.ID}
-			if err := a.boxes.admit(build, k, p, ask.Session); err != nil {
+			err := a.boxes.admit(build, k, p, ask.Session)
+			if err != nil {
 				f.Err = err.Error()
 			}
-			return result{fact: f}
+			return result{fact: f, then: func(a *Agent) { a.rejects(work, err) }}
 		})
 	case session.DoWipe:
 		a.playing = false
@@ -205,6 +206,7 @@ func (a *Agent) madeStandby(work, build context.Context, err error) {
 		a.log.Info("standby ready")
 	case build.Err() != nil: // a wipe came between
 	default:
+		a.rejects(work, err)
 		a.failures++
 		a.makeAt = a.parts.Clock.Mono() + min(time.Second<<min(a.failures, 6), time.Minute)
 		a.log.Error("no session can be made ready", "error", err, "failures", a.failures)

@@ -62,6 +62,7 @@ type Parts struct {
 	Fault   wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
 	Prepare Preparer         // what a sandbox is made of
 	Check   func(policy.Policy) error
+	Probe   Prober // nil: what the browser makes of a policy is not asked
 	Hours   func(policy.Hours, time.Time) policy.Opening
 }
 
@@ -145,6 +146,10 @@ type Clock interface {
 // Preparer makes the request for a standby, and the portal that its browser is
 // to show.
 type Preparer func(r Rules, lang string) (sandbox.Prepare, []byte, error)
+
+// Prober asks the browser of a probe sandbox, by its debugging pipe, which keys
+// of the rules it does not take: names of Chromium's policies. It closes files.
+type Prober func(ctx context.Context, files []*os.File, r Rules, lang string) ([]string, error)
 
 // Rules are a policy, and the same as the controller signed it: the warden takes
 // nobody's word for one.

@@ -102,6 +102,9 @@ func (a *Agent) rule(work context.Context, e wire.Envelope) {
 		return
 	}
 	a.policy = Rules{p, e}
+	if a.state.Live.Trouble == wire.OutPolicyKey { // other rules, and the browser is asked again
+		a.apply(work, session.Faulty{})
+	}
 	x := extra{policy: &journal.Policy{Version: p.Version, Envelope: e},
 		records: []wire.Record{draft(a.now(), wire.KindPolicy, wire.PolicyApplied{Version: p.Version})}}
 	a.applyWith(work, session.Ruled{Limits: limits(p)}, x) // a full disk only delays it

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"borne/controller/policy"
 	"borne/controller/wire"
+	"borne/kiosk/agent"
 	"borne/kiosk/agent/agenttest"
 	"borne/kiosk/session"
 	"borne/kiosk/shell"
@@ -143,6 +145,45 @@ func TestABadPolicyLeavesTheOneBefore(t *testing.T) {
 	if v := b.see(shell.CharterPage); v.Charter.Minutes != 20 {
 		t.Errorf("charter of %d minutes", v.Charter.Minutes)
 	}
+}
+
+// TestAKeyThatTheBrowserRejects takes the terminal out of service, tells staff
+// which key it is, and asks again when other rules come.
+func TestAKeyThatTheBrowserRejects(t *testing.T) {
+	asked := make(chan uint64, 100)
+	b := newBed(t, func(o *agenttest.Options) {
+		o.Probe = func(_ context.Context, _ []*os.File, r agent.Rules, _ string) ([]string, error) {
+			asked <- r.Version
+			if r.Version == 2 {
+				return []string{"DownloadRestrictions", "URLBlocklist"}, nil
+			}
+			return nil, nil
+		}
+	})
+	b.ready()
+	b.active()
+	b.Press(shell.End)
+	b.see(shell.Thanks)
+	b.Press(shell.Again)
+	b.see(shell.Welcome)
+	if n := len(asked); n != 1 {
+		t.Errorf("the browser was asked %d times about the same rules", n)
+	}
+	p := rules()
+	p.Version = 2
+	b.must(b.c.Policy(p))
+	if v := b.see(shell.Broken); v.Reason != string(wire.OutPolicyKey) {
+		t.Fatalf("broken for %s", v.Reason)
+	}
+	b.waitAlerts("policy-key", 1)
+	if r := b.records(wire.KindAlert); !strings.Contains(string(r[len(r)-1].Body), "DownloadRestrictions") {
+		t.Errorf("the alert does not name the key: %s", r[len(r)-1].Body)
+	}
+	b.until("the controller knows the key", func() bool { return strings.Contains(b.c.Status().Refused, "URLBlocklist") })
+	p.Version = 3
+	b.must(b.c.Policy(p))
+	b.see(shell.Welcome)
+	b.until("the controller knows that it is over", func() bool { return b.c.Status().Refused == "" })
 }
 
 func TestWhatIsMissingIsSaid(t *testing.T) {

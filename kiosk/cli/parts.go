@@ -104,14 +104,31 @@ func preparer(window uint32, width, height int) agent.Preparer {
 	}
 }
 
+// rejected asks a probe's browser which settings of a policy it does not take.
+func rejected(ctx context.Context, files []*os.File, r agent.Rules, lang string) ([]string, error) {
+	p, err := pipe(files)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close() // and the browser leaves
+	managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: r.Policy, Lang: lang})
+	if err != nil {
+		return nil, err
+	}
+	return browser.CheckPolicy(ctx, p, managed)
+}
+
 // planner works out for the warden what a sandbox under a policy is made of.
-func planner() func(policy.Policy, string) (warden.Plan, error) {
-	return func(p policy.Policy, lang string) (warden.Plan, error) {
-		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: lang})
+func planner() func(policy.Policy, sandbox.Prepare) (warden.Plan, error) {
+	return func(p policy.Policy, ask sandbox.Prepare) (warden.Plan, error) {
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: ask.Lang})
+		if err == nil && ask.Probe {
+			managed, err = browser.ProbePolicy(managed)
+		}
 		if err != nil {
 			return warden.Plan{}, err
 		}
-		page, err := browser.PortalPage(p.Portal, lang, "")
+		page, err := browser.PortalPage(p.Portal, ask.Lang, "")
 		if err != nil {
 			return warden.Plan{}, err
 		}
@@ -123,10 +140,11 @@ func planner() func(policy.Policy, string) (warden.Plan, error) {
 			}
 			proxy = u.Host
 		}
-		return warden.Plan{Profile: p.Profile, Lang: lang, Browser: managed, Home: "about:blank", Portal: page,
+		return warden.Plan{Profile: p.Profile, Lang: ask.Lang, Browser: managed, Home: "about:blank", Portal: page,
 			Limits:   warden.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
 			Network:  warden.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxy: proxy},
-			Keyboard: warden.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock}}, nil
+			Keyboard: warden.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock},
+			Width:    ask.Width, Height: ask.Height, Window: ask.Window, Probe: ask.Probe}, nil
 	}
 }
 

@@ -57,6 +57,9 @@ type Prepare struct {
 	Width  int           `json:"width"`  // pixels of the session's display
 	Height int           `json:"height"`
 	Window uint32        `json:"window"` // X window of the agent's that the display is drawn into
+	// Probe makes one that nobody is ever admitted to: its browser may tell what it
+	// makes of its policy. The next Prepare takes it away.
+	Probe bool `json:"probe,omitempty"`
 }
 
 // Believe hands over the keys that sign policies from now on (wire.DomainKeys),

@@ -24,7 +24,8 @@ import (
 // box is one set of namespaces with its PID 1.
 type box struct {
 	id    string
-	slot  int // -1 for the shell's
+	probe bool // nobody is ever admitted to it
+	slot  int  // -1 for the shell's
 	uids  boxUIDs
 	pid   int // of its PID 1, in the warden's namespace
 	pidfd int

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"borne/controller/policy"
+	"borne/kiosk/sandbox"
 )
 
 // Config says how the role runs on this machine. Zero values get defaults
@@ -35,7 +36,7 @@ type Config struct {
 	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
 	ShellPrograms Programs     // what runs for the shell; default: one browser
 	// Plan works out what a policy asks for; nil: no standby can be made.
-	Plan   func(p policy.Policy, lang string) (Plan, error)
+	Plan   func(p policy.Policy, ask sandbox.Prepare) (Plan, error)
 	Places []string         // where an examination looks for files; default Places()
 	Beat   func(shown bool) // called at each beat of the agent; nil: nobody cares
 	Build  string

@@ -25,6 +25,7 @@ type Plan struct {
 	Width    int // pixels of the session's display
 	Height   int
 	Window   uint32 // X window that the display is drawn into
+	Probe    bool   // nobody is ever admitted to it
 }
 
 // Limits cap a sandbox.
@@ -63,10 +64,9 @@ func (w *warden) ordered(ctx context.Context, p sandbox.Prepare) (*sandbox.Info,
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot prepare by a policy that no key known here has signed: %w", err)
 	}
-	plan, err := w.c.Plan(rules, p.Lang)
+	plan, err := w.c.Plan(rules, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	plan.Width, plan.Height, plan.Window = p.Width, p.Height, p.Window
 	return w.prepare(ctx, plan)
 }

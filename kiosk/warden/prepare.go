@@ -35,7 +35,7 @@ func (w *warden) prepare(ctx context.Context, p Plan) (*sandbox.Info, []*os.File
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &box{id: fmt.Sprintf("s%d-%s", slot, randomID()), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(), rules: &r,
+	b := &box{id: fmt.Sprintf("s%d-%s", slot, randomID()), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(), rules: &r, probe: p.Probe,
 		uids: boxUIDs{w.c.UIDBase + offBrowsers + slot, w.c.UIDBase + offDisplays + slot, w.c.UIDBase + offPresses + slot, w.c.UIDBase + offResolvers + slot}}
 	b.canaries = newCanaries()
 	files, err := w.build(ctx, b, p)
@@ -198,7 +198,7 @@ func (w *warden) sessionSpec(b *box, p Plan) (spec, error) {
 func (w *warden) dropLost(ctx context.Context) error {
 	var errs []error
 	for _, b := range w.living() {
-		if b.alive() || b.session() != "" {
+		if b.alive() && !b.probe || b.session() != "" {
 			continue
 		}
 		w.mu.Lock()
@@ -250,6 +250,9 @@ func (w *warden) admit(ctx context.Context, a sandbox.Admit) (*sandbox.Info, err
 	w.mu.Unlock()
 	if b == nil || !b.alive() {
 		return nil, errNoSandbox
+	}
+	if b.probe {
+		return nil, errors.New("cannot admit: this sandbox is a probe, whose browser tells more than a person's may")
 	}
 	if s := b.session(); s != "" {
 		if s == a.Session {

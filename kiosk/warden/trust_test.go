@@ -55,6 +55,41 @@ func TestOnlySignedPolicies(t *testing.T) {
 	}
 }
 
+// TestProbe: a sandbox whose browser may tell of its policy is nobody's, and goes
+// with the next one.
+func TestProbe(t *testing.T) {
+	w := openTest(t, lightConfig(t, 1))
+	if err := Trust(w.c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
+		t.Fatal(err)
+	}
+	ask, err := signedPolicy(controllerKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask.Probe = true
+	do := func(r sandbox.Request) sandbox.Answer {
+		t.Helper()
+		a, files := w.handle(t.Context(), r)
+		sandbox.CloseAll(files)
+		return a
+	}
+	probe := do(sandbox.Request{Prepare: &ask})
+	if probe.Error != "" {
+		t.Fatal(probe.Error)
+	}
+	if a := do(sandbox.Request{Admit: &sandbox.Admit{Sandbox: probe.Sandbox.Sandbox, Session: "s"}}); !strings.HasPrefix(a.Error, "cannot admit") {
+		t.Fatalf("somebody is admitted to a probe: %q", a.Error)
+	}
+	ask.Probe = false
+	standby := do(sandbox.Request{Prepare: &ask})
+	if standby.Error != "" {
+		t.Fatal(standby.Error)
+	}
+	if w.boxes[probe.Sandbox.Sandbox] != nil || w.boxes[standby.Sandbox.Sandbox] == nil || len(w.boxes) != 1 {
+		t.Errorf("%d sandboxes are there, the probe among them: %v", len(w.boxes), w.boxes[probe.Sandbox.Sandbox] != nil)
+	}
+}
+
 func TestBelieveFollowsARollover(t *testing.T) {
 	w := &warden{c: Config{State: t.TempDir(), Log: testLog(t)}}
 	keys := make([]ed25519.PrivateKey, 4)

@@ -66,9 +66,9 @@ func lightConfig(t testing.TB, n int) Config {
 func lightConfigIn(dir string, n int) Config {
 	return Config{State: dir + "/state", Run: dir + "/run", UIDBase: 300000 + 100*n, Net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(n), 0}), 24),
 		Resolver: netip.MustParseAddr("192.0.2.53"), Programs: sleeper, ShellPrograms: sleeper, Build: "test",
-		Places: []string{dir, "/dev/shm"}, Plan: func(p policy.Policy, lang string) (Plan, error) {
+		Places: []string{dir, "/dev/shm"}, Plan: func(p policy.Policy, ask sandbox.Prepare) (Plan, error) {
 			plan := lightPlan()
-			plan.Profile, plan.Lang = p.Profile, lang
+			plan.Profile, plan.Lang, plan.Probe = p.Profile, ask.Lang, ask.Probe
 			return plan, nil
 		}}
 }

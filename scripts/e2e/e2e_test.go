@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -160,6 +161,10 @@ func TestFromTapToClean(t *testing.T) {
 	h.picture("terminal-charter")
 	h.reach("active", "Enter")
 	began := time.Now()
+
+	if !strings.Contains(h.log.tail(1<<20), "the browser takes every key of the rules") {
+		t.Error("the running browser was not asked what it makes of the rules")
+	}
 
 	// 2. A démarche in the session's browser, with real key presses.
 	h.picture("terminal-session")

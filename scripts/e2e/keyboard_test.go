@@ -16,7 +16,8 @@ type keyboard struct {
 	env []string
 }
 
-// keyboard finds the display by the agent's own environment.
+// keyboard finds the terminal's display: the X server that its root role started
+// says on its command line which one it is, and where its cookie lies.
 func (h *hall) keyboard() keyboard {
 	h.t.Helper()
 	_, warden := h.stand.Pids()
@@ -33,21 +34,16 @@ func (h *hall) keyboard() keyboard {
 		if f := strings.Fields(string(rest)); len(f) < 2 || f[1] != strconv.Itoa(warden) {
 			continue
 		}
-		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		if err != nil {
 			continue
 		}
-		var out []string
-		for _, kv := range strings.Split(string(env), "\x00") {
-			if strings.HasPrefix(kv, "DISPLAY=") || strings.HasPrefix(kv, "XAUTHORITY=") {
-				out = append(out, kv)
-			}
-		}
-		if len(out) == 2 {
-			return keyboard{h.t, append(out, "PATH="+os.Getenv("PATH"))}
+		argv := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
+		if len(argv) > 3 && filepath.Base(argv[0]) == "Xvfb" && argv[2] == "-auth" {
+			return keyboard{h.t, []string{"DISPLAY=" + argv[1], "XAUTHORITY=" + argv[3], "PATH=" + os.Getenv("PATH")}}
 		}
 	}
-	h.t.Fatal("cannot find the agent's display")
+	h.t.Fatal("cannot find the terminal's display")
 	return keyboard{}
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	Uplink func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
 	Hours  func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
 	Check  func(policy.Policy) error                    // nil: the policy's own
+	Probe  agent.Prober                                 // nil: the browser is asked nothing
 	Fault  wire.Reason
 	Pages  agent.ShellBrowser // nil: none
 	Anew   <-chan error       // see agent.Parts.Restart
@@ -86,7 +87,7 @@ func (t *Terminal) Start() error {
 		Prepare: func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
 			return sandbox.Prepare{Policy: r.Signed, Lang: lang}, []byte("<!doctype html>"), nil
 		}}
-	p.Pages, p.Restart = t.opt.Pages, t.opt.Anew
+	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}
 	}

@@ -141,6 +141,9 @@ func (w *Warden) do(ctx context.Context, r sandbox.Request) (sandbox.Answer, err
 		if err := w.wait(ctx, "prepare"); err != nil {
 			return sandbox.Answer{}, err
 		}
+		if r.Prepare.Probe { // it goes with the next one: nothing stays of it here
+			return sandbox.Answer{Sandbox: &sandbox.Info{Sandbox: "probe"}}, nil
+		}
 		return w.prepare()
 	case r.Admit != nil:
 		if err := w.admit(*r.Admit); err != nil {
