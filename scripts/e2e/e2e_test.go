@@ -168,8 +168,16 @@ func TestFromTapToClean(t *testing.T) {
 
 	// 2. A démarche in the session's browser, with real key presses.
 	h.picture("terminal-session")
-	keys := h.keyboard()
-	keys.press("Tab", "Return") // the portal's first tile
+	keys, err := h.stand.Keyboard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	press := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	press(keys.Press("Tab", "Return")) // the portal's first tile
 	select {
 	case <-page.seen:
 	case <-time.After(20 * time.Second):
@@ -177,9 +185,9 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatalf("the session's browser did not reach the form; log:\n%s", h.log.tail(20))
 	}
 	marker := letters(24)
-	keys.typed(marker)
-	keys.press("24") // the key right of Tab: "a" on AZERTY, "q" elsewhere
-	keys.press("Return")
+	press(keys.Type(marker))
+	press(keys.Press("24")) // the key right of Tab: "a" on AZERTY, "q" elsewhere
+	press(keys.Press("Return"))
 	select {
 	case <-page.got:
 	case <-time.After(15 * time.Second):

@@ -1,9 +1,7 @@
 package kills
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -164,27 +162,8 @@ func (p *post) reach(gesture func(), names ...string) {
 	p.t.Fatalf("no gesture led to %v (last answer of the bench: %v; picture: %s); the log ends:\n%s", names, p.answer, p.picture(), p.log.Tail(40))
 }
 
-// bench does a gesture at the terminal. It may be lost: a terminal that was
-// just killed has no bench.
 func (p *post) bench(path string, gesture map[string]any) error {
-	b, err := json.Marshal(gesture)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(p.ctx, http.MethodPost, p.stand.BenchURL+path, bytes.NewReader(b))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("X-Borne", "1")
-	r, err := p.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	if said, _ := io.ReadAll(io.LimitReader(r.Body, 1<<10)); r.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s: %s", path, r.Status, said)
-	}
-	return nil
+	return p.stand.Gesture(p.ctx, path, gesture)
 }
 
 // picture keeps what the terminal shows, for whoever looks into a failure.
@@ -206,15 +185,10 @@ func (p *post) picture() string {
 }
 
 func (p *post) key(k string) func() {
-	return func() { p.answer = p.bench("/sim/input", map[string]any{"type": "key", "key": k}) }
+	return func() { p.answer = p.stand.Key(p.ctx, k) }
 }
 
-// end presses « Terminer » in the bar, which asks once more at the same place.
-func (p *post) end() {
-	for range 2 {
-		p.answer = p.bench("/sim/input", map[string]any{"type": "click", "x": 1180, "y": 36})
-	}
-}
+func (p *post) end() { p.answer = p.stand.End(p.ctx) }
 
 func (p *post) tap() {
 	p.answer = p.bench("/sim/do", map[string]any{"action": "tap", "uids": []string{"04a1b2c3"}, "ms": 400})
