@@ -176,6 +176,15 @@ func (n *Net) Serve(port int, h http.Handler) error {
 	return nil
 }
 
+// Pids are the processes of the test network's own, beside this one: they know
+// each name that was asked for.
+func (n *Net) Pids() []int {
+	if n.dns == nil || n.dns.Process == nil {
+		return nil
+	}
+	return []int{n.dns.Process.Pid}
+}
+
 // Do runs fn on a thread inside the namespace: sockets made there stay there.
 func (n *Net) Do(fn func() error) error {
 	done := make(chan error)

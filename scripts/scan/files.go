@@ -200,6 +200,22 @@ func (f *Finder) Mounts(ctx context.Context, since time.Time) (Result, error) {
 	return f.walk(ctx, since, false, roots)
 }
 
+// Mounted lists the mount points of this process's namespace that hold bytes,
+// but for the root's.
+func Mounted() ([]string, error) {
+	points, _, err := mounts("self")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list mounts: %w", err)
+	}
+	points = slices.DeleteFunc(points, func(p string) bool { return p == "/" })
+	return slices.Compact(slices.Sorted(slices.Values(points))), nil
+}
+
+// Below searches as Files does, but stays in the file system of each root.
+func (f *Finder) Below(ctx context.Context, since time.Time, roots ...string) (Result, error) {
+	return f.walk(ctx, since, false, roots)
+}
+
 // holding are the types of file systems that hold bytes of their own.
 const holding = " ext2 ext3 ext4 xfs btrfs f2fs vfat exfat ntfs3 overlay tmpfs ramfs "
 
@@ -276,17 +292,8 @@ func (f *Finder) Unnamed(ctx context.Context, except ...int) Result {
 	return w.res
 }
 
-// Swap searches what /proc/swaps lists: pages of processes that are gone may
-// still be there.
-func (f *Finder) Swap(ctx context.Context) (Result, error) {
-	b, err := os.ReadFile("/proc/swaps")
-	if err != nil {
-		return Result{}, fmt.Errorf("cannot search swap: %w", err)
-	}
-	return f.Raw(ctx, Swaps(bytes.NewReader(b))...), nil
-}
-
-// Swaps lists the files and devices in a text of the form of /proc/swaps.
+// Swaps lists the files and devices in a text of the form of /proc/swaps: pages
+// of processes that are gone may still be there.
 func Swaps(r io.Reader) (paths []string) {
 	for sc, first := bufio.NewScanner(r), true; sc.Scan(); first = false {
 		if f := strings.Fields(sc.Text()); !first && len(f) > 0 {

@@ -132,6 +132,18 @@ func (l *Logbook) Line(from Mark, within time.Duration, re *regexp.Regexp) (when
 	return when, ok
 }
 
+// Match returns the lines from the mark on that match.
+func (l *Logbook) Match(from Mark, re *regexp.Regexp) (lines []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines[from.Line:] {
+		if re.MatchString(line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // Step is a change of phase by its place.
 func (l *Logbook) Step(i int) Step { l.mu.Lock(); defer l.mu.Unlock(); return l.phases[i] }
 

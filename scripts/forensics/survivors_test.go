@@ -1,0 +1,272 @@
+package forensics
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// survivor leaves text where a sink would leave it after a wipe that forgot it.
+// It returns a part of the place that a search must name, and what takes the
+// survivor away.
+type survivor func(h *hall, text []byte) (place string, away func() error, err error)
+
+// survivors plants one for each sink, after a wipe, in another form for each,
+// sees a sweep name every one, and finds nothing once they are gone: a suite
+// that finds nothing must be able to find.
+func (h *hall) survivors(t *testing.T) {
+	h.t = t
+	h.minute(false)
+	if err := h.until(time.Minute, func() error { _, err := h.browserProcess(); return err }); err != nil {
+		t.Fatalf("no standby: %v\n%s", err, h.log.Tail(20))
+	}
+	const cycle = 9999
+	places := map[string]string{}
+	var away []func() error
+	for i, s := range sinks() {
+		form := formOf(i)
+		place, undo, err := s.left(h, form.write(h.canaries.value(cycle, i)))
+		if err != nil {
+			t.Errorf("%s: cannot plant a survivor: %v", s.name, err)
+			continue
+		}
+		places[s.name] = place
+		away = append(away, undo)
+		t.Logf("%-18s left in %-10s as %s", s.name, place, form.name)
+	}
+	found := h.sweep(h.began)
+	for i, s := range sinks() {
+		form := formOf(i).name
+		named := false
+		for _, x := range found.Hits {
+			n, sink, ok := h.canaries.of(x)
+			named = named || ok && n == cycle && sink == i && strings.Contains(x.Place, places[s.name]) && (x.As == form || strings.HasPrefix(x.As, form+"/"))
+		}
+		if places[s.name] != "" && !named {
+			t.Errorf("the survivor of %s, left in %s as %s, was not found there", s.name, places[s.name], form)
+		}
+	}
+	t.Logf("%d survivors planted, %d hits", len(places), len(found.Hits))
+	slices.Reverse(away)
+	for _, undo := range away {
+		if err := undo(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := h.sweep(h.began); len(left.Hits) > 0 {
+		t.Errorf("after the survivors were taken away:\n%s", h.list(left.Hits))
+	}
+}
+
+// formOf gives each sink another form. An environment holds none with zeros.
+func formOf(i int) form {
+	if sinks()[i].name == "environment" {
+		return forms[0]
+	}
+	return forms[i%len(forms)]
+}
+
+// form is one way to write a text.
+type form struct {
+	name  string
+	write func(string) []byte
+}
+
+// forms are those that survivors are left in.
+var forms = []form{
+	{"utf-8", func(s string) []byte { return []byte(s) }},
+	{"utf-16", func(s string) []byte { return wide(s, 2) }},
+	{"base64", func(s string) []byte { return []byte(base64.StdEncoding.EncodeToString([]byte(s + ".."))) }},
+	{"hex", func(s string) []byte { return []byte(hex.EncodeToString([]byte(s))) }},
+	{"utf-32", func(s string) []byte { return wide(s, 4) }},
+	{"base64", func(s string) []byte { return []byte(base64.StdEncoding.EncodeToString([]byte("=" + s + "."))) }},
+	{"percent", func(s string) []byte {
+		var b bytes.Buffer
+		for _, c := range []byte(s) {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+		return b.Bytes()
+	}},
+	{"base64", func(s string) []byte { return []byte(base64.StdEncoding.EncodeToString([]byte("==" + s + "..."))) }},
+}
+
+func wide(s string, step int) []byte {
+	b := make([]byte, step*len(s))
+	for i := range len(s) {
+		b[step*i] = s[i]
+	}
+	return b
+}
+
+func inFile(path string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) { return leave(path, path, text) }
+}
+
+// leave writes a file, and takes away the folders that it had to make.
+func leave(path, place string, text []byte) (string, func() error, error) {
+	gone := path
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		}
+		gone = dir
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", nil, fmt.Errorf("%s is there already", path)
+	}
+	return place, func() error { return os.RemoveAll(gone) }, write(path, "..."+string(text))
+}
+
+// inBox is a file in the next session's sandbox, as if it had come with it.
+func inBox(path string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		b, err := h.browserProcess()
+		if err != nil {
+			return "", nil, err
+		}
+		place := path + ".survivor"
+		return leave(fmt.Sprintf("/proc/%d/root%s", b.pid, place), place, text)
+	}
+}
+
+func inProfile(path string) survivor { return inBox("/home/session/profile/" + path) }
+
+func inRun(name string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		return leave(h.path("run/"+name), "/run/"+name, text)
+	}
+}
+
+func inState(name string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		place, away, err := leave(h.path(name), "/"+name, text)
+		return place, func() error { return errors.Join(away(), trim(h.dir), trim(h.path("terminal"))) }, err
+	}
+}
+
+// inLog is a line that a program wrote to its log.
+func inLog() survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		f, err := os.OpenFile(h.path("log"), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return "", nil, err
+		}
+		defer f.Close()
+		_, err = f.WriteString("level=ERROR msg=x detail=" + string(text) + "\n")
+		return "/stand/log", func() error { return errors.Join(os.Truncate(h.path("log"), 0), trim(h.dir)) }, err
+	}
+}
+
+// inDeleted is a file that was removed from a state's file system: its blocks
+// still hold what it held.
+func inDeleted(part string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		dir, image := h.path("terminal"), h.images["terminal"]
+		if part == "controller" {
+			dir, image = h.dir, h.images[""]
+		}
+		path := filepath.Join(dir, "deleted")
+		err := write(path, string(text))
+		unix.Sync()
+		return image, func() error { return trim(dir) }, errors.Join(err, os.Remove(path))
+	}
+}
+
+// trim has the free blocks of a file system forgotten in its image too.
+func trim(dir string) error {
+	unix.Sync()
+	if out, err := exec.Command("fstrim", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot trim %s: %w: %s", dir, err, out)
+	}
+	return nil
+}
+
+func inProcess(name string) survivor { return lives(name, "memory") }
+func inUnnamed(name string) survivor { return lives(name, "unnamed") }
+func inMemfd() survivor              { return lives("keeper", "memfd") }
+func short(name string) string       { return name[:min(len(name), 15)] } // as the kernel keeps names
+func stop(c *exec.Cmd) error         { c.Process.Kill(); c.Wait(); return nil }
+
+// lives is a process of that name which holds the text and outlived its session.
+func lives(name, as string) survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		dir, err := os.MkdirTemp("", "survivor")
+		if err != nil {
+			return "", nil, err
+		}
+		link := filepath.Join(dir, name)
+		self, err := os.Executable()
+		if err == nil {
+			err = os.Symlink(self, link)
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		c := exec.Command(link, "-test.run=^$")
+		c.Env = append(os.Environ(), insideEnv+"=hold", "FORENSICS_AS="+as)
+		c.Stdin, c.SysProcAttr = bytes.NewReader(text), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		out, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		if _, err := out.Read(make([]byte, 8)); err != nil {
+			stop(c)
+			return "", nil, err
+		}
+		place := "(" + short(name) + ")"
+		if as != "memory" {
+			place += " fd "
+		}
+		return place, func() error { return errors.Join(stop(c), os.RemoveAll(dir)) }, nil
+	}
+}
+
+func inEnvironment() survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		c := exec.Command("/usr/bin/sleep", "600")
+		c.Env, c.SysProcAttr = []string{"DOSSIER=" + string(text)}, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		return "(sleep)", func() error { return stop(c) }, c.Start()
+	}
+}
+
+// inSegment is shared memory that nobody has attached any more.
+func inSegment() survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		id, seg, err := segment(string(text))
+		if err == nil {
+			err = unix.SysvShmDetach(seg)
+		}
+		return fmt.Sprintf("shared memory %d", id), func() error { _, err := unix.SysvShmCtl(id, unix.IPC_RMID, nil); return err }, err
+	}
+}
+
+// inSwap is a page in a swap file: there is one only in the list that this test
+// gives to the search.
+func inSwap() survivor {
+	return func(h *hall, text []byte) (string, func() error, error) {
+		dir, err := os.MkdirTemp(filepath.Dir(h.dir), "swap")
+		if err != nil {
+			return "", nil, err
+		}
+		list, file := filepath.Join(dir, "swaps"), filepath.Join(dir, "swapfile")
+		err = errors.Join(write(file, strings.Repeat("\x00", 4096)+string(text)), write(list, "Filename Type Size Used Priority\n"+file+" file 8 4 -2\n"))
+		old := h.swaps
+		h.swaps = list
+		return file, func() error { h.swaps = old; return os.RemoveAll(dir) }, err
+	}
+}
