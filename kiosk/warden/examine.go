@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,6 +216,7 @@ func (w *warden) lookFiles(out map[string]*count, t target) {
 		// A folder that none of our uids can pass through holds nothing of theirs.
 		return st.Mode&0o001 != 0 || all.has(int(st.Uid)) || all.has(int(st.Gid))
 	}
+	usual := w.usual()
 	wk := newWalker(enter, func(e entry) {
 		mine := all.has(int(e.st.Uid)) || all.has(int(e.st.Gid))
 		new := changed(e.st, t.since)
@@ -227,14 +230,15 @@ func (w *warden) lookFiles(out map[string]*count, t target) {
 			return
 		}
 		seen[[2]uint64{e.st.Dev, e.st.Ino}] = true
-		path := fmt.Sprintf("%.200s/%.80q", e.path, e.name)
+		// Where, but not what: evidence is kept, and a name is the person's.
 		if pool.has(int(e.st.Uid)) || pool.has(int(e.st.Gid)) {
-			owned.add(path)
+			owned.add(fmt.Sprintf("a file of uid %d in %s", e.st.Uid, e.root))
 		}
-		if new && !w.expected(e.path+"/"+e.name) {
-			fresh.add(path)
+		if new && !expected(usual, e) {
+			fresh.add(fmt.Sprintf("a newer file of uid %d in %s", e.st.Uid, e.root))
 		}
 	})
+	defer wk.forget()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		wk.stop("%w", err)
@@ -245,9 +249,9 @@ func (w *warden) lookFiles(out map[string]*count, t target) {
 	owned.err, fresh.err = wk.trouble, wk.trouble
 }
 
-// expected lists what a terminal's own roles may write while a session runs.
-// Their contents are searched for canaries all the same.
-func (w *warden) expected(path string) bool {
+// usual lists what a terminal's own roles may write while a session runs.
+// Its contents are searched for canaries all the same.
+func (w *warden) usual() []string {
 	list := []string{w.state + "/agent", w.run}
 	if n, err := w.c.Display.number(); err == nil {
 		list = append(list, w.c.Display.socket(), fmt.Sprintf("/tmp/.X%d-lock", n))
@@ -255,12 +259,15 @@ func (w *warden) expected(path string) bool {
 			list = append(list, w.c.Display.Authority)
 		}
 	}
-	for _, p := range list {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return true
-		}
-	}
-	return false
+	return list
+}
+
+// expected tells whether the entry is one of those, or below one.
+func expected(usual []string, e entry) bool {
+	return slices.ContainsFunc(usual, func(p string) bool {
+		dir, name := filepath.Split(p)
+		return e.path == p || strings.HasPrefix(e.path, p) && e.path[len(p)] == '/' || e.name == name && e.path == filepath.Clean(dir)
+	})
 }
 
 // lookIPC finds System V objects and POSIX message queues of the pool's uids.
@@ -343,10 +350,11 @@ func queues(r uidRange) ([]string, error) {
 	var names []string
 	wk := newWalker(func(*unix.Stat_t) bool { return false }, func(e entry) {
 		if r.has(int(e.st.Uid)) {
-			names = append(names, e.name)
+			names = append(names, fmt.Sprintf("of uid %d", e.st.Uid)) // its name is the person's
 		}
 	})
-	wk.folder(fd, "mqueue", 0)
+	defer wk.forget()
+	wk.tree(fd, "mqueue")
 	return names, wk.trouble
 }
 

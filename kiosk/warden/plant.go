@@ -100,6 +100,7 @@ func (w *warden) plantClipboard(b *box) error {
 		return err
 	}
 	s := newSeeker(b.canaries)
+	defer s.forget()
 	s.memory(server)
 	if s.hits[canaryInClipboard] == 0 {
 		return fmt.Errorf("the search does not find it in the display server's memory (%v)", s.trouble)
@@ -119,6 +120,7 @@ func envHolders(b *box) (int, error) {
 		if s.environ(p.pid); len(s.hits) > 0 {
 			n++
 		}
+		s.forget()
 	}
 	return n, nil
 }
@@ -133,13 +135,15 @@ func seekProfile(b *box, marker string) int {
 	defer unix.Close(root)
 	s := newSeeker(canaries{marker})
 	wk := newWalker(func(*unix.Stat_t) bool { return true }, func(e entry) { s.entry(e, true) })
+	defer wk.forget()
+	defer s.forget()
 	wk.entries, wk.deadline = 20000, time.Now().Add(2*time.Second)
 	s.deadline = wk.deadline
 	for _, dir := range []string{"home", "tmp", "dev/shm"} {
 		fd, err := unix.Openat2(root, dir, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 		if err == nil {
-			wk.folder(fd, dir, 0)
+			wk.tree(fd, dir)
 		}
 	}
 	n := 0

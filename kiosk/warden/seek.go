@@ -51,6 +51,9 @@ func (s *seeker) stop(format string, a ...any) {
 	}
 }
 
+// forget clears what was read of a living session: this process outlives it.
+func (s *seeker) forget() { clear(s.buf) }
+
 func (s *seeker) hit(place, where string) {
 	if s.hits[place]++; s.where == "" {
 		s.where = where
@@ -61,18 +64,18 @@ func (s *seeker) hit(place, where string) {
 // anyone could have written it, its content.
 func (s *seeker) entry(e entry, mine bool) {
 	if strings.Contains(e.name, string(s.token)) {
-		s.hit(canaryInFile, fmt.Sprintf("file name %.200s/%.80q", e.path, e.name))
+		s.hit(canaryInFile, "the name of a file in "+e.root)
 	}
 	if e.st.Mode&unix.S_IFMT != unix.S_IFREG || (!mine && e.st.Mode&0o002 == 0) || s.trouble != nil {
 		return
 	}
-	fd, err := unix.Openat2(e.dir, e.name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC, Resolve: resolve})
+	fd, err := e.open(0)
 	if err != nil {
 		return // gone or swapped meanwhile: the walk tells
 	}
-	f := os.NewFile(uintptr(fd), e.name)
+	f := os.NewFile(uintptr(fd), "a file of a session") // its own name is the person's
 	defer f.Close()
-	where := fmt.Sprintf("file %.200s/%.80q", e.path, e.name)
+	where := "a file in " + e.root
 	n, err := s.stream(io.LimitReader(f, min(s.left, maxSeekFile)+1), where)
 	if s.left -= n; err != nil || s.left < 0 || n > maxSeekFile {
 		s.stop("%s: %d bytes, %v", where, n, err)

@@ -138,7 +138,7 @@ func TestWalkOfHostileTrees(t *testing.T) {
 	must(t, os.WriteFile(outside+"/secret", nil, 0o600))
 	all := func(*unix.Stat_t) bool { return true }
 	seen := func(dir string, change func(*walker)) (names []string, trouble error) {
-		wk := newWalker(all, func(e entry) { names = append(names, e.name) })
+		wk := newWalker(all, func(e entry) { names = append(names, strings.Clone(e.name)) })
 		if change != nil {
 			change(wk)
 		}

@@ -87,6 +87,9 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	// What a role wrote while it learned of the end is looked at too.
 	after := w.examine(ctx, t)
 	w.seekMemory(t.seek)
+	for _, s := range t.seek {
+		s.forget()
+	}
 	ev.Millis = int(time.Since(killed).Milliseconds())
 
 	for _, n := range wire.RequiredChecks() {
@@ -226,12 +229,13 @@ func (w *warden) ownedBefore(b *box, out map[string]*count) {
 			out[wire.CheckFresh].n++
 		}
 	})
+	defer wk.forget()
 	wk.entries, wk.deadline = 1000, time.Now().Add(200*time.Millisecond)
 	for _, dir := range []string{"home", "tmp"} {
 		fd, err := unix.Openat2(root, dir, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 		if err == nil {
-			wk.folder(fd, dir, 0)
+			wk.tree(fd, dir)
 		}
 	}
 }
