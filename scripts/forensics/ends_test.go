@@ -38,8 +38,9 @@ func ends() []end {
 			return ""
 		}},
 		{"power cut", []string{"restart"}, 14, false, (*hall).powerCut},
-		{"wipe fails: a process stays", []string{"button"}, 8, false, (*hall).processStays},
-		{"wipe fails: a mount stays", []string{"button"}, 8, false, (*hall).mountStays},
+		{"wipe fails: a process stays", []string{"button"}, 6, false, (*hall).processStays},
+		{"wipe fails: a mount stays", []string{"button"}, 6, false, (*hall).mountStays},
+		{"wipe fails: a file stays", []string{"button"}, 6, false, (*hall).fileStays},
 		{"disk full", []string{"button", "crash"}, 6, false, (*hall).diskFull},
 		{"idle", []string{"idle"}, 4, true, func(h *hall, _ being) string { return "" }},
 		{"time", []string{"time"}, 4, true, (*hall).timeIsUp},
@@ -94,6 +95,21 @@ func (h *hall) processStays(b being) string {
 		h.t.Fatal(err)
 	}
 	return h.untilItFails(func() { c.Process.Kill(); c.Wait() })
+}
+
+// fileStays leaves a file of the session's user outside of its sandbox, named
+// after the person, until the first attempt has failed. What a wipe tells of it
+// is kept, and must not hold its name.
+func (h *hall) fileStays(b being) string {
+	at := filepath.Join("/var/tmp", "dossier-"+h.web.canary("var-tmp"))
+	if err := errors.Join(write(at+"/"+h.web.canary("tmp"), ""), os.Chown(at+"/"+h.web.canary("tmp"), b.uid, b.uid), os.Chown(at, b.uid, b.uid)); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.untilItFails(func() {
+		if err := os.RemoveAll(at); err != nil {
+			h.t.Fatal(err)
+		}
+	})
 }
 
 // mountStays holds the session's home with everything in it, from outside,

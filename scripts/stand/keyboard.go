@@ -14,12 +14,13 @@ import (
 // Keyboard presses real keys on the terminal's display, with xdotool.
 type Keyboard struct{ env []string }
 
-// Keyboard finds the display by the environment of the agent that runs now.
+// Keyboard finds the display by the server that the warden started: its number,
+// and the file with its cookie, are its first arguments.
 func (s *Stand) Keyboard() (*Keyboard, error) {
 	_, warden := s.Pids()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the agent's display: %w", err)
+		return nil, fmt.Errorf("cannot find the terminal's display: %w", err)
 	}
 	for _, e := range entries {
 		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
@@ -30,21 +31,16 @@ func (s *Stand) Keyboard() (*Keyboard, error) {
 		if f := strings.Fields(string(rest)); len(f) < 2 || f[1] != strconv.Itoa(warden) {
 			continue
 		}
-		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		cmd, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		if err != nil {
 			continue
 		}
-		var out []string
-		for _, kv := range strings.Split(string(env), "\x00") {
-			if strings.HasPrefix(kv, "DISPLAY=") || strings.HasPrefix(kv, "XAUTHORITY=") {
-				out = append(out, kv)
-			}
-		}
-		if len(out) == 2 {
-			return &Keyboard{append(out, "PATH="+os.Getenv("PATH"))}, nil
+		argv := strings.Split(string(cmd), "\x00")
+		if len(argv) > 3 && strings.HasPrefix(argv[1], ":") && argv[2] == "-auth" {
+			return &Keyboard{[]string{"DISPLAY=" + argv[1], "XAUTHORITY=" + argv[3], "PATH=" + os.Getenv("PATH")}}, nil
 		}
 	}
-	return nil, errors.New("cannot find the agent's display: no child of the warden has one")
+	return nil, errors.New("cannot find the terminal's display: no child of the warden is an X server")
 }
 
 func (k *Keyboard) run(stdin string, args ...string) error {
