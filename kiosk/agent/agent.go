@@ -34,6 +34,7 @@ type Agent struct {
 	heard   *reference // a time that the controller told
 	devices map[string]wire.Device
 	calling time.Duration // when staff were last called; 0: never
+	ports   ports
 	boxes   *boxes
 	stuck   *step // could not be committed yet
 	stuckAt time.Duration
@@ -141,6 +142,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	for !a.done {
 		a.show(work)
 		a.keepStandby(work)
+		a.keepPorts(work)
 		if a.parts.Beat != nil {
 			a.parts.Beat()
 		}
@@ -203,6 +205,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				a.apply(work, session.Lost{Warden: true})
 				return errors.New("cannot go on: the warden is gone, and every sandbox with it")
 			}
+			a.plugged(work, e)
 			if e.Kind == "sandbox-lost" {
 				a.workers.Go(func() { a.boxes.gone(func(b *box) bool { return b.id == e.Sandbox }) })
 			}

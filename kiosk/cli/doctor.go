@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"borne/hw/clock"
+	"borne/hw/usb"
 	"borne/kiosk/doctor"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/stage"
@@ -56,6 +57,9 @@ func checkups(c *call) []doctor.Check {
 			return doctor.Isolation(ctx, doctor.Surveys{Root: os.Geteuid() == 0, Running: func() bool { return running(c) },
 				Last:    func() (sandbox.Surveyed, error) { return warden.LastSurvey(c.cfg.Run) },
 				Measure: func(ctx context.Context) (sandbox.Surveyed, error) { return survey(ctx, c) }})
+		}},
+		{Name: "ports USB", Look: func(context.Context) doctor.Finding {
+			return doctor.USB(usb.Sys, c.cfg.USB != nil, c.cfg.Sim, running(c))
 		}},
 		{Name: "imprimante", Look: func(context.Context) doctor.Finding { return doctor.Printer(false) }},
 	}

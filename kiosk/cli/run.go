@@ -81,6 +81,10 @@ func run(ctx context.Context, c *call) error {
 	}
 	who.Setup = sandbox.Setup{Config: c.text, Sim: c.cfg.Sim, Display: x.Display(), Authority: x.Authority(agentUID), Scratch: scratch}
 	go n.Watch(ctx, agentLife.well)
+	news, ports, err := guardPorts(ctx, c)
+	if err != nil {
+		return err
+	}
 	err = warden.Run(ctx, warden.Config{
 		State: c.cfg.State, Run: c.cfg.Run, UIDBase: c.cfg.UIDBase, Net: c.cfg.Net, Resolver: c.cfg.Resolver, Chromium: c.cfg.Chromium,
 		Display: warden.Display{Name: x.Display(), Authority: x.Authority(agentUID)},
@@ -89,7 +93,8 @@ func run(ctx context.Context, c *call) error {
 		Press:   []string{rolePress},
 		Plan:    planner(),
 		Beat:    agentLife.beat,
-		Build:   c.Version, Sim: c.cfg.Sim, Log: c.log,
+		News:    news, Ports: ports,
+		Build: c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})
 	n.Send(notify.Stopping)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {

@@ -21,6 +21,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"borne/hw"
+	"borne/hw/usb"
 )
 
 // Path is where the file lies when -config does not say.
@@ -52,6 +53,7 @@ type Config struct {
 	LogLevel   slog.Level
 	Sim        bool
 	SimListen  string
+	USB        *usb.Rules           // nil: the ports are not guarded
 	Devices    map[string]hw.Device // by role; never nil
 }
 
@@ -71,19 +73,20 @@ type file struct {
 	LogLevel   string            `toml:"log_level"`
 	Sim        bool              `toml:"sim"`
 	SimListen  string            `toml:"sim_listen"`
+	USB        ports             `toml:"usb"`
 	Devices    map[string]string `toml:"devices"`
 }
 
 // keys lists the keys that file knows.
 func keys() []string {
 	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "uid_base", "net",
-		"log", "log_level", "sim", "sim_listen", "devices"}
+		"log", "log_level", "sim", "sim_listen", "usb", "devices"}
 }
 
 func defaults() file {
 	return file{State: "/var/lib/borne-kiosk", Run: "/run/borne-kiosk", Display: "auto", Screen: "1280x800",
 		Chromium: "/usr/lib/chromium/chromium", UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
-		SimListen: "127.0.0.1:8601"}
+		SimListen: "127.0.0.1:8601", USB: ports{Guard: true, Allow: []string{"hub", "printer", "smart-card"}}}
 }
 
 // Load reads the file at path. sim is the flag -sim, which wins over the file.
@@ -185,6 +188,11 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	if a, err := netip.ParseAddrPort(f.SimListen); err != nil || !a.Addr().IsLoopback() {
 		bad("sim_listen", f.SimListen, "write a loopback address with its port, such as "+defaults().SimListen+": who reaches the bench commands the terminal")
+	}
+	rules, more := f.USB.check()
+	wrong = append(wrong, more...)
+	if f.USB.Guard && !f.Sim { // a simulated terminal is somebody's own computer
+		c.USB = &rules
 	}
 	wrong = append(wrong, f.devices(&c)...)
 	return c, wrong

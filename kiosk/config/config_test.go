@@ -43,6 +43,31 @@ func TestExampleIsTheDefault(t *testing.T) {
 	}
 }
 
+func TestPorts(t *testing.T) {
+	c, err := Parse([]byte("[usb]\nallow = [\"hub\"]\nserials = [\"A1\"]\n[usb.ports]\n\"1-1.4\" = [\"video\", \"audio\"]\n"), false)
+	if err != nil || c.USB == nil || len(c.USB.Anywhere) != 1 || len(c.USB.Serials) != 1 || len(c.USB.Ports["1-1.4"]) != 2 {
+		t.Errorf("%+v, %v", c.USB, err)
+	}
+	for text, sim := range map[string]bool{"": true, "[usb]\nguard = false\n": false} {
+		if c, err := Parse([]byte(text), sim); err != nil || c.USB != nil {
+			t.Errorf("%q, simulated %v: %+v, %v", text, sim, c.USB, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"[usb]\nallow = [\"storage\"]":         "never takes any",
+		"[usb]\nallow = [\"Hub\"]":             "smart-card",
+		"[usb]\nallows = []":                   "unknown key",
+		"[usb.ports]\n\"../1\" = [\"hub\"]":    "such as 1-1.4",
+		"[usb.ports]\n\"1-1\" = [\"storage\"]": "never takes any",
+		"[usb]\nserials = [\"\\u0000\"]":       "serial number",
+		"[usb]\nguard = \"yes\"":               "usb.guard",
+	} {
+		if _, err := Parse([]byte(text), false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestKeysAreTheFile(t *testing.T) {
 	ft := reflect.TypeFor[file]()
 	var tags []string

@@ -36,6 +36,32 @@ func TestClock(t *testing.T) {
 	expect(t, "past", Clock(is(time.Unix(0, 0), true), built), false, "avant la date")
 }
 
+func TestUSB(t *testing.T) {
+	root := t.TempDir()
+	expect(t, "none", USB(root, true, false, true), true, "pas de prise")
+	bus := filepath.Join(root, "bus/usb/devices")
+	for name, text := range map[string]string{"usb1": "0\n", "usb2": "1\n"} {
+		if err := os.MkdirAll(filepath.Join(bus, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(bus, name, "authorized_default"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, "one open", USB(root, true, false, true), false, "2 contrôleurs, dont 1 ouverts")
+	expect(t, "not running", USB(root, true, false, false), true, "dès que le poste démarre")
+	expect(t, "off", USB(root, false, false, true), false, "guard = true")
+	expect(t, "simulated", USB(root, false, true, true), true, "simulé")
+	if err := os.WriteFile(filepath.Join(bus, "usb2", "authorized_default"), []byte("0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "closed", USB(root, true, false, true), true, "rien n'entre")
+	if err := os.Remove(filepath.Join(bus, "usb1", "authorized_default")); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "not readable", USB(root, true, false, true), false, "impossible de savoir")
+}
+
 func TestDNS(t *testing.T) {
 	yes := func(context.Context, string) ([]string, error) { return []string{"203.0.113.7"}, nil }
 	no := func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }

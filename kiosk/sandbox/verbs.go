@@ -29,6 +29,7 @@ type Request struct {
 	Beat    *Beat    `json:"beat,omitempty"`
 	Power   *Power   `json:"power,omitempty"`
 	Start   *Start   `json:"start,omitempty"`
+	Ports   *Ports   `json:"ports,omitempty"`
 }
 
 // Answer answers the request of the same id. File descriptors that a verb
@@ -147,6 +148,13 @@ type Setup struct {
 	Scratch   string `json:"scratch"`   // folder for passing files
 }
 
+// Ports says whether staff have put the terminal out of service: only then a
+// keyboard or mouse that is plugged in is taken for the terminal's own. It is
+// false until said, and when the agent dies.
+type Ports struct {
+	Open bool `json:"open"`
+}
+
 // Info describes a sandbox.
 type Info struct {
 	Sandbox string          `json:"sandbox"` // id given by the warden
@@ -176,6 +184,6 @@ type Surveyed struct {
 // Event is something the warden saw unasked.
 type Event struct {
 	Sandbox string `json:"sandbox,omitempty"`
-	Kind    string `json:"kind"` // sandbox-lost, shell-lost
+	Kind    string `json:"kind"` // sandbox-lost, shell-lost, or a code that begins with usb-, for staff
 	Detail  string `json:"detail,omitempty"`
 }

@@ -143,5 +143,6 @@ func (w *warden) runAgent(ctx context.Context, bear bearer) error {
 	}
 	conn.Close()
 	<-served
+	w.ports(false)
 	return err
 }

@@ -37,8 +37,10 @@ type Config struct {
 	ShellPrograms Programs     // what runs for the shell; default: one browser
 	// Plan works out what a policy asks for; nil: no standby can be made.
 	Plan   func(p policy.Policy, ask sandbox.Prepare) (Plan, error)
-	Places []string         // where an examination looks for files; default Places()
-	Beat   func(shown bool) // called at each beat of the agent; nil: nobody cares
+	Places []string             // where an examination looks for files; default Places()
+	Beat   func(shown bool)     // called at each beat of the agent; nil: nobody cares
+	Ports  func(open bool)      // called when staff put the terminal out of service, and when that ends; nil: nobody cares
+	News   <-chan sandbox.Event // what others see that the agent should hear of; nil: nothing
 	Build  string
 	Sim    bool
 	Log    *slog.Logger // default: discard

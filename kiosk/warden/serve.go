@@ -79,6 +79,8 @@ func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
 		if w.c.Beat != nil {
 			w.c.Beat(r.Beat.Shown)
 		}
+	case r.Ports != nil:
+		w.ports(r.Ports.Open)
 	case r.Start != nil:
 		return sandbox.Answer{Setup: &w.c.Agent.Setup}, true
 	case r.Power != nil:
@@ -91,6 +93,13 @@ func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
 		return sandbox.Answer{}, false
 	}
 	return sandbox.Answer{}, true
+}
+
+// ports tells whoever guards the ports.
+func (w *warden) ports(open bool) {
+	if w.c.Ports != nil {
+		w.c.Ports(open)
+	}
 }
 
 var errPower = errors.New("cannot cut the power: this terminal is not simulated")

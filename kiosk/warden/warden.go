@@ -52,6 +52,16 @@ func Run(ctx context.Context, c Config) error {
 	if w.c.Agent.none() {
 		return errors.New("cannot start: no agent is configured")
 	}
+	go func() {
+		for {
+			select {
+			case e := <-w.c.News:
+				w.notify(e)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	return w.superviseAgent(ctx)
 }
 

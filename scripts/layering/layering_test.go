@@ -26,19 +26,19 @@ var may = map[string][]string{
 	"hw/…": {"hw", "hw/…"},
 
 	// The terminal.
-	"kiosk/session": {"controller/wire"},                                                                         // reasons and record bodies are its words
-	"kiosk/sandbox": {"controller/wire"},                                                                         // evidence is made of receipts' parts
-	"kiosk/notify":  nil,                                                                                         // sd_notify
-	"kiosk/config":  {"hw"},                                                                                      // device names are checked when the file is read
-	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"},                                        // it is the uplink's outbox
-	"kiosk/uplink":  {"controller/wire"},                                                                         //
-	"kiosk/shell":   nil,                                                                                         // its pages come as an fs.FS
-	"kiosk/press":   nil,                                                                                         //
-	"kiosk/stage":   nil,                                                                                         //
-	"kiosk/browser": {"controller/policy"},                                                                       // makes Chromium's policy from ours
-	"kiosk/warden":  {"controller/wire", "controller/policy", "kiosk/sandbox"},                                   // root: as little as can be; policies, because it takes nobody's word for one
-	"kiosk/bench":   {"hw/sim"},                                                                                  // the simulator's web page
-	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
+	"kiosk/session": {"controller/wire"},                                                                                   // reasons and record bodies are its words
+	"kiosk/sandbox": {"controller/wire"},                                                                                   // evidence is made of receipts' parts
+	"kiosk/notify":  nil,                                                                                                   // sd_notify
+	"kiosk/config":  {"hw", "hw/usb"},                                                                                      // device names and USB classes are checked when the file is read
+	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"},                                                  // it is the uplink's outbox
+	"kiosk/uplink":  {"controller/wire"},                                                                                   //
+	"kiosk/shell":   nil,                                                                                                   // its pages come as an fs.FS
+	"kiosk/press":   nil,                                                                                                   //
+	"kiosk/stage":   nil,                                                                                                   //
+	"kiosk/browser": {"controller/policy"},                                                                                 // makes Chromium's policy from ours
+	"kiosk/warden":  {"controller/wire", "controller/policy", "kiosk/sandbox"},                                             // root: as little as can be; policies, because it takes nobody's word for one
+	"kiosk/bench":   {"hw/sim"},                                                                                            // the simulator's web page
+	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
 	"kiosk/agent":   {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
 	"kiosk/agent/…": {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
 	"kiosk/cli":     {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of

@@ -152,6 +152,22 @@ func TestCodesHaveSentences(t *testing.T) {
 	}
 }
 
+// TestUSBCodesHaveSentences does the same for what is told of the USB ports.
+func TestUSBCodesHaveSentences(t *testing.T) {
+	n := 0
+	for _, code := range constants(t, "../../hw/usb", "Reason", "") {
+		if !strings.HasPrefix(code, "usb-") {
+			continue // nobody is told that all is well
+		}
+		if n++; !Has("reason." + code) {
+			t.Errorf("no sentence for %q", code)
+		}
+	}
+	if n < 6 {
+		t.Errorf("found only %d codes", n)
+	}
+}
+
 // source yields the text of every Go file below dir, tests apart.
 func source(t *testing.T, dir string) string {
 	t.Helper()

@@ -42,6 +42,7 @@ type Warden struct {
 	holds   map[string]chan struct{}
 	held    map[string]chan struct{}
 	broken  []string
+	ports   []bool
 }
 
 // NewWarden makes one whose receipts key signs.
@@ -115,6 +116,16 @@ func (w *Warden) Lose() {
 	}
 }
 
+// Ports lists what was said of the USB ports, in order.
+func (w *Warden) Ports() []bool { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.ports) }
+
+// Plug tells of a USB device.
+func (w *Warden) Plug(code, port string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events <- sandbox.Event{Kind: code, Detail: port}
+}
+
 // Restart is a new warden on the same machine: sandboxes are gone, what they
 // left is not, and its ledger is on disk.
 func (w *Warden) Restart() {
@@ -137,6 +148,11 @@ func (w *Warden) Do(ctx context.Context, r sandbox.Request) (sandbox.Answer, []*
 
 func (w *Warden) do(ctx context.Context, r sandbox.Request) (sandbox.Answer, error) {
 	switch {
+	case r.Ports != nil:
+		w.mu.Lock()
+		w.ports = append(w.ports, r.Ports.Open)
+		w.mu.Unlock()
+		return sandbox.Answer{}, nil
 	case r.Prepare != nil:
 		if err := w.wait(ctx, "prepare"); err != nil {
 			return sandbox.Answer{}, err
