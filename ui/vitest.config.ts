@@ -1,3 +1,7 @@
 import { defineConfig } from 'vitest/config'
+import { catalogues } from './shared/i18n/plugin.ts'
 
-export default defineConfig({ test: { include: ['shared/**/*.test.ts', 'terminal/src/**/*.test.ts', 'console/src/**/*.test.ts'], environment: 'node' } })
+export default defineConfig({
+  plugins: [catalogues()],
+  test: { include: ['shared/**/*.test.ts', 'terminal/src/**/*.test.ts', 'console/src/**/*.test.ts'], environment: 'node' },
+})

@@ -56,6 +56,7 @@ const (
 	opCreateSpace  = "create-space"
 	opAudit        = "audit"
 	opInventory    = "inventory"
+	opLists        = "lists"
 	opOpenAPI      = "openapi"
 	opHealth       = "health"
 	opConsoleFiles = "console"
@@ -98,6 +99,7 @@ func Table() map[string]Access {
 		opCreateSpace: {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
 		opAudit:       {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opInventory:   {get, "/api/inventory", ScopeAny, r(adm, dpo)},
+		opLists:       {get, "/api/lists", ScopeAny, r(adm, cor, bui, rec, dpo)},
 		opOpenAPI:     {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:      {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

@@ -21,7 +21,7 @@ func matrix() map[string]string {
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr",
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acbrd", "PUT /api/sites/{id}/policy": "acb",
 		"GET /api/spaces/{id}/policy": "acbrd", "PUT /api/spaces/{id}/policy": "acb", "GET /api/sites/{id}/report": "acbrdo",
-		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acbrd",
 	}
 }
 

@@ -161,6 +161,10 @@ func TestPolicyMistakesAreNamedByField(t *testing.T) {
 		"body.policy.portal.tiles[0].url":  func(p *policy.Policy) { p.Portal.Tiles[0].URL = "javascript:x" },
 		"body.policy.access.badgeRequired": func(p *policy.Policy) { p.Access.BadgeRequired = true },
 		"body.policy.languages[0]":         func(p *policy.Policy) { p.Languages[0] = "zz" },
+		"body.policy.filter.categories[0]": func(p *policy.Policy) {
+			p.Filter.Categories = []policy.Category{{Name: "adult", Digest: strings.Repeat("0", 64)}}
+		}, // never imported
+		"body.policy.filter.allow[0]": func(p *policy.Policy) { p.Filter.Allow = []string{"https://www.caf.fr/"} },
 	} {
 		p := fresh()
 		change(&p)

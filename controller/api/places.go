@@ -171,8 +171,17 @@ func (a *API) report(ctx context.Context, in *byID) (*out[Report], error) {
 	return answer(r), nil
 }
 
+// fewest is the smallest count of refused sites that is told.
+const fewest = 5
+
 func span(f report.Figures) ReportSpan {
-	return ReportSpan{Sessions: f.Sessions, Minutes: f.Seconds / 60, Pages: f.Pages, Ends: f.Ends}
+	s := ReportSpan{Sessions: f.Sessions, Minutes: f.Seconds / 60, Pages: f.Pages, Ends: f.Ends, Filtered: map[string]int{}}
+	for category, n := range f.Filtered {
+		if n >= fewest {
+			s.Filtered[category] = n
+		}
+	}
+	return s
 }
 
 func zoneOf(s store.Site) (*time.Location, error) {

@@ -96,6 +96,9 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 	}
 	own := slices.Compact(slices.Sorted(slices.Values(in.Body.Own)))
 	emptyNotNil(reflect.ValueOf(&in.Body.Policy).Elem())
+	for i := range in.Body.Policy.Filter.Categories { // the one of the list that is there is written when the layers are merged
+		in.Body.Policy.Filter.Categories[i].Digest = ""
+	}
 	next, err := layerDoc(in.Body.Policy, own)
 	if err != nil {
 		return nil, err

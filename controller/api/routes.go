@@ -60,6 +60,7 @@ func (a *API) routes() error {
 		register(a, opCreateSpace, "Create a space", http.StatusCreated, a.createSpace),
 		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),
 		register(a, opInventory, "Every stored field", http.StatusOK, a.inventory),
+		register(a, opLists, "The category lists that were imported", http.StatusOK, a.lists),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

@@ -235,7 +235,7 @@ type AppliedView struct {
 // PolicyRequest sets the sections named in Own; a section that is not named is
 // inherited from the level above, whatever Policy holds for it.
 type PolicyRequest struct {
-	Own    []string      `json:"own" maxItems:"12"`
+	Own    []string      `json:"own" maxItems:"20"`
 	Policy policy.Policy `json:"policy"`
 }
 
@@ -299,6 +299,7 @@ type ReportSpan struct {
 	Minutes  int            `json:"minutes"`
 	Pages    int            `json:"pages"`
 	Ends     map[string]int `json:"ends" doc:"Ends by reason code"`
+	Filtered map[string]int `json:"filtered" doc:"Sites refused, by category of protection; less than 5 are not told: they could point to somebody"`
 }
 
 // ReportDay is one day.

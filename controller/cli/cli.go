@@ -62,6 +62,8 @@ func commands() []command {
 		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},
 		{"audit verify", "[-head number:hash]", "verify the audit's chain", auditVerify},
 		{"certificate verify", "[-file file] [-digest text]", "verify a month's certificate: its file, or the digest printed on it", certificateVerify},
+		{"lists import", "FILE", "take category lists in (Université de Toulouse: a tar.gz archive, or a folder)", importLists},
+		{"lists", "", "say which category lists are there", ask(server.OpLists)},
 		{"seed-demo", "", "add a small demonstration fleet (only with demo = true)", ask(server.OpSeedDemo)},
 		{"config", "", "print a commented configuration", printConfig},
 		{"openapi", "", "print the console API's OpenAPI 3.1 document", openapi},

@@ -188,20 +188,30 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 		u.Active += max(e.Active, 0)
 		u.Pages += max(e.Pages, 0)
 		count(&u.Ends, string(e.Reason))
+		for category, n := range e.Filtered { // of the day and the terminal, never of a session: it may bear a pseudonym
+			if wire.ValidCategory(category) {
+				add(&u.Filtered, category, max(min(n, maxFiltered), 0))
+			}
+		}
 	})
 }
+
+// maxFiltered bounds what one session can add to a category.
+const maxFiltered = 10000
 
 // maxReasons bounds what a terminal can add to a day's row.
 const maxReasons = 40
 
-func count(m *map[string]int, key string) {
+func count(m *map[string]int, key string) { add(m, key, 1) }
+
+func add(m *map[string]int, key string, n int) {
 	if *m == nil {
 		*m = map[string]int{}
 	}
 	if _, ok := (*m)[key]; len(key) > 40 || (!ok && len(*m) >= maxReasons) {
 		key = "other"
 	}
-	(*m)[key]++
+	(*m)[key] += n
 }
 
 func (r *Rules) rollup(tx store.Tx, t *terminal, rec wire.Record, change func(*store.Rollup)) error {

@@ -96,6 +96,18 @@ func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 	if err != nil {
 		return p, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
 	}
+	for i := range p.Filter.Categories {
+		k := &p.Filter.Categories[i]
+		k.Digest = ""
+		row, err := store.Get[store.ListRow](tx, k.Name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // Check says so
+		}
+		if err != nil {
+			return p, err
+		}
+		k.Digest, version = row.Row.Digest, max(version, row.Row.Version)
+	}
 	p.Version = version
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -30,6 +31,8 @@ type Config struct {
 	// Holder turns h1 of a badge into the bytes of a pseudonym, before anything
 	// is stored; the session keeps them in hex. Nil: sessions have no holder.
 	Holder func(tx store.Tx, h1 []byte, at time.Time) (string, error)
+	// Lists opens a list of names by its digest. Nil: there is none.
+	Lists func(digest string) (io.ReadSeekCloser, error)
 	// Audit keeps that a terminal was "enrolled", "replaced" or "revoked", in the
 	// transaction that does it; by is the user who asked, if known. May be nil.
 	Audit func(tx store.Tx, action string, t store.Item[store.Terminal], by string) error
@@ -97,6 +100,7 @@ type Fleet struct {
 	enrols   *limiter
 	renewals *limiter
 	policies policies
+	lists    chan struct{} // places of those who fetch a list
 	ctx      context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -114,7 +118,7 @@ type Fleet struct {
 // New returns a fleet without connections. Close ends it.
 func New(cfg Config) *Fleet {
 	cfg = cfg.withDefaults()
-	f := &Fleet{cfg: cfg, enrols: newLimiter(cfg.Enrols, cfg.Enrols/10, burst, cfg.Now), renewals: newLimiter(cfg.Enrols, rate.Every(renewEvery), renewBurst, cfg.Now),
+	f := &Fleet{cfg: cfg, lists: make(chan struct{}, maxFetches), enrols: newLimiter(cfg.Enrols, cfg.Enrols/10, burst, cfg.Now), renewals: newLimiter(cfg.Enrols, rate.Every(renewEvery), renewBurst, cfg.Now),
 		open: map[*conn]bool{}, conns: map[string]*conn{}, live: map[string]LiveState{}, subs: map[*subscription]bool{},
 		// Small buffers, and writers shared: thousands of terminals are mostly silent.
 		upgrader: websocket.Upgrader{ReadBufferSize: 2048, WriteBufferSize: 4096, WriteBufferPool: &sync.Pool{}, HandshakeTimeout: 10 * time.Second,
@@ -150,6 +154,7 @@ func (f *Fleet) Handler() http.Handler {
 	m.HandleFunc("GET "+wire.PathUplink, f.uplink)
 	m.HandleFunc("POST "+wire.PathEnrol, f.enrol)
 	m.HandleFunc("POST "+wire.PathRenew, f.renew)
+	m.HandleFunc("GET "+wire.PathLists+"{digest}", f.list)
 	return m
 }
 

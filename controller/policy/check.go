@@ -78,6 +78,7 @@ func (p Policy) Check() []Problem {
 		c.add("keyboard.layout", "La disposition du clavier n’est pas lisible : « fr » pour AZERTY.")
 	}
 	p.Network.check(c)
+	p.Filter.check(c)
 	return c.found
 }
 
@@ -278,6 +279,52 @@ func (n Network) check(c *checker) {
 			c.add(fmt.Sprintf("network.ca.%d", i), "Ce n’est pas un certificat (PEM).")
 		}
 	}
+}
+
+// MaxCategories bounds the lists of one terminal.
+const MaxCategories = 60
+
+func (f Filter) check(c *checker) {
+	if len(f.Categories) > MaxCategories || len(f.Allow) > maxItems || len(f.Block) > maxItems {
+		c.add("filter", "Soixante catégories au plus, et %d noms par liste.", maxItems)
+		return
+	}
+	for i, k := range f.Categories {
+		field := fmt.Sprintf("filter.categories.%d", i)
+		switch {
+		case !listed(k.Name):
+			c.add(field, "« %s » n’est pas le nom d’une catégorie.", k.Name)
+		case slices.ContainsFunc(f.Categories[:i], func(o Category) bool { return o.Name == k.Name }):
+			c.add(field, "La catégorie « %s » est choisie deux fois.", k.Name)
+		case k.Digest == "":
+			c.add(field, "La liste « %s » n’a pas encore été importée : aucun poste ne pourrait ouvrir.", k.Name)
+		}
+	}
+	for field, list := range map[string][]string{"filter.allow": f.Allow, "filter.block": f.Block} {
+		for i, name := range list {
+			if !isHost(name) {
+				c.add(fmt.Sprintf("%s.%d", field, i), "« %s » n’est pas un nom de site (exemple : www.exemple.fr, sans https://).", name)
+			}
+		}
+	}
+}
+
+// listed tells whether s can name a category, as wire.ValidCategory does.
+func listed(s string) bool {
+	return s != "" && len(s) <= 32 && s[0] != '-' && s[0] != '_' && !strings.ContainsFunc(s, func(r rune) bool { return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') })
+}
+
+// isHost tells whether s is a name of at least two labels, in small letters.
+func isHost(s string) bool {
+	if len(s) > 253 || !strings.Contains(s, ".") {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Parse reads a policy strictly: an unknown field is an error, so that a typing

@@ -21,6 +21,7 @@ type Policy struct {
 	Isolation Isolation `json:"isolation"`
 	Keyboard  Keyboard  `json:"keyboard"`
 	Network   Network   `json:"network"`
+	Filter    Filter    `json:"filter"`
 }
 
 // Session limits one person's use.
@@ -105,6 +106,21 @@ type Network struct {
 	Proxy    string   `json:"proxy"`    // http://host:port; empty for none
 	PAC      string   `json:"pac"`
 	CA       []string `json:"ca"` // extra roots, PEM: a school's filtering proxy
+}
+
+// Filter says which names a session's resolver refuses. A terminal without the
+// list of a category named here opens no session: a protection that is asked for
+// is there, or nobody sits before its lack.
+type Filter struct {
+	Categories []Category `json:"categories"`
+	Allow      []string   `json:"allow"` // names let through, with all below them, whatever a list says
+	Block      []string   `json:"block"` // names refused beside the lists, with all below them
+}
+
+// Category is one list of names.
+type Category struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"` // of the list now imported, SHA-256 in hex: the controller writes it
 }
 
 // Default is a policy that works in a place open on weekdays.

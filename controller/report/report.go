@@ -18,6 +18,7 @@ type Figures struct {
 	Wipes    int
 	Refusals int
 	Ends     map[string]int // by reason code
+	Filtered map[string]int // sites refused, by category
 }
 
 // Day is one local day.
@@ -39,7 +40,7 @@ func Days(tx store.Tx, site string, at time.Time, zone *time.Location, n int) ([
 	noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
 	for i := range days {
 		date := noon.AddDate(0, 0, i-n+1).Format(time.DateOnly)
-		days[i] = Day{Date: date, Figures: Figures{Ends: map[string]int{}}}
+		days[i] = Day{Date: date, Figures: Figures{Ends: map[string]int{}, Filtered: map[string]int{}}}
 		place[date] = i
 	}
 	from := store.RollupID(days[0].Date, "")
@@ -67,14 +68,17 @@ func (f *Figures) add(r store.Rollup) {
 	for reason, n := range r.Ends {
 		f.Ends[reason] += n
 	}
+	for category, n := range r.Filtered {
+		f.Filtered[category] += n
+	}
 }
 
 // Sum adds days up.
 func Sum(days []Day) Figures {
-	all := Figures{Ends: map[string]int{}}
+	all := Figures{Ends: map[string]int{}, Filtered: map[string]int{}}
 	for _, d := range days {
 		all.add(store.Rollup{Sessions: d.Sessions, Seconds: d.Seconds, Active: d.Active, Pages: d.Pages, Wipes: d.Wipes,
-			Refusals: d.Refusals, Ends: d.Ends})
+			Refusals: d.Refusals, Ends: d.Ends, Filtered: d.Filtered})
 	}
 	return all
 }

@@ -17,6 +17,7 @@ import (
 	"borne/controller/audit"
 	"borne/controller/demo"
 	"borne/controller/fleet"
+	"borne/controller/lists"
 	"borne/controller/store"
 )
 
@@ -45,6 +46,7 @@ const (
 	OpSeedDemo = "seed-demo"
 	OpKeys     = "keys"               // step, leave
 	OpCertify  = "certificate-verify" // file: its content; or digest: as it is printed
+	OpLists    = "lists"
 )
 
 // Do executes one request.
@@ -52,6 +54,7 @@ func (c *core) Do(ctx context.Context, r Request) Reply {
 	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
 		OpLink: c.link, OpDisable: c.disable, OpEnrol: c.enrolCode, OpRevoke: c.revoke, OpAudit: c.auditVerify,
 		OpCheck: c.check, OpSeedDemo: c.seedDemo, OpKeys: c.rollover, OpCertify: c.certificateVerify,
+		OpLists: c.tellLists,
 	}[r.Op]
 	if !ok {
 		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}
@@ -243,6 +246,9 @@ func (c *core) check(ctx context.Context, _ map[string]string) (Reply, error) {
 		return nil
 	})
 	line(fmt.Sprintf("the store, with %d terminals", terminals), err)
+	if err := c.checkLists(ctx); err != nil {
+		line("the category lists", err)
+	}
 	if admins == 0 {
 		line("an administrator", errors.New("there is none yet: run borne-controller user link"))
 	}
@@ -306,6 +312,16 @@ func (c *core) control() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(c.Do(r.Context(), req)); err != nil {
 			c.log.Info("control reply not delivered", "op", req.Op, "error", err)
+		}
+	})
+	mux.HandleFunc("POST /lists", func(w http.ResponseWriter, r *http.Request) {
+		reply, err := c.importLists(r.Context(), http.MaxBytesReader(w, r.Body, lists.MaxArchive))
+		if err != nil {
+			reply = Reply{Error: err.Error()}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(reply); err != nil {
+			c.log.Info("control reply not delivered", "op", "lists", "error", err)
 		}
 	})
 	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) {

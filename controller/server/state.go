@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"borne/controller/audit"
+	"borne/controller/lists"
 	"borne/controller/pki"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
 )
 
 // Folders and files below the state folder.
-func storeDir(state string) string   { return filepath.Join(state, "store") }
-func keysDir(state string) string    { return filepath.Join(state, "keys") }
+func storeDir(state string) string { return filepath.Join(state, "store") }
+func keysDir(state string) string  { return filepath.Join(state, "keys") }
+func listsDir(state string) lists.Folder {
+	return lists.Folder(filepath.Join(state, "lists"))
+}
 func socketPath(state string) string { return filepath.Join(state, "control.sock") }
 func databaseOf(state string) string { return filepath.Join(storeDir(state), "borne.db") }
 

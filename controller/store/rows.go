@@ -28,6 +28,7 @@ const (
 	KindHolder   Kind = "holder"
 	KindMonthKey Kind = "month-key"
 	KindPurge    Kind = "purge"
+	KindList     Kind = "list"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -130,6 +131,19 @@ type PolicyRow struct {
 	Version uint64          `json:"version" inventory:"rises with each change in the controller;none-personal;life"`
 	Changed time.Time       `json:"changed" inventory:"when it changed;none-personal;life"`
 	By      string          `json:"by" inventory:"user who changed it;public-task;audit"`
+}
+
+// ListRow is one category's list, as it was imported last. Meta.ID is the
+// category; the names themselves are in no table.
+type ListRow struct {
+	Digest    string    `json:"digest" inventory:"which file holds it;none-personal;life"`
+	Names     int       `json:"names" inventory:"how many names it refuses;none-personal;life"`
+	URLs      int       `json:"urls" inventory:"how many addresses of pages it had, which are not enforced;none-personal;life"`
+	Addresses int       `json:"addresses" inventory:"how many IP addresses it had, which are not enforced;none-personal;life"`
+	Unread    int       `json:"unread" inventory:"how many lines were no name;none-personal;life"`
+	Bytes     int64     `json:"bytes" inventory:"size of its file;none-personal;life"`
+	Version   uint64    `json:"version" inventory:"rises with each change in the controller;none-personal;life"`
+	Imported  time.Time `json:"imported" inventory:"when it was imported;none-personal;life"`
 }
 
 // PolicyGlobal is the id of the layer under all others.
@@ -300,6 +314,7 @@ type Rollup struct {
 	Pages    int            `json:"pages" inventory:"pages printed;none-personal;life"`
 	Wipes    int            `json:"wipes" inventory:"receipts accepted;none-personal;life"`
 	Refusals int            `json:"refusals" inventory:"how many were not admitted;none-personal;life"`
+	Filtered map[string]int `json:"filtered,omitempty" inventory:"how often a site was refused, by category of protection;none-personal;life"`
 	Ends     map[string]int `json:"ends,omitempty" inventory:"count by reason of end;none-personal;life"`
 	Refused  map[string]int `json:"refused,omitempty" inventory:"count by reason of refusal;none-personal;life"`
 }

@@ -194,11 +194,13 @@ func (d DeviceRow) Indexes() []Index { return []Index{{"terminal", d.Terminal}} 
 
 func (Rollup) Table() Kind       { return KindRollup }
 func (Rollup) Indexes() []Index  { return nil }
+func (ListRow) Table() Kind      { return KindList }
+func (ListRow) Indexes() []Index { return nil }
 func (Setting) Table() Kind      { return KindSetting }
 func (Setting) Indexes() []Index { return nil }
 
 // Rows returns one zero row of each table, in the order of the inventory.
 func Rows() []Row {
 	return []Row{Site{}, Space{}, Terminal{}, EnrolCode{}, PolicyRow{}, SessionRow{}, ReceiptRow{}, PermitRow{},
-		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}}
+		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{}}
 }

@@ -28,6 +28,7 @@ const (
 	PathUplink = "/v1/uplink"
 	PathEnrol  = "/v1/enrol"
 	PathRenew  = "/v1/renew"
+	PathLists  = "/v1/lists/" // and a list's digest
 )
 
 // Message is one WebSocket text message: exactly one field is set. A message

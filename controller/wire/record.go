@@ -60,6 +60,9 @@ type Ended struct {
 	Pages   int    `json:"pages" inventory:"pages printed;public-task;usage"`
 	Wipes   int    `json:"wipes" inventory:"attempts until the wipe succeeded;public-task;usage"` // attempts until the wipe succeeded
 	WipeMS  int    `json:"wipeMs" inventory:"length of the wipe;public-task;usage"`
+	// Filtered counts sites that were refused, by category of protection. It has
+	// no name; the controller adds it to the day's figures of the terminal only.
+	Filtered map[string]int `json:"filtered,omitempty" inventory:"how often a site was refused, by category of protection;public-task;technical"`
 }
 
 // Refused tells that somebody was not admitted, without who.
@@ -119,6 +122,7 @@ const (
 	RefuseQuarantined  Reason = "quarantined"
 	RefuseBroken       Reason = "broken"
 	RefuseNoPolicy     Reason = "no-policy"
+	RefuseNoLists      Reason = "no-lists" // a list of names that the policy asks for is not here yet
 	RefuseClock        Reason = "clock-unsure"
 )
 

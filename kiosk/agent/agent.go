@@ -138,6 +138,10 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	}
 	ended := ctx.Done()
 	var late <-chan time.Time
+	var lists <-chan struct{}
+	if a.parts.Lists != nil {
+		lists = a.parts.Lists.Changed()
+	}
 	taps, contact, calls, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Devices, a.parts.Warden.Events()
 	for !a.done {
 		a.show(work)
@@ -194,6 +198,8 @@ func (a *Agent) loop(ctx, work context.Context) error {
 			a.device(work, s)
 		case act := <-a.parts.Shell.Actions():
 			a.acted(work, act)
+		case <-lists:
+			a.protect(work)
 		case e, ok := <-remote:
 			if !ok {
 				remote = nil
@@ -206,8 +212,11 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				return errors.New("cannot go on: the warden is gone, and every sandbox with it")
 			}
 			a.plugged(work, e)
-			if e.Kind == "sandbox-lost" {
+			switch e.Kind {
+			case "sandbox-lost":
 				a.workers.Go(func() { a.boxes.gone(func(b *box) bool { return b.id == e.Sandbox }) })
+			case "refused":
+				a.filtered(work, e)
 			}
 		}
 	}
@@ -257,6 +266,11 @@ func (a *Agent) recover(work context.Context) error {
 			a.policy, next.Limits = Rules{p, *f.Policy}, limits(p)
 		}
 	}
+	if a.parts.Lists != nil {
+		a.parts.Lists.Want(a.policy.Filter)
+	}
+	_, missing := a.using()
+	next.Live.Unprotected = len(missing) > 0
 	if err := a.commit(work, next, effects, records, extra{}); err != nil {
 		return err
 	}

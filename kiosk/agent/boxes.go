@@ -28,6 +28,7 @@ const (
 type key struct {
 	profile, lang string
 	version       uint64
+	lists         string // digests of the lists of names in it
 }
 
 // box is a sandbox with its browser.

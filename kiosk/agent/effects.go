@@ -18,7 +18,7 @@ func (a *Agent) perform(work context.Context, e session.Effect) {
 	case session.DoSurvey:
 		a.worker(work, func() result { return a.survey(work, e.ID) })
 	case session.DoOpen:
-		k := key{profile: a.policy.Profile, lang: ask.Lang, version: a.policy.Version}
+		k := a.key(ask.Lang)
 		p, build := a.policy, a.boxes.building()
 		a.worker(work, func() result {
 			f := session.Opened{Effect: e.ID}
@@ -183,9 +183,9 @@ func (a *Agent) keepStandby(work context.Context) {
 	if a.state.Phase == session.Thanks && len(a.policy.Languages) > 0 {
 		l = a.policy.Languages[0] // the next person begins in the place's own language
 	}
-	k := key{profile: a.policy.Profile, lang: l, version: a.policy.Version}
+	k := a.key(l)
 	now := a.parts.Clock.Mono()
-	if a.policy.Version == 0 || a.making || now < a.makeAt || a.boxes.ready(k) {
+	if a.policy.Version == 0 || a.state.Live.Unprotected || a.making || now < a.makeAt || a.boxes.ready(k) {
 		return
 	}
 	a.making = true

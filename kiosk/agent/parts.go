@@ -60,6 +60,7 @@ type Parts struct {
 	Fatal   <-chan error     // something without which no agent can work; nil: nothing
 	Beat    func()           // called by the owner of the session; nil: no watchdog
 	Fault   wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
+	Lists   Lists            // of names that policies refuse; nil: none can be had
 	Prepare Preparer         // what a sandbox is made of
 	Check   func(policy.Policy) error
 	Probe   Prober // nil: what the browser makes of a policy is not asked
@@ -135,6 +136,13 @@ type ShellBrowser interface {
 type Uplink interface {
 	Events() <-chan uplink.Event
 	Send(s wire.Status)
+}
+
+// Lists keeps the lists of names that policies ask for; lists.Keeper is one.
+type Lists interface {
+	Want(f policy.Filter)
+	Using(f policy.Filter) (use []sandbox.List, missing []string)
+	Changed() <-chan struct{}
 }
 
 // Clock is the terminal's time.

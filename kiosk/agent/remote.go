@@ -105,10 +105,14 @@ func (a *Agent) rule(work context.Context, e wire.Envelope) {
 	if a.state.Live.Trouble == wire.OutPolicyKey { // other rules, and the browser is asked again
 		a.apply(work, session.Faulty{})
 	}
+	if a.parts.Lists != nil {
+		a.parts.Lists.Want(p.Filter)
+	}
 	x := extra{policy: &journal.Policy{Version: p.Version, Envelope: e},
 		records: []wire.Record{draft(a.now(), wire.KindPolicy, wire.PolicyApplied{Version: p.Version})}}
 	a.applyWith(work, session.Ruled{Limits: limits(p)}, x) // a full disk only delays it
 	a.refused = ""
+	a.protect(work)
 	a.failures, a.makeAt = 0, 0
 	a.log.Info("policy applied", "version", p.Version, "profile", p.Profile)
 }

@@ -45,12 +45,12 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Opening:
 		v.Screen = shell.OpeningPage
 	case session.Active:
-		v.Screen, v.Bar = shell.SessionPage, bar(s, f)
+		v.Screen, v.Bar = shell.SessionPage, bar(s, at, f)
 	case session.Warning:
-		v.Screen, v.Bar, v.Warning = shell.WarningPage, bar(s, f), warning(s, at)
+		v.Screen, v.Bar, v.Warning = shell.WarningPage, bar(s, at, f), warning(s, at)
 		v.Message = l.Warn.Text
 	case session.Ending:
-		v.Screen, v.Bar = shell.SessionPage, bar(s, f)
+		v.Screen, v.Bar = shell.SessionPage, bar(s, at, f)
 		v.Bar.Ending = true
 	case session.Wiping, session.Challenge:
 		v.Screen = shell.Wiping
@@ -113,13 +113,16 @@ func given(s session.State, at session.Instant) time.Duration {
 	return max(d, 0)
 }
 
-func bar(s session.State, f Face) *shell.Bar {
+func bar(s session.State, at session.Instant, f Face) *shell.Bar {
 	b := &shell.Bar{LeftSeconds: int((s.Live.Left + time.Second - 1) / time.Second), PagesLeft: -1}
 	if s.Run != nil {
 		b.TotalSeconds = int(s.Run.Total / time.Second)
 	}
 	if f.Pages > 0 {
 		b.PagesLeft = f.Pages
+	}
+	if at.Mono < s.Live.RefusedTo {
+		b.Refused = s.Live.Refused
 	}
 	return b
 }

@@ -19,6 +19,7 @@ import (
 	"borne/kiosk/bench"
 	"borne/kiosk/config"
 	"borne/kiosk/journal"
+	"borne/kiosk/lists"
 	"borne/kiosk/notify"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
@@ -109,9 +110,13 @@ func runAgent(ctx context.Context, c *call) error {
 	})
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
+	names, err := lists.Open(lists.Config{Dir: filepath.Join(c.cfg.State, "agent", "lists"), Log: c.log})
+	if err != nil {
+		return err
+	}
 	width, height := st.Size()
 	_, screen := st.ScreenSize()
-	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal, Restart: restart,
+	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal, Restart: restart, Lists: names,
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
 		Prepare: preparer(st.Container(), width, height), Probe: rejected, Check: checkPolicy(),
 		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
@@ -173,7 +178,7 @@ func runAgent(ctx context.Context, c *call) error {
 				c.log.Error("the warden does not believe the controller's keys", "err", err)
 			}
 		}
-		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
+		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, names: names, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
 			return err
 		}
 	}
@@ -241,6 +246,7 @@ type joining struct {
 	folder  *uplink.Folder
 	route   uplink.Route
 	journal *journal.Journal
+	names   *lists.Keeper
 	times   *times
 	boot    string
 	watch   func(func() error) // its error ends the agent at once
@@ -262,6 +268,7 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	}
 	p.Uplink = link
 	n.watch(func() error { return link.Run(ctx) })
+	n.watch(func() error { return n.names.Run(ctx, link.FetchList) })
 	n.renew(func() error {
 		select {
 		case <-ctx.Done():

@@ -49,6 +49,10 @@ func askable(name string) bool {
 // forward asks the designated server, and rebuilds what it says: addresses and
 // the aliases that lead to them, nothing else.
 func (r *Resolver) forward(ctx context.Context, name string, q dns.Question) *dns.Msg {
+	free := r.filter.allowed(name)
+	if !free && r.filter.refuses(name, name) {
+		return code(dns.RcodeNameError)
+	}
 	in := r.ask(ctx, name)
 	if in == nil {
 		return code(dns.RcodeServerFailure)
@@ -91,7 +95,7 @@ func (r *Resolver) forward(ctx context.Context, name string, q dns.Question) *dn
 		if next == "" || next == name {
 			break
 		}
-		if !askable(next) {
+		if !askable(next) || !free && r.filter.refuses(next, name) { // an alias is no way round a list
 			return code(dns.RcodeNameError)
 		}
 		at = next

@@ -1,8 +1,8 @@
 // Package resolver is the DNS server of one sandbox, in a process of its own
 // that dies with it: its memory holds names that a person asked for. It answers
 // that sandbox alone, asks the one server that the warden named, and drops
-// answers that lead to this machine or the local network. It opens no file and
-// never says or stores a name.
+// answers that lead to this machine or the local network, or that a list of
+// names refuses. It never says or stores a name: a hit is one number.
 package resolver
 
 import (
@@ -42,11 +42,17 @@ const (
 type Resolver struct {
 	orders sandbox.Resolving
 	pace   *rate.Limiter
+	filter *filter
 }
 
-// New makes a resolver out of the warden's orders.
-func New(orders sandbox.Resolving) *Resolver {
-	return &Resolver{orders: orders, pace: rate.NewLimiter(perSecond, burst)}
+// New makes a resolver out of the warden's orders. hit is told that a name was
+// refused: by which list, or sandbox.OwnHit; it must not block. Nil: nobody is.
+func New(orders sandbox.Resolving, hit func(list int)) (*Resolver, error) {
+	f, err := newFilter(orders, hit)
+	if err != nil {
+		return nil, err
+	}
+	return &Resolver{orders: orders, pace: rate.NewLimiter(perSecond, burst), filter: f}, nil
 }
 
 // Serve answers on both sockets until ctx ends; it then returns nil.

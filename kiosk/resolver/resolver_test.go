@@ -36,7 +36,9 @@ func upstream(t *testing.T, zone func(q *dns.Msg, tcp bool) *dns.Msg) netip.Addr
 }
 
 // start runs a resolver on loopback; the sandbox is whoever asks from there.
-func start(t *testing.T, o sandbox.Resolving) string {
+func start(t *testing.T, o sandbox.Resolving) string { return startFor(t, o, nil) }
+
+func startFor(t *testing.T, o sandbox.Resolving, hit func(int)) string {
 	t.Helper()
 	if !o.From.IsValid() {
 		o.From = netip.MustParseAddr("127.0.0.1")
@@ -48,7 +50,9 @@ func start(t *testing.T, o sandbox.Resolving) string {
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- New(o).Serve(ctx, pc, ln) }()
+	r, err := New(o, hit)
+	must(t, err)
+	go func() { done <- r.Serve(ctx, pc, ln) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -319,7 +323,8 @@ func TestForeignBytes(t *testing.T) {
 		t.Errorf("%d bytes come back", n)
 	}
 	// Two questions, a reply, another operation: no answer.
-	r := New(sandbox.Resolving{From: netip.MustParseAddr("127.0.0.1"), Upstream: netip.MustParseAddrPort("127.0.0.1:1")})
+	r, err := New(sandbox.Resolving{From: netip.MustParseAddr("127.0.0.1"), Upstream: netip.MustParseAddrPort("127.0.0.1:1")}, nil)
+	must(t, err)
 	for name, change := range map[string]func(*dns.Msg){
 		"two":    func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) },
 		"reply":  func(m *dns.Msg) { m.Response = true },
@@ -349,7 +354,10 @@ func FuzzAnswer(f *testing.F) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // nothing leaves this machine
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := New(sandbox.Resolving{From: netip.MustParseAddr("127.0.0.1"), Upstream: netip.MustParseAddrPort("127.0.0.1:1")})
+		r, err := New(sandbox.Resolving{From: netip.MustParseAddr("127.0.0.1"), Upstream: netip.MustParseAddrPort("127.0.0.1:1")}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		out := r.answer(ctx, b, false)
 		if len(out) > udpSize {
 			t.Fatalf("%d bytes for %d", len(out), len(b))

@@ -184,6 +184,9 @@ type Surveyed struct {
 // Event is something the warden saw unasked.
 type Event struct {
 	Sandbox string `json:"sandbox,omitempty"`
-	Kind    string `json:"kind"` // sandbox-lost, shell-lost, or a code that begins with usb-, for staff
+	Kind    string `json:"kind"` // sandbox-lost, shell-lost, refused, or a code that begins with usb-, for staff
 	Detail  string `json:"detail,omitempty"`
+	// Of refused: a site of which category, and how often. Never a name.
+	Category string `json:"category,omitempty"`
+	Count    int    `json:"count,omitempty"`
 }

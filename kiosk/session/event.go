@@ -131,6 +131,17 @@ type Neighbours struct{ OtherFree bool }
 // Faulty puts the terminal out of service, or back with an empty Reason.
 type Faulty struct{ Reason wire.Reason }
 
+// Protected tells whether every list of names that the policy asks for is here.
+type Protected struct{ Ready bool }
+
+// Filtered tells that sites of a category were refused in a session, without
+// which ones.
+type Filtered struct {
+	Session  string // ignored unless it is the one that runs
+	Category string
+	Count    int
+}
+
 // Update begins or ends an update of the software.
 type Update struct{ Running bool }
 
@@ -151,6 +162,8 @@ func (Permitted) fact()  {}
 func (Welcomed) fact()   {}
 func (Neighbours) fact() {}
 func (Faulty) fact()     {}
+func (Protected) fact()  {}
+func (Filtered) fact()   {}
 func (Update) fact()     {}
 func (Stop) fact()       {}
 

@@ -166,6 +166,7 @@ func (m *machine) admit(id string) {
 		Policy: s.Limits.Version, Holder: holder})
 	m.enter(Opening, "")
 	l.Summary, l.Message, l.Notice, l.Uploading = nil, "", "", false
+	l.Filtered, l.Refused, l.RefusedTo = nil, "", 0
 	l.Admitted, l.Since, l.Touched, l.Last, l.Busy, l.CloseBy = m.at.Mono, m.at.Mono, m.at.Mono, m.at.Mono, 0, 0
 	m.await(DoOpen{Session: id, Lang: s.Run.Lang}, OpenWithin)
 }

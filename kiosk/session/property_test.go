@@ -164,6 +164,14 @@ func actions(w *world, seen func()) map[string]func(*rapid.T) {
 		"welcomed": func(t *rapid.T) {
 			do(t, Welcomed{Quarantine: rapid.SampledFrom([]wire.Reason{"", "", wire.QuarClone}).Draw(t, "why")})
 		},
+		"protected": func(t *rapid.T) { do(t, Protected{Ready: rapid.Bool().Draw(t, "ready")}) },
+		"filtered": func(t *rapid.T) {
+			f := Filtered{Category: "adult", Count: 1}
+			if w.state.Run != nil {
+				f.Session = w.state.Run.ID
+			}
+			do(t, f)
+		},
 		"neighbours": func(t *rapid.T) { do(t, Neighbours{OtherFree: rapid.Bool().Draw(t, "free")}) },
 		"case": func(t *rapid.T) {
 			do(t, Case{Contact: rapid.SampledFrom([]Contact{ContactClosed, ContactClosed, ContactOpen, ContactUnknown}).Draw(t, "contact")})

@@ -418,3 +418,52 @@ func TestAnotherSchemaIsWiped(t *testing.T) {
 		t.Fatalf("%s %v", next.Phase, effects)
 	}
 }
+
+func TestNobodyBeginsWithoutTheLists(t *testing.T) {
+	w := ready(t)
+	w.send(Protected{}, 0)
+	w.want(t, Closed)
+	if w.state.Reason != wire.RefuseNoLists {
+		t.Errorf("reason %s", w.state.Reason)
+	}
+	w.send(Acted{Do: Begin}, 0)
+	w.want(t, Closed)
+	w.send(Protected{Ready: true}, 0)
+	w.want(t, Welcome)
+	// A person who works is not disturbed by a list that the rules ask for now.
+	w = active(t)
+	w.send(Protected{}, 0)
+	w.want(t, Active)
+	w.send(Acted{Do: End}, 0)
+	w.drive()
+	for range 60 {
+		w.send(w.tick(time.Second, 0), 0)
+	}
+	w.want(t, Closed)
+}
+
+func TestRefusedSitesAreCountedByCategory(t *testing.T) {
+	w := active(t)
+	id := w.state.Run.ID
+	w.send(Filtered{Session: id, Category: "adult", Count: 2}, 0)
+	if l := w.state.Live; l.Refused != "adult" || l.RefusedTo <= w.at.Mono {
+		t.Errorf("the person is told %q until %s", l.Refused, l.RefusedTo)
+	}
+	for _, f := range []Filtered{{Session: "another", Category: "adult", Count: 1}, {Session: id, Category: "WWW.example.org/x", Count: 1},
+		{Session: id, Category: "sect", Count: 0}, {Session: id, Category: "games", Count: 1 << 40}} {
+		w.send(f, 0)
+	}
+	for range 70 {
+		w.send(w.tick(time.Second, 0), 0)
+	}
+	if got := w.state.Run.Filtered; got["adult"] != 2 { // after a whole minute it is durable
+		t.Errorf("%v", got)
+	}
+	w.send(Filtered{Session: id, Category: "adult", Count: 1}, 0)
+	w.send(Acted{Do: End}, 0)
+	w.drive()
+	got := last[wire.Ended](t, w, wire.KindEnded)
+	if len(got.Filtered) != 2 || got.Filtered["adult"] != 3 || got.Filtered["games"] != 10000 {
+		t.Errorf("%v", got.Filtered)
+	}
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -116,8 +117,32 @@ func (m *machine) account(idle time.Duration) {
 		l.Busy += step
 	}
 	l.Last = m.at.Mono
-	s.Run.Seconds = int((m.at.Mono - l.Admitted).Truncate(time.Minute) / time.Second)
+	if whole := int((m.at.Mono - l.Admitted).Truncate(time.Minute) / time.Second); whole != s.Run.Seconds {
+		s.Run.Seconds, s.Run.Filtered = whole, maps.Clone(l.Filtered)
+	}
 	s.Run.Active = int(l.Busy.Truncate(time.Minute) / time.Second)
+}
+
+// Limits on what is counted of refused sites.
+const (
+	maxFiltered   = 10000 // of one category
+	maxCategories = 64
+)
+
+// filtered counts sites that were refused, and tells the person why the page
+// stays empty.
+func (m *machine) filtered(f Filtered) {
+	s, l := &m.s, &m.s.Live
+	if s.Run == nil || s.Run.ID != f.Session || s.Phase != Active && s.Phase != Warning || !wire.ValidCategory(f.Category) || f.Count < 1 {
+		return
+	}
+	if l.Filtered == nil {
+		l.Filtered = map[string]int{}
+	}
+	if _, known := l.Filtered[f.Category]; known || len(l.Filtered) < maxCategories {
+		l.Filtered[f.Category] = min(l.Filtered[f.Category]+min(f.Count, maxFiltered), maxFiltered)
+	}
+	l.Refused, l.RefusedTo = f.Category, m.at.Mono+RefusedFor
 }
 
 // warn covers the session. A warning that may end it is not covered by
@@ -153,6 +178,7 @@ func (m *machine) end(r wire.Reason, wait bool) {
 		s.Run.Reason = r
 		s.Run.Seconds = int((m.at.Mono - l.Admitted) / time.Second)
 		s.Run.Active = min(s.Run.Seconds, int(l.Busy/time.Second))
+		s.Run.Filtered = maps.Clone(l.Filtered)
 	}
 	if wait && s.Phase != Ending && l.Uploading && s.Limits.Upload > 0 {
 		m.enter(Ending, "")
@@ -214,7 +240,7 @@ func (m *machine) wiped(f Wiped) {
 	switch kind {
 	case WipeSession:
 		r := s.Run
-		m.record(wire.KindEnded, wire.Ended{Session: r.ID, Reason: r.Reason, Seconds: r.Seconds, Active: r.Active, Wipes: wipes, WipeMS: f.Millis})
+		m.record(wire.KindEnded, wire.Ended{Session: r.ID, Reason: r.Reason, Seconds: r.Seconds, Active: r.Active, Wipes: wipes, WipeMS: f.Millis, Filtered: r.Filtered})
 		m.record(wire.KindReceipt, f.Receipt)
 		m.forget(r.Permit.ID)
 		l.Summary = &Summary{Reason: r.Reason, Full: f.Full, Millis: f.Millis, Receipt: f.Number, Checks: f.Checks}

@@ -6,6 +6,7 @@
 package session
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -111,6 +112,9 @@ type Run struct {
 	Seconds int           `json:"seconds"`          // spent; exact once it has ended, in whole minutes before
 	Active  int           `json:"active"`           // seconds with input within the last minute
 	Reason  wire.Reason   `json:"reason,omitempty"` // once it ends
+	// Filtered counts sites refused, by category; exact once it has ended, as of
+	// the last whole minute before.
+	Filtered map[string]int `json:"filtered,omitempty"`
 }
 
 // Wipe is the wipe that runs.
@@ -150,37 +154,41 @@ type Hours struct {
 
 // Live is what this process knows and the next one learns anew.
 type Live struct {
-	Surveyed  bool          // since this process began, and since the warden was last lost
-	Await     uint64        // effect whose result is awaited; 0 for none
-	Until     time.Duration // when the phase's timer or the awaited effect ends
-	Guest     *Guest        // at the charter
-	Warn      Warn          // in Warning
-	Retry     time.Duration // when the next attempt to wipe begins
-	Admitted  time.Duration // when the permit was consumed
-	Since     time.Duration // when the session opened: the person's time runs from here
-	Touched   time.Duration // last sign of life that is not input: an answer, a playing video
-	Last      time.Duration // last tick in the session
-	Busy      time.Duration // time with input within the last minute
-	Warned    time.Duration // smallest warning given; longer than any limit: none yet
-	CloseBy   time.Duration // the place closes; 0: not near
-	Left      time.Duration // of the session, as of the last tick
-	Uploading bool
-	Message   string // waits for the warning before it, or is shown on a standing screen
-	MessageTo time.Duration
-	Notice    wire.Reason // a passing refusal
-	NoticeTo  time.Duration
-	Identify  time.Duration // shows its name until then
-	Lang      string        // chosen on the welcome screen
-	OtherFree bool
-	Sure      bool    // the last tick's hours could be believed
-	Contact   Contact // of the case
-	CaseOpen  bool
-	Updating  bool
-	Trouble   wire.Reason // a fault that this process sees: disk full, a policy key
-	Stopping  bool
-	Level     wire.Level
-	Missing   []string
-	Summary   *Summary // what the thanks screen tells
+	Surveyed    bool          // since this process began, and since the warden was last lost
+	Await       uint64        // effect whose result is awaited; 0 for none
+	Until       time.Duration // when the phase's timer or the awaited effect ends
+	Guest       *Guest        // at the charter
+	Warn        Warn          // in Warning
+	Retry       time.Duration // when the next attempt to wipe begins
+	Admitted    time.Duration // when the permit was consumed
+	Since       time.Duration // when the session opened: the person's time runs from here
+	Touched     time.Duration // last sign of life that is not input: an answer, a playing video
+	Last        time.Duration // last tick in the session
+	Busy        time.Duration // time with input within the last minute
+	Warned      time.Duration // smallest warning given; longer than any limit: none yet
+	CloseBy     time.Duration // the place closes; 0: not near
+	Left        time.Duration // of the session, as of the last tick
+	Uploading   bool
+	Message     string // waits for the warning before it, or is shown on a standing screen
+	MessageTo   time.Duration
+	Notice      wire.Reason // a passing refusal
+	NoticeTo    time.Duration
+	Identify    time.Duration // shows its name until then
+	Lang        string        // chosen on the welcome screen
+	OtherFree   bool
+	Sure        bool    // the last tick's hours could be believed
+	Contact     Contact // of the case
+	CaseOpen    bool
+	Updating    bool
+	Unprotected bool           // a list of names that the policy asks for is not here
+	Filtered    map[string]int // sites refused in this session, by category
+	Refused     string         // category of the last one, shown until RefusedTo
+	RefusedTo   time.Duration
+	Trouble     wire.Reason // a fault that this process sees: disk full, a policy key
+	Stopping    bool
+	Level       wire.Level
+	Missing     []string
+	Summary     *Summary // what the thanks screen tells
 }
 
 // Guest is somebody at the charter: no permit is consumed yet.
@@ -249,6 +257,7 @@ const (
 	SurveyAgain  = 5 * time.Minute // a broken machine may have been mended
 	CharterFor   = 60 * time.Second
 	NoticeFor    = 8 * time.Second
+	RefusedFor   = 12 * time.Second // a sentence to read beside an empty page
 	IdentifyFor  = time.Minute
 	MessageFor   = 10 * time.Minute
 	MaxPermits   = wire.MaxPermits
@@ -261,6 +270,10 @@ func (s State) clone() State {
 	s.Limits.Languages = slices.Clone(s.Limits.Languages)
 	s.Limits.Warn = slices.Clone(s.Limits.Warn)
 	s.Run = copied(s.Run)
+	if s.Run != nil {
+		s.Run.Filtered = maps.Clone(s.Run.Filtered)
+	}
+	s.Live.Filtered = maps.Clone(s.Live.Filtered)
 	s.Wipe = copied(s.Wipe)
 	s.Out = copied(s.Out)
 	s.Lift = copied(s.Lift)

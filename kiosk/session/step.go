@@ -53,6 +53,11 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 	case Faulty:
 		m.s.Live.Trouble = f.Reason
 		m.settle()
+	case Protected:
+		m.s.Live.Unprotected = !f.Ready
+		m.settle()
+	case Filtered:
+		m.filtered(f)
 	case Update:
 		m.s.Live.Updating = f.Running
 		m.settle()
@@ -118,6 +123,8 @@ func (m *machine) standing() (Phase, wire.Reason) {
 		return Updating, ""
 	case s.Limits.Version == 0:
 		return Closed, wire.RefuseNoPolicy
+	case s.Live.Unprotected:
+		return Closed, wire.RefuseNoLists
 	case !s.Hours.Known:
 		return Closed, wire.RefuseClock
 	case !s.Hours.Open:

@@ -62,6 +62,8 @@ type Bar struct {
 	TotalSeconds int  `json:"totalSeconds"`
 	PagesLeft    int  `json:"pagesLeft"` // -1 without printing
 	Ending       bool `json:"ending"`    // waits for an upload
+	// Refused is the category of a site that was just refused, for a moment.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Warning covers the session until answered.

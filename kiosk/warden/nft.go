@@ -20,6 +20,7 @@ type rules struct {
 	asker    int            // uid of that resolver
 	proxy    netip.AddrPort // zero for none
 	private  []netip.Prefix
+	names    names
 }
 
 // closed lists the ranges that a sandbox does not reach unless policy names

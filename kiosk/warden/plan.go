@@ -37,9 +37,12 @@ type Limits struct {
 
 // Network is what a sandbox may reach once admitted.
 type Network struct {
-	Resolver string   // IP address; empty: the terminal's own
-	Private  []string // CIDRs allowed though private
-	Proxy    string   // host:port allowed beside 80 and 443
+	Resolver string         // IP address; empty: the terminal's own
+	Private  []string       // CIDRs allowed though private
+	Proxy    string         // host:port allowed beside 80 and 443
+	Lists    []sandbox.List // whose names the resolver refuses; each is verified by its digest
+	Allow    []string       // names let through, with all below them, whatever a list says
+	Block    []string       // names refused beside the lists, with all below them
 }
 
 // Keyboard is applied to the session's display.

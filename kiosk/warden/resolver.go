@@ -17,6 +17,8 @@ import (
 // ResolverOrders is where the resolver of a sandbox finds what it may answer.
 const ResolverOrders = "/run/borne/resolver.json"
 
+const resolverLists = "/run/borne/lists"
+
 // Limits of one resolver.
 const (
 	resolverMB    = 96
@@ -31,13 +33,33 @@ func (w *warden) startResolver(ctx context.Context, b *box) (err error) {
 	if len(w.c.DNS) == 0 {
 		return nil
 	}
+	lists, err := w.adopt(b.rules.names.lists)
+	if err != nil {
+		return err
+	}
 	files, err := b.link.listen(ctx, b.uids.resolver)
 	if err != nil {
 		return err
 	}
-	defer sandbox.CloseAll(files)
-	orders, err := sandbox.EncodeResolving(sandbox.Resolving{From: b.link.ip, Upstream: netip.AddrPortFrom(b.rules.resolver, 53),
-		Closed: closed(), Open: b.rules.private})
+	defer func() { sandbox.CloseAll(files) }()
+	hitsR, hitsW, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot start the session's resolver: %w", err)
+	}
+	files = append(files, hitsW)
+	defer func() {
+		if err != nil {
+			hitsR.Close()
+		}
+	}()
+	o := sandbox.Resolving{From: b.link.ip, Upstream: netip.AddrPortFrom(b.rules.resolver, 53), Closed: closed(), Open: b.rules.private,
+		Allow: b.rules.names.allow, Block: b.rules.names.block}
+	var binds []bind
+	for i, path := range lists {
+		o.Lists = append(o.Lists, fmt.Sprintf("%s/%d", resolverLists, i))
+		binds = append(binds, bind{path, o.Lists[i]})
+	}
+	orders, err := sandbox.EncodeResolving(o)
 	if err != nil {
 		return err
 	}
@@ -49,7 +71,7 @@ func (w *warden) startResolver(ctx context.Context, b *box) (err error) {
 	r := &box{id: b.id + "-dns", slot: b.slot, pidfd: -1, began: time.Now(), mono: time.Now(), uids: boxUIDs{resolver: uid}}
 	r.spec = spec{Mark: w.c.mark() + r.id, Root: w.rootDir(), Hostname: "borne", TmpfsMB: 4,
 		Users: []user{{"resolver", uid, false}},
-		Binds: []bind{{self, pressPath}},
+		Binds: append(binds, bind{self, pressPath}),
 		Files: []file{{ResolverOrders, 0o444, 0, orders}},
 		Programs: []Program{{Name: "resolver", Argv: append([]string{pressPath}, w.c.DNS...), UID: uid, Pipe: true, Vital: true,
 			Env: []string{"PATH=/usr/bin:/bin", "HOME=/", "GOTRACEBACK=none", "GOMAXPROCS=2"}}}}
@@ -67,7 +89,37 @@ func (w *warden) startResolver(ctx context.Context, b *box) (err error) {
 		return fmt.Errorf("cannot start the session's resolver: %w", err)
 	}
 	go b.endWith(r)
+	go w.count(b, r, hitsR)
 	return nil
+}
+
+// count tells the agent of sites that the resolver refused: a byte for each,
+// the number of its list. Nothing else comes this way.
+func (w *warden) count(b, r *box, hits *os.File) {
+	defer hits.Close()
+	buf := make([]byte, 256)
+	for {
+		n, err := hits.Read(buf)
+		if err != nil {
+			return // it ended
+		}
+		counts := map[string]int{}
+		for _, c := range buf[:n] {
+			switch lists := b.rules.names.lists; {
+			case int(c) < len(lists):
+				counts[lists[c].Category]++
+			case c == sandbox.OwnHit:
+				counts[sandbox.OwnCategory]++
+			}
+		}
+		for category, n := range counts {
+			select {
+			case w.hits <- sandbox.Event{Sandbox: b.id, Kind: "refused", Category: category, Count: n}:
+			case <-r.done:
+				return
+			}
+		}
+	}
 }
 
 // endWith ends b when its resolver ends unasked: without names a session is of

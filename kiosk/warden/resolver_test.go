@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,7 +36,8 @@ func resolverChild() int {
 	}
 	udp, err1 := net.FilePacketConn(os.NewFile(3, "udp"))
 	tcp, err2 := net.FileListener(os.NewFile(4, "tcp"))
-	if errors.Join(err1, err2) != nil || resolver.New(orders).Serve(context.Background(), udp, tcp) != nil {
+	r, err3 := resolver.New(orders, func(list int) { syscall.Write(5, []byte{byte(list)}) })
+	if errors.Join(err1, err2, err3) != nil || r.Serve(context.Background(), udp, tcp) != nil {
 		return 1
 	}
 	return 0
@@ -85,7 +88,7 @@ func TestResolver(t *testing.T) {
 	if !exists("/usr/sbin/dnsmasq") {
 		t.Skip("SKIP: dnsmasq is not installed")
 	}
-	c := lightConfig(t, 12)
+	c := lightConfig(t, 41)
 	n, err := internet.Up(t.Context(), "www.example", "loop.example=127.0.0.1", "lan.example=10.77.1.9", "school.example=10.88.1.9",
 		"meta.example=169.254.169.254", "mapped.example=::ffff:127.0.0.1", "self.example="+internet.Gateway)
 	must(t, err)
@@ -167,6 +170,149 @@ func TestResolver(t *testing.T) {
 	assertNothingLeft(t, w.c)
 }
 
+// agentList puts a list where the agent would have put it.
+func agentList(t *testing.T, c Config, category string, names ...string) sandbox.List {
+	t.Helper()
+	var keys []uint64
+	for _, n := range names {
+		keys = append(keys, wire.NameKey(n))
+	}
+	b, err := wire.BuildList(category, keys)
+	must(t, err)
+	dir := c.State + "/agent/lists"
+	must(t, os.MkdirAll(dir, 0o755))
+	l := sandbox.List{Category: category, Digest: wire.ListDigest(b)}
+	must(t, os.WriteFile(dir+"/"+l.Digest, b, 0o600))
+	return l
+}
+
+// TestListsAreEnforced: real namespaces, a list of the agent's, verified and
+// shown to the resolver, and hits that come back without any name.
+func TestListsAreEnforced(t *testing.T) {
+	if !exists("/usr/sbin/dnsmasq") {
+		t.Skip("SKIP: dnsmasq is not installed")
+	}
+	var said strings.Builder
+	c := lightConfig(t, 43)
+	c.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	n, err := internet.Up(t.Context(), "www.example", "hidden-name.example", "own-name.example")
+	must(t, err)
+	defer n.Down()
+	c.Resolver, c.DNS = netip.MustParseAddr(internet.Resolver), []string{"resolver-child"}
+	w := openTest(t, c)
+	p := lightPlan()
+	p.Network.Lists = []sandbox.List{agentList(t, c, "drogue", "other.example"), agentList(t, c, "adult", "hidden-name.example")}
+	p.Network.Block = []string{"own-name.example"}
+	info, files, err := w.prepare(t.Context(), p)
+	must(t, err)
+	defer sandbox.CloseAll(files)
+	b := w.boxes[info.Sandbox]
+	if _, err := w.admit(t.Context(), sandbox.Admit{Sandbox: info.Sandbox, Session: "n"}); err != nil {
+		t.Fatal(err)
+	}
+	at := netip.AddrPortFrom(b.link.gw, 53)
+	waitFor(t, "a name", func() bool {
+		a, _, err := askName(b.pid, at, "www.example")
+		return err == nil && slices.Equal(a, []string{internet.Web})
+	})
+	for _, name := range []string{"www.hidden-name.example", "own-name.example"} {
+		if a, code, err := askName(b.pid, at, name); err != nil || len(a) > 0 || code != dnsmessage.RCodeNameError {
+			t.Errorf("%s leads to %v (%v), %v", name, a, code, err)
+		}
+	}
+	got := map[string]int{}
+	for range 2 {
+		select {
+		case e := <-w.hits:
+			if e.Sandbox != info.Sandbox || e.Kind != "refused" || e.Detail != "" {
+				t.Errorf("event %+v", e)
+			}
+			got[e.Category] += e.Count
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody tells of the hit")
+		}
+	}
+	if got["adult"] != 1 || got[sandbox.OwnCategory] != 1 {
+		t.Errorf("counts %v", got)
+	}
+	asker := b.asker.pid
+	if !exists(fmt.Sprintf("/proc/%d/root%s/1", asker, resolverLists)) {
+		t.Error("the resolver does not see its lists: the look for names below would find nothing anywhere")
+	}
+	ev, err := w.wipe(t.Context(), sandbox.Wipe{Session: "n", Attempt: 1})
+	if err != nil || ev.Failure != "" {
+		t.Errorf("%+v, %v", ev, err)
+	}
+	// No name anywhere that outlives the session: logs, evidence, files.
+	if text := said.String() + jsonString(ev); strings.Contains(text, "hidden-name") || strings.Contains(text, "own-name") {
+		t.Errorf("a name was said: %s", text)
+	}
+	must(t, filepath.WalkDir(filepath.Dir(c.State), func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.Contains(string(text), "hidden-name") || strings.Contains(string(text), "own-name") {
+			t.Errorf("%s holds a name", path)
+		}
+		return err
+	}))
+	assertNothingLeft(t, w.c)
+}
+
+// TestListsAreVerified: the agent's folder is foreign to root.
+func TestListsAreVerified(t *testing.T) {
+	c := lightConfig(t, 44)
+	c.DNS = []string{"resolver-child"}
+	w := openTest(t, c)
+	good := agentList(t, c, "adult", "a.example")
+	dir := c.State + "/agent/lists/"
+	changed, link, fifo, gone := agentList(t, c, "drogue", "b.example"), strings.Repeat("1", 64), strings.Repeat("2", 64), strings.Repeat("3", 64)
+	must(t, os.WriteFile(dir+changed.Digest, []byte("something else"), 0o600))
+	must(t, os.Symlink("/etc/shadow", dir+link))
+	must(t, syscall.Mkfifo(dir+fifo, 0o666))
+	for name, l := range map[string]sandbox.List{"changed": changed, "a link": {Category: "adult", Digest: link}, "a pipe": {Category: "adult", Digest: fifo},
+		"gone": {Category: "adult", Digest: gone}, "another category": {Category: "sect", Digest: good.Digest}} {
+		if paths, err := w.adopt([]sandbox.List{l}); err == nil || !strings.HasPrefix(err.Error(), "cannot take over the list") {
+			t.Errorf("%s: %v, %v", name, paths, err)
+		}
+		p := lightPlan()
+		p.Network.Lists = []sandbox.List{l}
+		if _, _, err := w.prepare(t.Context(), p); err == nil {
+			t.Fatalf("%s: a session is made ready", name)
+		}
+	}
+	paths, err := w.adopt([]sandbox.List{good})
+	must(t, err)
+	// Verified once, it is root's: the agent's copy may change.
+	must(t, os.WriteFile(dir+good.Digest, []byte("changed afterwards"), 0o600))
+	again, err := w.adopt([]sandbox.List{good})
+	must(t, err)
+	b, err := os.ReadFile(again[0])
+	if err != nil || again[0] != paths[0] || wire.ListDigest(b) != good.Digest {
+		t.Errorf("%s, %v", again[0], err)
+	}
+	if fi, err := os.Stat(again[0]); err != nil || fi.Mode().Perm() != 0o444 || fi.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	// A newer one that has not come yet leaves the one before in force, of its own category alone.
+	if stand, err := w.adopt([]sandbox.List{{Category: "adult", Digest: gone}}); err != nil || len(stand) != 1 || stand[0] != paths[0] {
+		t.Errorf("%v, %v", stand, err)
+	}
+	if stand, err := w.adopt([]sandbox.List{{Category: "sect", Digest: gone}}); err == nil {
+		t.Errorf("a list of another category stands in: %v", stand)
+	}
+	for name, n := range map[string]Network{
+		"category": {Lists: []sandbox.List{{Category: "../x", Digest: good.Digest}}}, "own": {Lists: []sandbox.List{{Category: sandbox.OwnCategory, Digest: good.Digest}}},
+		"digest": {Lists: []sandbox.List{{Category: "adult", Digest: "../../warden/receipt.key"}}}, "many": {Lists: make([]sandbox.List, sandbox.MaxLists+1)},
+		"allow": {Allow: []string{"a b.example"}}, "block": {Block: []string{"https://a.example/"}}, "label": {Block: []string{"com"}},
+	} {
+		if _, err := w.checkNetwork(n); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
 // fencedIn: what runs under the resolver's uid reaches the designated server,
 // and nothing else of the world.
 func fencedIn(t *testing.T, b *box, web string) {
@@ -219,7 +365,7 @@ func fencedIn(t *testing.T, b *box, web string) {
 
 // TestASessionEndsWithItsResolver: without names it is of no use.
 func TestASessionEndsWithItsResolver(t *testing.T) {
-	c := lightConfig(t, 13)
+	c := lightConfig(t, 42)
 	c.DNS = []string{"resolver-child"}
 	w := openTest(t, c)
 	info := mustPrepare(t, w)

@@ -29,13 +29,15 @@ func (w *warden) serve(ctx context.Context, conn *sandbox.Conn) {
 	})
 	wg.Go(func() {
 		for {
+			var e sandbox.Event
 			select {
-			case e := <-w.events:
-				if b, err := sandbox.EncodeAnswer(sandbox.Answer{Event: &e}); err == nil {
-					conn.Send(b)
-				}
+			case e = <-w.events:
+			case e = <-w.hits:
 			case <-ctx.Done():
 				return
+			}
+			if b, err := sandbox.EncodeAnswer(sandbox.Answer{Event: &e}); err == nil {
+				conn.Send(b)
 			}
 		}
 	})

@@ -166,7 +166,8 @@ func (w *warden) checkNetwork(n Network) (rules, error) {
 		}
 		r.private = append(r.private, p.Masked())
 	}
-	return r, nil
+	r.names, err = checkNames(n)
+	return r, err
 }
 
 // parseOrigin accepts http://127.0.0.1:port and nothing else.

@@ -29,7 +29,8 @@ type warden struct {
 	started time.Time
 	mono    time.Time
 	events  chan sandbox.Event
-	cut     func() // the power of a simulated terminal
+	hits    chan sandbox.Event // kept apart: they must not push out that a sandbox is lost
+	cut     func()             // the power of a simulated terminal
 
 	mu       sync.Mutex // guards the fields below
 	boxes    map[string]*box
@@ -80,7 +81,7 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &warden{c: c, started: time.Now(), mono: time.Now(), boxes: map[string]*box{}, lastSlot: -1, events: make(chan sandbox.Event, 16), cut: cutPower}
+	w := &warden{c: c, started: time.Now(), mono: time.Now(), boxes: map[string]*box{}, lastSlot: -1, events: make(chan sandbox.Event, 16), hits: make(chan sandbox.Event), cut: cutPower}
 	var closers []func()
 	closeAll := func() {
 		for i := len(closers) - 1; i >= 0; i-- {

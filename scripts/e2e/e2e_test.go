@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,8 @@ type form struct {
 	got  chan struct{}
 	seen chan struct{}
 	once sync.Once
+
+	extra string // in the form's page
 }
 
 func (f *form) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,10 +61,10 @@ indexedDB.open("d", 1).onupgradeneeded = e => e.target.result.createObjectStore(
 		f.once.Do(func() { close(f.seen) })
 		return
 	}
-	fmt.Fprint(w, `<!doctype html><html lang="fr"><title>Demande</title><h1>Votre demande</h1><form method="post" action="/envoi">
+	fmt.Fprintf(w, `<!doctype html><html lang="fr"><title>Demande</title><h1>Votre demande</h1><form method="post" action="/envoi">
 <label>Nom <input name="nom" autofocus></label><button>Envoyer</button></form>
-<script>const ready = () => requestAnimationFrame(() => requestAnimationFrame(() => fetch("/pret")));
-if (document.hasFocus()) ready(); else addEventListener("focus", ready, {once: true})</script>`)
+%s<script>const ready = () => requestAnimationFrame(() => requestAnimationFrame(() => fetch("/pret")));
+if (document.hasFocus()) ready(); else addEventListener("focus", ready, {once: true})</script>`, f.extra)
 }
 
 // closed copies programs into a folder that root alone may enter, as a clone
@@ -109,7 +112,9 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	web, err := internet.Up(ctx, "demarche.test")
+	// A site that a list refuses, though it is there.
+	refused := letters(20)
+	web, err := internet.Up(ctx, "demarche.test", refused+".test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +124,9 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := &form{got: make(chan struct{}, 1), seen: make(chan struct{})}
+	for i := range refusals {
+		page.extra += fmt.Sprintf(`<img alt="" src="https://image%d.%s.test/x.png">`, i, refused)
+	}
 	if err := web.ServeTLS(443, cert, page); err != nil {
 		t.Fatal(err)
 	}
@@ -144,14 +152,20 @@ func TestFromTapToClean(t *testing.T) {
 	h.person.open("console", link)
 	h.person.expect("console", "Collège Raoul Blanchard")
 
+	h.lists(filepath.Join(dir, "blacklists"), "adult", refused+".test")
 	h.policy(func(p map[string]any) {
+		section(p, "filter")["categories"] = []any{map[string]any{"name": "adult", "digest": ""}}
 		section(p, "network")["ca"] = []string{string(ca)}
 		access := section(p, "access")
 		access["badgeRequired"], access["anyBadge"] = true, true
 		portal := section(p, "portal")
 		form := map[string]any{"name": "Demande d’aide", "url": "https://www.demarche.test/", "hint": "Le formulaire de cet essai", "icon": "paper"}
 		portal["tiles"] = append([]any{form}, portal["tiles"].([]any)[:5]...)
-	}, "network", "access", "portal")
+	}, "network", "access", "portal", "filter")
+	if _, ok := h.log.find(0, regexp.MustCompile(`msg="list ready" .*category=adult`), 20*time.Second); !ok {
+		t.Fatalf("the terminal did not fetch its list; the log ends:\n%s", h.log.tail(20))
+	}
+	h.phase(h.log.mark()-1, "welcome", 20*time.Second)
 	h.picture("terminal-welcome")
 
 	// 1. A badge on the reader, then the charter.
@@ -184,6 +198,7 @@ func TestFromTapToClean(t *testing.T) {
 		h.picture("failed")
 		t.Fatalf("the session's browser did not reach the form; log:\n%s", h.log.tail(20))
 	}
+	h.picture("terminal-refused")
 	marker := letters(24)
 	press(keys.Type(marker))
 	press(keys.Press("24")) // the key right of Tab: "a" on AZERTY, "q" elsewhere
@@ -218,6 +233,7 @@ func TestFromTapToClean(t *testing.T) {
 
 	// 4. The controller has verified the receipt.
 	h.receipt()
+	h.refusals("demo-blanchard", "adult", refusals)
 	h.person.open("console", h.stand.ConsoleURL+"/")
 	h.person.expect("console", "Collège Raoul Blanchard")
 	h.person.shot("console", filepath.Join(shots, "console-fleet.png"))
@@ -232,6 +248,18 @@ func TestFromTapToClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Nor is the name of the site that was refused, but for the list's own text.
+	must(t, os.RemoveAll(filepath.Join(dir, "blacklists")))
+	for _, where := range []func() (scan.Result, error){
+		func() (scan.Result, error) { return scan.Files(ctx, "image0."+refused, began.Add(-time.Minute), "/") },
+		func() (scan.Result, error) { return scan.Memory(ctx, "image0."+refused) },
+	} {
+		found, err := where()
+		must(t, err)
+		for _, hit := range found.Hits {
+			t.Errorf("the name of a site that was refused is still in %s", hit)
+		}
+	}
 	for _, hit := range append(files.Hits, memory.Hits...) {
 		t.Errorf("what the person typed is still in %s", hit)
 	}
@@ -240,6 +268,17 @@ func TestFromTapToClean(t *testing.T) {
 	}
 	t.Logf("searched %d files (%d MB) changed since, and %d processes (%d MB): %d hits before the end, 0 after; could not read %d files",
 		files.Looked, files.Bytes>>20, memory.Looked, memory.Bytes>>20, len(before.Hits), len(files.Skipped))
+}
+
+// refusals is how many refused sites the form's page asks for: fewer than five
+// of a category are not told.
+const refusals = 6
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // letters returns n random lower-case letters: the same keys on every layout's

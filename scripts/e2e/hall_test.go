@@ -220,3 +220,36 @@ func (h *hall) receipt() {
 	h.person.expect("console", "Isolement complet")
 	h.person.shot("console", filepath.Join(h.shots, "console-receipt.png"))
 }
+
+// lists imports a category list from a folder, as the controller's administrator.
+func (h *hall) lists(dir, category string, names ...string) {
+	h.t.Helper()
+	must(h.t, os.MkdirAll(filepath.Join(dir, category), 0o755))
+	must(h.t, os.WriteFile(filepath.Join(dir, category, "domains"), []byte(strings.Join(names, "\n")+"\n"), 0o600))
+	out, err := h.stand.Controller(h.ctx, "lists", "import", dir)
+	if err != nil || !strings.Contains(out, category) {
+		h.t.Fatalf("%s, %v", out, err)
+	}
+}
+
+// refusals waits until the site's figures tell of refused sites of a category.
+func (h *hall) refusals(site, category string, want int) {
+	h.t.Helper()
+	var r struct {
+		Week struct{ Filtered map[string]int }
+	}
+	for {
+		h.api("GET", "/api/sites/"+site+"/report", nil, &r)
+		if r.Week.Filtered[category] > 0 {
+			break
+		}
+		select {
+		case <-h.ctx.Done():
+			h.t.Fatal("no refused site is told")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if got := r.Week.Filtered[category]; got != want {
+		h.t.Errorf("%d sites of %s refused, want %d", got, category, want)
+	}
+}

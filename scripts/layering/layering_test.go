@@ -47,8 +47,11 @@ var may = map[string][]string{
 	"ui/console":    nil,
 	"ui/catalogues": nil,
 
-	// The session's DNS server: the warden's orders are all that it knows.
-	"kiosk/resolver": {"kiosk/sandbox"},
+	// The terminal's copies of lists of names, for what a policy asks.
+	"kiosk/lists": {"controller/wire", "controller/policy", "kiosk/sandbox"},
+
+	// The session's DNS server: the warden's orders and lists of names are all that it knows.
+	"kiosk/resolver": {"controller/wire", "kiosk/sandbox"},
 
 	// The controller.
 	"controller/store":       {"controller/wire"},
@@ -65,6 +68,7 @@ var may = map[string][]string{
 	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate"},
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,
+	"controller/lists":       {"controller/wire"}, // the form in which terminals fetch them
 	"controller/cli":         {"controller/…", "ui/console"},
 	"controller/server":      {"controller/…", "ui/console"},
 	"controller":             {"controller/cli", "controller/server", "controller/config", "controller/api"},

@@ -17,7 +17,7 @@ import (
 
 // public are the namespaces of keys that the public reads: each language has
 // them. The rest is for staff, in French and English.
-var public = []string{"terminal.", "reason.", "check.", "lang."}
+var public = []string{"terminal.", "reason.", "check.", "lang.", "lists."}
 
 func isPublic(key string) bool {
 	return slices.ContainsFunc(public, func(p string) bool { return strings.HasPrefix(key, p) })

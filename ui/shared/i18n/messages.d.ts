@@ -1,5 +1,5 @@
 // Compiled catalogues, see plugin.ts.
-declare module '*.json?messages=terminal,reason,check,lang' {
+declare module '*.json?messages=terminal,reason,check,lang,lists' {
   const messages: import('./format.ts').Messages
   export default messages
 }
@@ -7,7 +7,7 @@ declare module '*.json?messages=bench' {
   const messages: import('./format.ts').Messages
   export default messages
 }
-declare module '*.json?messages=console,reason,fix,prop,result,level,purpose' {
+declare module '*.json?messages=console,reason,fix,prop,result,level,purpose,lists' {
   const messages: import('./format.ts').Messages
   export default messages
 }

@@ -88,4 +88,5 @@ export const api = {
   putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
   audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),
   inventory: () => get<T.Inventory>('/inventory'),
+  lists: () => get<T.Lists>('/lists'),
 }

@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The category lists that were imported */
+        get: operations["lists"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/live": {
         parameters: {
             query?: never;
@@ -376,6 +393,10 @@ export interface components {
             site?: string;
             target?: string;
         };
+        Category: {
+            digest: string;
+            name: string;
+        };
         Certificate: {
             audit: components["schemas"]["Audit"];
             /** @description Version of the controller that made it */
@@ -558,6 +579,11 @@ export interface components {
             spans: components["schemas"]["Span"][];
             why: string;
         };
+        Filter: {
+            allow: string[];
+            block: string[];
+            categories: components["schemas"]["Category"][];
+        };
         Finding: {
             /** @enum {string} */
             code: "signature" | "digest" | "verdict" | "nonce" | "gap" | "link" | "head";
@@ -603,6 +629,17 @@ export interface components {
             layout: string;
             numLock: boolean;
             variant: string;
+        };
+        ListView: {
+            /** @description Its label is in the catalogues under lists.<category>, where there is one */
+            category: string;
+            /** Format: date-time */
+            imported: string;
+            /** Format: int64 */
+            names: number;
+        };
+        Lists: {
+            lists: components["schemas"]["ListView"][];
         };
         LiveHello: {
             /** Format: int64 */
@@ -652,6 +689,7 @@ export interface components {
         };
         Policy: {
             access: components["schemas"]["Access"];
+            filter: components["schemas"]["Filter"];
             hours: components["schemas"]["Hours"];
             isolation: components["schemas"]["Isolation"];
             keyboard: components["schemas"]["Keyboard"];
@@ -796,6 +834,10 @@ export interface components {
         ReportSpan: {
             /** @description Ends by reason code */
             ends: {
+                [key: string]: number;
+            };
+            /** @description Sites refused, by category of protection; less than 5 are not told: they could point to somebody */
+            filtered: {
                 [key: string]: number;
             };
             /** Format: int64 */
@@ -1149,6 +1191,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inventory"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    lists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lists"];
                 };
             };
             /** @description Error */

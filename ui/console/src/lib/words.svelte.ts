@@ -1,5 +1,5 @@
-import en from '../../../catalogues/en.json?messages=console,reason,fix,prop,result,level,purpose'
-import fr from '../../../catalogues/fr.json?messages=console,reason,fix,prop,result,level,purpose'
+import en from '../../../catalogues/en.json?messages=console,reason,fix,prop,result,level,purpose,lists'
+import fr from '../../../catalogues/fr.json?messages=console,reason,fix,prop,result,level,purpose,lists'
 import { translator, type Args } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 
@@ -33,3 +33,9 @@ export const sentence = (prefix: 'reason.' | 'purpose.' | 'console.check.' | 'pr
 /** What one check counted, before and after, as a sentence. */
 export const checkSentence = (c: { name: string; before: number; after: number }): string =>
   words.t.code('console.receipt.check.', c.name, 'console.receipt.check.other', { before: c.before, after: c.after })
+
+/** A category of protection: its label, or its own name when this page knows none. */
+export const category = (code: string): string => {
+  const found = words.t.code('lists.', code, 'lists.other')
+  return found === words.t('lists.other') ? code : found
+}

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
+import { translator } from '../../../shared/i18n/format.ts'
+import { spoken } from './words.ts'
 import { helper, identifyIn, parseView, privacy, type View } from './view.ts'
 
 class FakeSocket implements Socket {
@@ -112,5 +114,17 @@ describe('the name that staff asked for', () => {
     for (const screen of ['quarantined', 'broken', 'maintenance'] as const) expect(identifyIn(screen)).toBe('band')
     expect(identifyIn('session')).toBe('bar')
     for (const screen of ['welcome', 'closed', 'thanks'] as const) expect(identifyIn(screen)).toBe('whole')
+  })
+})
+
+describe('a refused site', () => {
+  it('is told by its category, in each language', () => {
+    const said = ['fr', 'fr-x-facile', 'en'].map((lang) => {
+      const t = translator<any>(spoken, lang)
+      return t('terminal.bar.refused', { category: t.code('lists.', 'adult', 'lists.other') })
+    })
+    expect(said).toEqual(['Ce site ne s’ouvre pas sur cet ordinateur : site pour adultes.', 'Ce site est fermé sur cet ordinateur : site pour adultes.', 'This site does not open on this computer: site for adults.'])
+    const t = translator<any>(spoken, 'fr')
+    expect(t.code('lists.', 'a-new-one', 'lists.other')).toBe('protection des usagers')
   })
 })
