@@ -178,6 +178,9 @@ func (b *box) strike() {
 		return
 	}
 	b.ended.CompareAndSwap(0, ticks())
+	if b.group != nil {
+		b.group.unthrottle() // dying takes time on a processor too
+	}
 	if b.pidfd >= 0 {
 		unix.PidfdSendSignal(b.pidfd, unix.SIGKILL, nil, 0)
 	}

@@ -181,6 +181,15 @@ func (g *group) set(memoryMB, procs, percent int) {
 	}
 }
 
+// unthrottle lifts the limit on processor time.
+func (g *group) unthrottle() {
+	if d, ok := g.by["cpu"]; ok && g.version == 2 {
+		os.WriteFile(d+"/cpu.max", []byte("max"), 0)
+	} else if ok {
+		os.WriteFile(d+"/cpu.cfs_quota_us", []byte("-1"), 0)
+	}
+}
+
 // enter puts a process, and all it will start, into the group.
 func (g *group) enter(pid int) error {
 	for _, d := range g.dirs {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,16 @@ type count struct {
 func (c *count) add(where string) {
 	if c.n++; c.n == 1 {
 		c.where = where
+	}
+}
+
+// join adds what another look found.
+func (c *count) join(o *count) {
+	if c.where == "" {
+		c.where = o.where
+	}
+	if c.n += o.n; c.err == nil {
+		c.err = o.err
 	}
 }
 
@@ -58,8 +69,14 @@ func (w *warden) examine(ctx context.Context, t target) map[string]*count {
 			out, settled = w.lookLive(ctx, t)
 		}
 	}
+	var look sync.WaitGroup
+	look.Go(func() { w.seekMemory(t.seek) })
+	look.Go(func() { w.lookIPC(out[wire.CheckIPC]) })
 	w.lookFiles(out, t)
-	w.lookIPC(out[wire.CheckIPC])
+	if len(t.seek) > 0 {
+		seekEnvironments(t.seek[0])
+	}
+	look.Wait()
 	return out
 }
 
@@ -78,6 +95,8 @@ func (w *warden) warn(what string, out map[string]*count) {
 // kill has waited for it.
 func (w *warden) lookLive(ctx context.Context, t target) (out map[string]*count, settled bool) {
 	out = noCounts()
+	net, network := &count{}, make(chan struct{})
+	go func() { w.lookNetwork(ctx, net); close(network) }()
 	all, err := allProcesses()
 	var spaces map[string][]mountEntry
 	if err == nil {
@@ -91,7 +110,8 @@ func (w *warden) lookLive(ctx context.Context, t target) (out map[string]*count,
 	ids := w.spacesOf(t.boxes)
 	own := w.lookProcesses(out, all, ids)
 	w.lookMounts(out, spaces, ids)
-	w.lookNetwork(ctx, out[wire.CheckNetns])
+	<-network
+	out[wire.CheckNetns].join(net)
 	settled = true
 	for _, c := range out {
 		settled = settled && c.n == 0 && c.err == nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,9 +22,15 @@ type planted struct {
 }
 
 // plant puts canaries into b, after the person's last input and before the
-// kill, and reads them back: that is the control which an absence needs.
-func (w *warden) plant(b *box) planted {
-	p := planted{notes: map[string]string{}}
+// kill, and reads them back: that is the control which an absence needs. It
+// looks for the agent's own marker as well; empty for none.
+func (w *warden) plant(b *box, web string) (p planted) {
+	p.notes = map[string]string{}
+	var look sync.WaitGroup
+	defer look.Wait()
+	if web != "" {
+		look.Go(func() { p.web = seekProfile(b, web) })
+	}
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		p.notes[canaryInFile] = fmt.Sprintf("cannot enter the sandbox: %v", err)
@@ -114,10 +121,10 @@ func envHolders(b *box) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := 0
+	s, n := newSeeker(b.canaries), 0
 	for _, p := range in {
-		s := newSeeker(b.canaries)
-		if s.environ(p.pid); len(s.hits) > 0 {
+		before := s.found()
+		if s.environ(p.pid); s.found() > before {
 			n++
 		}
 		s.forget()
@@ -146,9 +153,5 @@ func seekProfile(b *box, marker string) int {
 			wk.tree(fd, dir)
 		}
 	}
-	n := 0
-	for _, hits := range s.hits {
-		n += hits
-	}
-	return n
+	return s.found()
 }

@@ -294,7 +294,7 @@ func TestSeekFindsCanaries(t *testing.T) {
 		t.Errorf("finds what is not there: %v, %v", s.hits, s.trouble)
 	}
 	s = newSeeker(c)
-	s.mem = 4096
+	s.mem.Store(4096)
 	s.memory(cmd.Process.Pid)
 	if s.trouble == nil {
 		t.Error("a search past its cap is told as whole")

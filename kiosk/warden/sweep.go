@@ -15,6 +15,14 @@ import (
 // to this process or not. At a start it also ends whatever runs under one of
 // this terminal's uids. Running it twice does no harm.
 func (w *warden) sweep(ctx context.Context, atStart bool) error {
+	if err := w.sweepProcesses(ctx, atStart); err != nil {
+		return err
+	}
+	return w.sweepNetwork(ctx)
+}
+
+// sweepProcesses ends every process, and removes the control groups.
+func (w *warden) sweepProcesses(ctx context.Context, atStart bool) error {
 	deadline := time.Now().Add(10 * time.Second)
 	if err := w.killMarked(ctx, deadline, atStart); err != nil {
 		return err
@@ -28,16 +36,18 @@ func (w *warden) sweep(ctx context.Context, atStart bool) error {
 	if err := w.groups.sweep(deadline, keep); err != nil {
 		return err
 	}
-	if err := sweepLinks(w.c.tag()); err != nil {
-		return err
-	}
-	if err := sweepTables(ctx, w.c.tag()); err != nil {
-		return err
-	}
 	if keep == "" {
 		os.Remove(w.rootDir())
 	}
 	return nil
+}
+
+// sweepNetwork removes every link, and then every firewall table.
+func (w *warden) sweepNetwork(ctx context.Context) error {
+	if err := sweepLinks(w.c.tag()); err != nil {
+		return err
+	}
+	return sweepTables(ctx, w.c.tag())
 }
 
 // rootDir is the empty folder that each box builds its root on, in its own

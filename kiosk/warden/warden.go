@@ -208,11 +208,14 @@ func (w *warden) destroySandboxes(ctx context.Context) error {
 	w.boxes = map[string]*box{}
 	w.mu.Unlock()
 	deadline := time.Now().Add(10 * time.Second)
+	// The kernel takes its time for links and tables; the processes end meanwhile.
+	network := make(chan error, 1)
+	go func() { network <- w.sweepNetwork(ctx) }()
 	var errs []error
 	for _, b := range all {
 		errs = append(errs, w.remove(b, deadline))
 	}
-	errs = append(errs, w.sweep(ctx, false))
+	errs = append(errs, <-network, w.sweepProcesses(ctx, false))
 	return errors.Join(errs...)
 }
 

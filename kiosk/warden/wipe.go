@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"borne/controller/wire"
@@ -45,24 +47,21 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 		return nil, errors.New("cannot wipe: the web canary is not 16 to 128 letters, digits, _ or -")
 	}
 	w.ensureTested(ctx)
+	laps := startLaps()
 	boxes := w.living()
 	ev := sandbox.Evidence{Session: r.Session}
-	before := w.before(ctx, boxes)
+	try := attempt{session: r.Session, web: r.Web}
+	var look sync.WaitGroup
+	look.Go(func() { try.before = w.before(ctx, slices.Clone(boxes)) })
+	mine := ofSession(boxes, r.Session)
+	if mine != nil {
+		try.box, try.planted = mine, w.plant(mine, r.Web)
+	}
+	look.Wait()
+	laps.lap("before")
 	boxes = append(boxes, w.failed.boxes...)
 	t := target{since: w.since(boxes), boxes: boxes, settle: true}
-
-	var mine *box
-	for _, b := range boxes {
-		if b.alive() && r.Session != "" && b.session() == r.Session {
-			mine = b
-		}
-	}
-	try := attempt{session: r.Session, web: r.Web, before: before}
 	if mine != nil {
-		try.box, try.planted = mine, w.plant(mine)
-		if r.Web != "" {
-			try.planted.web = seekProfile(mine, r.Web)
-		}
 		ev.Props = mine.props
 	} else if f := w.failed; f.box != nil && f.session == r.Session {
 		// What was planted and counted while it lived is what a later attempt
@@ -84,12 +83,13 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 
 	killed := time.Now()
 	destroyed := w.destroySandboxes(ctx)
+	laps.lap("destroy")
 	// What a role wrote while it learned of the end is looked at too.
 	after := w.examine(ctx, t)
-	w.seekMemory(t.seek)
 	for _, s := range t.seek {
 		s.forget()
 	}
+	laps.lap("examine")
 	ev.Millis = int(time.Since(killed).Milliseconds())
 
 	for _, n := range wire.RequiredChecks() {
@@ -116,8 +116,19 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 		return nil, err
 	}
 	w.failed.next(try, boxes, ev.Failure)
-	w.c.Log.Info("wiped", "session", r.Session, "ms", ev.Millis, "failure", ev.Failure)
+	laps.lap("keep")
+	w.c.Log.Info("wiped", append([]any{"session", r.Session, "ms", ev.Millis, "failure", ev.Failure}, laps.log...)...)
 	return &ev, nil
+}
+
+// ofSession is the living one of session's; nil for none.
+func ofSession(boxes []*box, session string) *box {
+	for _, b := range boxes {
+		if b.alive() && session != "" && b.session() == session {
+			return b
+		}
+	}
+	return nil
 }
 
 // attempt is what a wipe knew of its session while that lived.
@@ -236,116 +247,6 @@ func (w *warden) ownedBefore(b *box, out map[string]*count) {
 			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 		if err == nil {
 			wk.tree(fd, dir)
-		}
-	}
-}
-
-// judge turns two counts into a result. Nothing afterwards is clean only when
-// the same look is known to find: it did before, or in this start's self-test.
-func (w *warden) judge(name string, before, after *count) wire.Check {
-	c := wire.Check{Name: name, Place: placeOf[name], Before: before.n, After: after.n}
-	switch {
-	case after.n > 0:
-		c.Result, c.Detail = wire.Found, clip(after.where)
-	case after.err != nil:
-		c.Result, c.Detail = wire.Inconclusive, clip(after.err.Error())
-	case before.n > 0:
-		c.Result = wire.Clean
-	case w.tested.found[name]:
-		c.Result, c.Detail = wire.Clean, "self-test of this start"
-	default:
-		c.Result, c.Detail = wire.Inconclusive, clip("the self-test of this start did not find what it planted: "+w.tested.problem(name))
-	}
-	return c
-}
-
-var placeOf = map[string]string{
-	wire.CheckProcesses: "/proc, every namespace",
-	wire.CheckMounts:    "every mount namespace",
-	wire.CheckUIDFiles:  "writable mounts and folders",
-	wire.CheckFresh:     "writable mounts and folders, uids of this terminal",
-	wire.CheckIPC:       "System V, POSIX queues",
-	wire.CheckNetns:     "interfaces, nftables, namespaces",
-}
-
-const canaryPlace = "memory of agent, shell and display; environments; changed files"
-
-func judgeCanaries(alive bool, p planted, seek []*seeker) []wire.Check {
-	var s *seeker
-	if alive {
-		s = seek[0]
-	}
-	counts := map[string]int{canaryInFile: p.files, canaryInClipboard: p.clipboard, canaryInEnv: p.env}
-	var out []wire.Check
-	for _, k := range canaryChecks {
-		c := wire.Check{Name: k.check, Place: canaryPlace, Before: counts[k.place]}
-		switch {
-		case !alive:
-			c.Result, c.Detail = wire.NotPlanted, "no sandbox of this session was alive"
-		case counts[k.place] == 0:
-			c.Result, c.Detail = wire.NotPlanted, clip(p.notes[k.place])
-		case s.hits[k.place]+s.hits[""] > 0:
-			c.After, c.Result, c.Detail = s.hits[k.place]+s.hits[""], wire.Found, clip(s.where)
-		case s.trouble != nil:
-			c.Result, c.Detail = wire.Inconclusive, clip(s.trouble.Error())
-		default:
-			c.Result = wire.Clean
-			if k.place == canaryInFile && len(p.missed) > 0 {
-				c.Detail = clip("not planted in " + strings.Join(p.missed, "; "))
-			}
-		}
-		out = append(out, c)
-	}
-	return out
-}
-
-// webPlace leaves the agent out: it chose the marker, and so holds it.
-const webPlace = "memory of shell and display; changed files"
-
-func judgeWeb(p planted, seek []*seeker) wire.Check {
-	c := wire.Check{Name: checkCanaryWeb, Place: webPlace, Before: p.web}
-	if p.web == 0 || len(seek) < 2 {
-		c.Result, c.Detail = wire.NotPlanted, "not found in the living browser's files"
-		return c
-	}
-	s := seek[1]
-	for _, n := range s.hits {
-		c.After += n
-	}
-	switch {
-	case c.After > 0:
-		c.Result, c.Detail = wire.Found, clip(s.where)
-	case s.trouble != nil:
-		c.Result, c.Detail = wire.Inconclusive, clip(s.trouble.Error())
-	default:
-		c.Result = wire.Clean
-	}
-	return c
-}
-
-// seekMemory searches the processes that outlive a session beside it: agent,
-// shell and outer display; and the environment of all. The second seeker, for
-// the agent's own marker, leaves the agent out.
-func (w *warden) seekMemory(seek []*seeker) {
-	if len(seek) == 0 {
-		return
-	}
-	all, err := allProcesses()
-	near := uidRange{w.c.UIDBase, w.c.UIDBase + offBrowsers - 1}
-	for i, s := range seek {
-		if err != nil {
-			s.stop("%w", err)
-		}
-		for _, p := range all {
-			if p.zombie() || s.trouble != nil {
-				continue
-			}
-			if i == 0 {
-				s.environ(p.pid)
-			}
-			if p.hasUID(near) && (i == 0 || p.uids[0] != w.c.UIDBase+offAgent) {
-				s.memory(p.pid)
-			}
 		}
 	}
 }
