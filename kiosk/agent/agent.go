@@ -57,6 +57,7 @@ type Agent struct {
 // scene is what is to be seen: the session, or the shell's screen.
 type scene struct {
 	session bool
+	window  uint32 // of the session
 	screen  shell.Screen
 }
 
@@ -117,7 +118,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		cancel()
 		a.workers.Wait()
 	}()
-	a.boxes = newBoxes(work, a.parts.Warden, a.parts.Browser, a.parts.Prepare, a.parts.Probe, a.log, func(b *box) {
+	a.boxes = newBoxes(work, a.parts, a.log, func(b *box) {
 		a.deliver(work, result{fact: session.Lost{Session: b.session}})
 	})
 	a.workers.Go(func() { a.direct(work) })
@@ -377,31 +378,34 @@ func (a *Agent) show(work context.Context) {
 	at := a.now()
 	v := ViewOf(a.state, at, a.face())
 	a.parts.Shell.Show(v)
-	seen := (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil
+	want := scene{screen: v.Screen}
+	if b := a.boxes.current(); b != nil && (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil {
+		want.session, want.window = true, b.window
+	}
 	select {
 	case <-a.scene: // an older wish
 	default:
 	}
-	a.scene <- scene{seen, v.Screen}
+	a.scene <- want
 	a.report(at)
 }
 
 // direct shows the session or the shell, off the owner's goroutine: a display
 // that hangs must not stop the session's time.
 func (a *Agent) direct(work context.Context) {
-	shown := false
+	shown := scene{}
 	fresh := true
 	for {
 		select {
 		case <-work.Done():
 			return
 		case want := <-a.scene:
-			if want.session == shown && !fresh {
+			if want.session == shown.session && want.window == shown.window && !fresh {
 				continue
 			}
 			show := a.parts.Stage.ShowShell
 			if want.session {
-				show = a.parts.Stage.ShowSession
+				show = func() error { return a.parts.Stage.ShowSession(want.window) }
 			} else {
 				a.painted(work, want.screen)
 			}
@@ -409,7 +413,7 @@ func (a *Agent) direct(work context.Context) {
 				a.log.Error("the display does not follow", "session", want.session, "error", err)
 				continue
 			}
-			shown, fresh = want.session, false
+			shown, fresh = want, false
 		}
 	}
 }

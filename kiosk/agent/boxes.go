@@ -35,17 +35,21 @@ type key struct {
 type box struct {
 	key     key
 	id      string
+	window  uint32 // that its display is drawn into
+	web     string // marker that its browser keeps for the wipe to find; empty for none
 	session string // empty: a standby
 	browser SessionBrowser
 }
 
-// boxes makes, admits and wipes sandboxes, one at a time. A wipe ends whatever
-// is being built, so that it waits for nobody.
+// boxes makes, admits and wipes sandboxes, one at a time: a standby, and beside
+// it perhaps a session's. A wipe ends whatever is being built, so that it waits
+// for nobody.
 type boxes struct {
 	warden  Warden
 	open    Opener
 	prepare Preparer
 	probe   Prober
+	windows []uint32
 	log     *slog.Logger
 	lost    func(b *box)
 
@@ -59,8 +63,8 @@ type boxes struct {
 	running *box
 }
 
-func newBoxes(ctx context.Context, w Warden, o Opener, p Preparer, probe Prober, log *slog.Logger, lost func(b *box)) *boxes {
-	b := &boxes{warden: w, open: o, prepare: p, probe: probe, log: log, lost: lost}
+func newBoxes(ctx context.Context, p Parts, log *slog.Logger, lost func(b *box)) *boxes {
+	b := &boxes{warden: p.Warden, open: p.Browser, prepare: p.Prepare, probe: p.Probe, windows: p.Windows, log: log, lost: lost}
 	b.build, b.stop = context.WithCancel(ctx)
 	return b
 }
@@ -120,6 +124,9 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot prepare a sandbox: %w", err)
 	}
+	if req.Window, err = b.free(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, prepareWithin)
 	defer cancel()
 	a, files, err := b.warden.Do(ctx, sandbox.Request{Prepare: &req})
@@ -138,11 +145,12 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &box{key: k, id: a.Sandbox.Sandbox, browser: br}
+	n := &box{key: k, id: a.Sandbox.Sandbox, window: req.Window, browser: br}
 	if err := br.Painted(ctx); err != nil {
 		b.close(n)
 		return nil, err
 	}
+	n.web = b.plant(ctx, br)
 	b.mu.Lock()
 	b.standby = n
 	b.mu.Unlock()
@@ -151,6 +159,21 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 		b.gone(func(x *box) bool { return x == n })
 	}()
 	return n, nil
+}
+
+// free is a window that no session is drawn into.
+func (b *boxes) free() (uint32, error) {
+	if len(b.windows) == 0 {
+		return 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.windows {
+		if b.running == nil || b.running.window != w {
+			return w, nil
+		}
+	}
+	return 0, errors.New("cannot prepare a sandbox: the display has one place only, and a session is there")
 }
 
 // clear destroys standbys that nobody wants; never beside a session.
@@ -184,7 +207,8 @@ func (b *boxes) admit(ctx context.Context, k key, p Rules, sess string) error {
 	return nil
 }
 
-// wipe destroys everything and brings the evidence, signed when it is owed.
+// wipe destroys everything but the standby that waits beside a session, and
+// brings the evidence, signed when it is owed.
 func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at session.Instant) (session.Wiped, *wire.ChainHead) {
 	b.mu.Lock()
 	b.stop()
@@ -194,19 +218,25 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 	defer b.work.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, wipeWithin)
 	defer cancel()
-	web := b.plant(ctx, e.Session)
+	ask := sandbox.Wipe{Session: e.Session, Attempt: e.Attempt}
 	// Chromium leaves when its pipe closes, and the warden would find nobody to
 	// plant its canaries with: the pipes close once it is done.
-	gone := b.take()
-	a, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &sandbox.Wipe{Session: e.Session, Attempt: e.Attempt, Web: web}})
+	gone := b.take(&ask)
+	a, _, err := b.warden.Do(ctx, sandbox.Request{Wipe: &ask})
 	b.release(gone)
+	if err == nil && a.Wiped == nil {
+		err = errors.New("cannot wipe: the warden brought no evidence")
+	}
 	if err != nil {
+		b.drop()
 		return session.Wiped{Err: err.Error()}, nil
 	}
-	if a.Wiped == nil {
-		return session.Wiped{Err: "cannot wipe: the warden brought no evidence"}, nil
-	}
 	ev := a.Wiped
+	if ev.Failure != "" {
+		b.drop()
+	} else if ask.Keep != "" {
+		b.log.Info("standby kept")
+	}
 	out := session.Wiped{Failure: ev.Failure, Full: ev.Level == wire.LevelFull, Millis: ev.Millis, Checks: ev.Checks}
 	if out.Failure != "" || e.Kind == session.WipeSweep {
 		return out, nil
@@ -225,18 +255,14 @@ func (b *boxes) wipe(ctx context.Context, e session.DoWipe, terminal string, at 
 	return out, s.Head
 }
 
-// plantWithin bounds how long a wipe waits for its web canary.
-const plantWithin = time.Second
+// plantWithin bounds how long a standby waits for its web canary.
+const plantWithin = 3 * time.Second
 
-// plant puts a marker where pages of the session's browser keep things, so that
-// the wipe has something known to look for. It gives the marker, or nothing
-// when it is not planted whole: the check then says so.
-func (b *boxes) plant(ctx context.Context, sess string) string {
-	x := b.current()
-	if x == nil || x.session != sess {
-		return ""
-	}
-	p, ok := x.browser.(interface {
+// plant puts a marker where pages of this browser keep things, on an origin of
+// its own, so that the wipe has something known to look for. It gives the
+// marker, or nothing when it is not planted whole: the check then says so.
+func (b *boxes) plant(ctx context.Context, br SessionBrowser) string {
+	p, ok := br.(interface {
 		PlantWebCanary(ctx context.Context, marker string) error
 	})
 	if !ok {
@@ -290,15 +316,27 @@ func (b *boxes) empty(ctx context.Context) error {
 }
 
 // drop lets go of every browser: their sandboxes are about to be destroyed.
-func (b *boxes) drop() { b.release(b.take()) }
+func (b *boxes) drop() { b.release(b.take(&sandbox.Wipe{})) }
 
-// take forgets every sandbox, so that its end surprises nobody; its browser's
-// pipe stays open until release.
-func (b *boxes) take() []*box {
+// take forgets the sandboxes that a wipe destroys, so that their end surprises
+// nobody; their browsers' pipes stay open until release. It completes what is
+// asked for: the marker in the session's browser, and the standby to be kept,
+// which no later attempt keeps.
+func (b *boxes) take(ask *sandbox.Wipe) []*box {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	gone := []*box{b.standby, b.running}
-	b.standby, b.running = nil, nil
+	gone := []*box{b.running}
+	if x := b.running; x != nil && x.session == ask.Session {
+		ask.Web = x.web
+		if b.standby != nil && ask.Attempt == 1 {
+			ask.Keep = b.standby.id
+		}
+	}
+	b.running = nil
+	if ask.Keep == "" {
+		gone = append(gone, b.standby)
+		b.standby = nil
+	}
 	return gone
 }
 

@@ -172,19 +172,28 @@ func (a *Agent) probe(work context.Context, b *box, idle time.Duration) {
 	})
 }
 
-// keepStandby has a painted sandbox ready for whoever comes next.
+// spareAfter is how long a session runs before the next one's browser is
+// started beside it: its own first pages come first.
+const spareAfter = 5 * time.Second
+
+// keepStandby has a painted sandbox ready for whoever comes next, beside a
+// session too where the machine has the memory.
 func (a *Agent) keepStandby(work context.Context) {
+	now := a.parts.Clock.Mono()
+	l := lang(a.state)
 	switch a.state.Phase {
-	case session.Welcome, session.Charter, session.Thanks:
+	case session.Welcome, session.Charter:
+	case session.Active, session.Warning, session.Thanks:
+		if a.state.Phase != session.Thanks && (!a.parts.Spare || now < a.state.Live.Since+spareAfter || a.boxes.current() == nil) {
+			return
+		}
+		if len(a.policy.Languages) > 0 {
+			l = a.policy.Languages[0] // the next person begins in the place's own language
+		}
 	default:
 		return
 	}
-	l := lang(a.state)
-	if a.state.Phase == session.Thanks && len(a.policy.Languages) > 0 {
-		l = a.policy.Languages[0] // the next person begins in the place's own language
-	}
 	k := a.key(l)
-	now := a.parts.Clock.Mono()
 	if a.policy.Version == 0 || a.state.Live.Unprotected || a.making || now < a.makeAt || a.boxes.ready(k) {
 		return
 	}

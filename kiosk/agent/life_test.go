@@ -175,3 +175,67 @@ func TestAWipeWaitsForNobody(t *testing.T) {
 	b.see(shell.Welcome)
 	b.active() // and the next one is served
 }
+
+// With memory for it, the next person's browser waits beside the session, and a
+// wipe leaves it for them.
+func TestAStandbyWaitsBesideTheSession(t *testing.T) {
+	b := newBed(t, func(o *agenttest.Options) { o.Spare = true })
+	made := func(n int) {
+		t.Helper()
+		b.until("a standby is made", func() bool { return b.Warden.Prepared() == n })
+	}
+	b.ready()
+	made(1)
+	b.active()
+	b.until("the session is seen", b.Stage.Session)
+	first := b.Stage.Window()
+	b.Tick(time.Second)
+	if got := b.Warden.Prepared(); got != 1 {
+		t.Fatalf("%d sandboxes were made at once: the session's own first pages come first", got)
+	}
+	b.Pass(6 * time.Second)
+	made(2)
+	b.until("the standby is open", func() bool { return b.Browsers.Last().Canary() != "" })
+	waits := b.Browsers.Last()
+	b.Press(shell.End)
+	b.see(shell.Thanks)
+	b.proven(1)
+	if waits.Closed() {
+		t.Fatal("the standby went with the session")
+	}
+	b.active()
+	b.until("the session is seen", b.Stage.Session)
+	if b.Stage.Window() == first {
+		t.Error("the next session is drawn into the window of the one before")
+	}
+	b.Pass(6 * time.Second)
+	made(3)
+
+	// A wipe that finds something takes everything with it.
+	b.until("the standby is open", func() bool { return b.Browsers.Last().Canary() != "" && b.Browsers.Last() != waits })
+	waits = b.Browsers.Last()
+	b.Warden.FailWipes(1)
+	b.Press(shell.End)
+	b.until("the standby goes", waits.Closed)
+	b.Pass(4 * time.Second)
+	b.see(shell.Thanks)
+	b.proven(2)
+	made(4)
+}
+
+// Rules that change while somebody works are the next one's.
+func TestAStandbyBesideASessionFollowsThePolicy(t *testing.T) {
+	b := newBed(t, func(o *agenttest.Options) { o.Spare = true })
+	b.ready()
+	b.active()
+	b.Pass(6 * time.Second)
+	b.until("a standby is made", func() bool { return b.Warden.Prepared() == 2 })
+	p := rules()
+	p.Version = 2
+	b.must(b.c.Policy(p))
+	b.until("another one", func() bool { b.Tick(time.Second); return b.Warden.Prepared() == 3 })
+	b.until("the session is seen", b.Stage.Session)
+	b.Press(shell.End)
+	b.see(shell.Thanks)
+	b.proven(1)
+}

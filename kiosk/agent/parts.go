@@ -62,6 +62,8 @@ type Parts struct {
 	Fault   wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
 	Lists   Lists            // of names that policies refuse; nil: none can be had
 	Prepare Preparer         // what a sandbox is made of
+	Windows []uint32         // that sessions' displays are drawn into; none: the display has only one place
+	Spare   bool             // the machine has memory for the next session's browser beside the running one
 	Check   func(policy.Policy) error
 	Probe   Prober // nil: what the browser makes of a policy is not asked
 	Hours   func(policy.Hours, time.Time) policy.Opening
@@ -115,7 +117,7 @@ type Watched interface {
 
 // Stage is the terminal's display.
 type Stage interface {
-	ShowSession() error
+	ShowSession(window uint32) error // one of Parts.Windows
 	ShowShell() error
 	Idle() (time.Duration, error)
 }
@@ -151,8 +153,8 @@ type Clock interface {
 	Mono() time.Duration // since the process began
 }
 
-// Preparer makes the request for a standby, and the portal that its browser is
-// to show.
+// Preparer makes the request for a standby, but for its window, and the portal
+// that its browser is to show.
 type Preparer func(r Rules, lang string) (sandbox.Prepare, []byte, error)
 
 // Prober asks the browser of a probe sandbox, by its debugging pipe, which keys

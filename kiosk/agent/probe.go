@@ -32,6 +32,9 @@ func (b *boxes) taken(ctx context.Context, p Rules, lang string) error {
 	if err != nil {
 		return fmt.Errorf("cannot ask the browser about the rules: %w", err)
 	}
+	if req.Window, err = b.free(); err != nil {
+		return err
+	}
 	req.Probe = true
 	ctx, cancel := context.WithTimeout(ctx, prepareWithin)
 	defer cancel()

@@ -53,6 +53,10 @@ func checkups(c *call) []doctor.Check {
 		{Name: "contrôleur et TLS", Look: func(ctx context.Context) doctor.Finding { return doctor.Controller(ctx, target) }},
 		{Name: "Chromium", Look: func(ctx context.Context) doctor.Finding { return doctor.Chromium(ctx, output, c.cfg.Chromium) }},
 		{Name: "affichage (X)", Look: func(context.Context) doctor.Finding { return doctor.Display(exec.LookPath, c.cfg.Display) }},
+		{Name: "mémoire", Look: func(context.Context) doctor.Finding {
+			mb, err := memoryMB("/")
+			return doctor.Memory(mb, err, c.cfg.StandbyMB)
+		}},
 		{Name: "isolation", Look: func(ctx context.Context) doctor.Finding {
 			return doctor.Isolation(ctx, doctor.Surveys{Root: os.Geteuid() == 0, Running: func() bool { return running(c) },
 				Last:    func() (sandbox.Surveyed, error) { return warden.LastSurvey(c.cfg.Run) },

@@ -97,10 +97,10 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 }
 
 // preparer asks for a standby.
-func preparer(window uint32, width, height int) agent.Preparer {
+func preparer(width, height int) agent.Preparer {
 	return func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
 		page, err := browser.PortalPage(r.Portal, lang, "")
-		return sandbox.Prepare{Policy: r.Signed, Lang: lang, Width: width, Height: height, Window: window}, page, err
+		return sandbox.Prepare{Policy: r.Signed, Lang: lang, Width: width, Height: height}, page, err
 	}
 }
 

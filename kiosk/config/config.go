@@ -47,6 +47,7 @@ type Config struct {
 	Width      int
 	Height     int
 	Chromium   string
+	StandbyMB  int // memory from which the next person's browser waits beside a session
 	UIDBase    int
 	Net        netip.Prefix // a private IPv4 /24 for the sessions' links
 	LogJSON    bool
@@ -67,6 +68,7 @@ type file struct {
 	Display    string            `toml:"display"`
 	Screen     string            `toml:"screen"`
 	Chromium   string            `toml:"chromium"`
+	StandbyMB  int               `toml:"standby_mb"`
 	UIDBase    int               `toml:"uid_base"`
 	Net        string            `toml:"net"`
 	Log        string            `toml:"log"`
@@ -79,13 +81,13 @@ type file struct {
 
 // keys lists the keys that file knows.
 func keys() []string {
-	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "uid_base", "net",
+	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
 		"log", "log_level", "sim", "sim_listen", "usb", "devices"}
 }
 
 func defaults() file {
 	return file{State: "/var/lib/borne-kiosk", Run: "/run/borne-kiosk", Display: "auto", Screen: "1280x800",
-		Chromium: "/usr/lib/chromium/chromium", UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
+		Chromium: "/usr/lib/chromium/chromium", StandbyMB: 2000, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
 		SimListen: "127.0.0.1:8601", USB: ports{Guard: true, Allow: []string{"hub", "printer", "smart-card"}}}
 }
 
@@ -145,7 +147,7 @@ func (f file) check() (c Config, wrong []error) {
 		wrong = append(wrong, fmt.Errorf("%s = %q: %s", key, value, want))
 	}
 	c = Config{State: f.State, Run: f.Run, Controller: f.Controller, Display: f.Display, Chromium: f.Chromium,
-		UIDBase: f.UIDBase, LogJSON: f.Log == "json", Sim: f.Sim, SimListen: f.SimListen, Devices: map[string]hw.Device{}}
+		StandbyMB: f.StandbyMB, UIDBase: f.UIDBase, LogJSON: f.Log == "json", Sim: f.Sim, SimListen: f.SimListen, Devices: map[string]hw.Device{}}
 	for key, p := range map[string]string{"state": f.State, "run": f.Run, "chromium": f.Chromium} {
 		if !filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/" {
 			bad(key, p, "write a whole path such as "+map[string]string{"state": defaults().State, "run": defaults().Run, "chromium": defaults().Chromium}[key])
@@ -173,6 +175,9 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	if c.Width, c.Height, err = size(f.Screen); err != nil {
 		bad("screen", f.Screen, err.Error())
+	}
+	if f.StandbyMB < 0 || f.StandbyMB > 1<<20 {
+		bad("standby_mb", strconv.Itoa(f.StandbyMB), "write a number of megabytes; 0: always")
 	}
 	if f.UIDBase < 1000 || f.UIDBase > 2_000_000_000 {
 		bad("uid_base", strconv.Itoa(f.UIDBase), "write a number of 1000 or more, with 90 unused user ids after it, such as 61000")

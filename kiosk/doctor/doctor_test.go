@@ -190,6 +190,12 @@ func TestDevice(t *testing.T) {
 	expect(t, "simulated", Device(os.Stat, hw.Device{Sim: true}), true, "simulé")
 }
 
+func TestMemory(t *testing.T) {
+	expect(t, "much", Memory(4000, nil, 2000), true, "prêt d'avance")
+	expect(t, "little", Memory(1900, nil, 2000), true, "prouvé de la même façon")
+	expect(t, "not known", Memory(0, fs.ErrNotExist, 2000), false, "/proc")
+}
+
 func TestPrinter(t *testing.T) {
 	expect(t, "none", Printer(false), true, "refus poli")
 	expect(t, "promised", Printer(true), false, "printing.enabled")

@@ -42,6 +42,18 @@ func Display(find func(string) (string, error), kind string) Finding {
 	return well("%s", strings.Join(need, ", "))
 }
 
+// Memory tells whether the next person's browser can wait beside a session. A
+// machine without that much works all the same: nothing is to be mended.
+func Memory(mb int, err error, floor int) Finding {
+	switch {
+	case err != nil:
+		return amiss("Vérifiez que /proc est monté.", "la mémoire du poste n'est pas connue")
+	case mb < floor:
+		return well("%d Mo, moins que %d : la personne suivante attend le démarrage du navigateur ; l'effacement est prouvé de la même façon", mb, floor)
+	}
+	return well("%d Mo : le navigateur de la personne suivante est prêt d'avance", mb)
+}
+
 // Device checks that a configured device is there.
 func Device(stat func(string) (fs.FileInfo, error), d hw.Device) Finding {
 	if d.Sim {

@@ -50,7 +50,7 @@ type Answer struct {
 // Prepare makes a standby: namespaces, display, browser on its portal, no
 // network link, no input. What it may do is worked out by the warden itself, out
 // of a policy that the controller signed: the agent chooses none of it.
-// At most one is prepared beside one admitted.
+// At most one is prepared beside one admitted: an earlier standby goes.
 // Answer: Info, and two descriptors: the browser's debugging pipe (read, write).
 type Prepare struct {
 	Policy wire.Envelope `json:"policy"` // wire.DomainPolicy, verbatim
@@ -79,7 +79,8 @@ type Admit struct {
 }
 
 // Wipe destroys every sandbox there is, whoever made it, and examines what is
-// left. It is idempotent, and what a start after a power cut calls first.
+// left. It is idempotent, and what a start after a power cut calls first. A
+// first attempt may leave the standby that waits beside the session.
 type Wipe struct {
 	Session string `json:"session"` // whose evidence this is; empty for a challenge
 	Attempt int    `json:"attempt"`
@@ -87,6 +88,10 @@ type Wipe struct {
 	// planted in the session's browser after the person's last input; empty for
 	// none. The warden looks for it itself, before and after.
 	Web string `json:"web,omitempty"`
+	// Keep names the standby that is to be left for the next person. The warden
+	// leaves it only if nobody ever used it and the session's own sandbox lives,
+	// and lets nobody have it before it has searched it for the session's canaries.
+	Keep string `json:"keep,omitempty"`
 }
 
 // Sign makes the receipt of the last Wipe of Session. Asking again with the

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,8 @@ type Stage struct {
 	log       *slog.Logger
 	root      xproto.Window
 	screen    *xproto.ScreenInfo
-	container xproto.Window
+	container xproto.Window    // the session's that was shown last
+	all       [2]xproto.Window // one for a session, one for the standby beside it
 	bar       int
 	test      bool // XTEST is there
 	gone      chan error
@@ -180,9 +182,13 @@ func (s *Stage) manage() error {
 	if err := s.announce(); err != nil {
 		return err
 	}
-	if err := s.makeContainer(); err != nil {
-		return err
+	for i := range s.all {
+		var err error
+		if s.all[i], err = s.makeContainer(); err != nil {
+			return err
+		}
 	}
+	s.container = s.all[0]
 	if err := s.readKeymap(); err != nil {
 		return err
 	}
@@ -214,21 +220,20 @@ func (s *Stage) setProperty(w xproto.Window, name string, kind xproto.Atom, valu
 	xproto.ChangeProperty(s.x, xproto.PropModeReplace, w, s.atoms[name], kind, 32, uint32(len(values)), b)
 }
 
-// makeContainer makes the window that the session's display is drawn into.
-func (s *Stage) makeContainer() error {
+// makeContainer makes a window that a session's display is drawn into.
+func (s *Stage) makeContainer() (xproto.Window, error) {
 	w, err := xproto.NewWindowId(s.x)
 	if err != nil {
-		return fmt.Errorf("cannot make the session's window: %w", err)
+		return 0, fmt.Errorf("cannot make the session's window: %w", err)
 	}
 	width, height := s.Size()
 	err = xproto.CreateWindowChecked(s.x, s.screen.RootDepth, w, s.root, 0, int16(s.bar), uint16(width), uint16(height), 0,
 		xproto.WindowClassInputOutput, s.screen.RootVisual, xproto.CwBackPixel|xproto.CwOverrideRedirect|xproto.CwEventMask,
 		[]uint32{s.screen.WhitePixel, 1, xproto.EventMaskSubstructureNotify}).Check()
 	if err != nil {
-		return fmt.Errorf("cannot make the session's window: %w", err)
+		return 0, fmt.Errorf("cannot make the session's window: %w", err)
 	}
-	s.container = w
-	return nil
+	return w, nil
 }
 
 // adopt manages the windows that were there before: the shell's, after the
@@ -248,11 +253,11 @@ func (s *Stage) adopt() error {
 	return nil
 }
 
-// Container is the id of the window that a session's display is drawn into.
-// It lives as long as the stage.
-func (s *Stage) Container() uint32 { return uint32(s.container) }
+// Containers are the ids of the windows that sessions' displays are drawn into:
+// one for a session, one for the standby beside it. They live as long as the stage.
+func (s *Stage) Containers() []uint32 { return []uint32{uint32(s.all[0]), uint32(s.all[1])} }
 
-// Size is the container's, in pixels: the screen without the bar.
+// Size is a container's, in pixels: the screen without the bar.
 func (s *Stage) Size() (width, height int) {
 	w, h := s.ScreenSize()
 	return w, h - s.bar
@@ -263,11 +268,18 @@ func (s *Stage) ScreenSize() (width, height int) {
 	return int(s.screen.WidthInPixels), int(s.screen.HeightInPixels)
 }
 
-// ShowSession shows the session below the bar and gives it the keyboard.
-func (s *Stage) ShowSession() error {
+// ShowSession shows the session that is drawn into container, below the bar,
+// and gives it the keyboard.
+func (s *Stage) ShowSession(container uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.session = true
+	if !s.contains(xproto.Window(container)) {
+		return fmt.Errorf("cannot show the session: window %d is none of the display's containers", container)
+	}
+	if old := s.container; old != xproto.Window(container) {
+		xproto.UnmapWindow(s.x, old)
+	}
+	s.session, s.container = true, xproto.Window(container)
 	xproto.MapWindow(s.x, s.container)
 	xproto.ConfigureWindow(s.x, s.container, xproto.ConfigWindowStackMode, []uint32{xproto.StackModeAbove})
 	s.child = s.lastChild()
@@ -284,6 +296,8 @@ func (s *Stage) ShowShell() error {
 	s.refocus()
 	return s.sync()
 }
+
+func (s *Stage) contains(w xproto.Window) bool { return slices.Contains(s.all[:], w) }
 
 // Idle is how long no key and no pointer has moved on the display.
 func (s *Stage) Idle() (time.Duration, error) {

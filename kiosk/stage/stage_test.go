@@ -172,11 +172,11 @@ func TestShowsShellAndSession(t *testing.T) {
 	eventually(t, "the shell fills the screen", func() bool {
 		return at(t, s, 0, 0) == green && at(t, s, 799, 599) == green
 	})
-	session := c.window(xproto.Window(s.Container()), 0, 0, 800, 528, rgb(blue))
+	session := c.window(xproto.Window(s.Containers()[0]), 0, 0, 800, 528, rgb(blue))
 	if got := at(t, s, 400, 300); got != green {
 		t.Fatalf("a standby is seen: %v", got)
 	}
-	if err := s.ShowSession(); err != nil {
+	if err := s.ShowSession(s.Containers()[0]); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the session below the bar", func() bool {
@@ -191,6 +191,22 @@ func TestShowsShellAndSession(t *testing.T) {
 	}
 	if focus() != session {
 		t.Fatal("the session has no keyboard")
+	}
+	// The standby of the next person is drawn beside it, and not seen.
+	standby := c.window(xproto.Window(s.Containers()[1]), 0, 0, 800, 528, rgb(red))
+	if got := at(t, s, 400, 300); got != blue || focus() != session {
+		t.Fatalf("the standby is seen: %v, or has the keyboard", got)
+	}
+	if err := s.ShowSession(s.Containers()[1]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other session", func() bool { return at(t, s, 400, 72) == red && focus() == standby })
+	if err := s.ShowSession(s.Containers()[0]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first session again", func() bool { return at(t, s, 400, 72) == blue && focus() == session })
+	if err := s.ShowSession(uint32(shell)); err == nil {
+		t.Fatal("any window is taken for a session")
 	}
 	// A window that the shell opens meanwhile must not cover the session.
 	popup := c.window(0, 0, 0, 100, 100, rgb(red))
@@ -228,10 +244,10 @@ func TestSessionDisplayThatComesLate(t *testing.T) {
 	srv := startServer(t, "xvfb")
 	s := openStage(t, srv)
 	c := newClient(t, srv)
-	if err := s.ShowSession(); err != nil {
+	if err := s.ShowSession(s.Containers()[0]); err != nil {
 		t.Fatal(err)
 	}
-	session := c.window(xproto.Window(s.Container()), 0, 0, 800, 528, rgb(blue))
+	session := c.window(xproto.Window(s.Containers()[0]), 0, 0, 800, 528, rgb(blue))
 	eventually(t, "the keyboard goes to the session", func() bool {
 		r, err := xproto.GetInputFocus(c.x).Reply()
 		return err == nil && r.Focus == session
@@ -276,9 +292,9 @@ func TestKeysThatTheShellNeverSees(t *testing.T) {
 		}
 	}
 	// The session keeps its shortcuts.
-	session := c.window(xproto.Window(s.Container()), 0, 0, 800, 528, rgb(blue))
+	session := c.window(xproto.Window(s.Containers()[0]), 0, 0, 800, 528, rgb(blue))
 	_ = session
-	if err := s.ShowSession(); err != nil {
+	if err := s.ShowSession(s.Containers()[0]); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range []string{"ctrl+t", "Tab"} {

@@ -69,7 +69,7 @@ func (s *Stage) handle(ev xgb.Event) {
 // screen; what it opens besides is centred above it. Windows that place
 // themselves (menus, tooltips) do not come here.
 func (s *Stage) mapped(w xproto.Window) {
-	if w == s.container || w == s.main || slices.Contains(s.popups, w) {
+	if s.contains(w) || w == s.main || slices.Contains(s.popups, w) {
 		xproto.MapWindow(s.x, w)
 		return
 	}
@@ -140,7 +140,7 @@ func (s *Stage) configured(e xproto.ConfigureRequestEvent) {
 		s.fill(s.main)
 	case slices.Contains(s.popups, e.Window):
 		s.centreAt(e.Window, int(e.Width), int(e.Height))
-	case e.Window != s.container:
+	case !s.contains(e.Window):
 		// Not mapped yet: it may have what it asks, and is placed when it is.
 		xproto.ConfigureWindow(s.x, e.Window, xproto.ConfigWindowWidth|xproto.ConfigWindowHeight, []uint32{uint32(e.Width), uint32(e.Height)})
 	}

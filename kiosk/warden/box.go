@@ -48,10 +48,11 @@ type box struct {
 	ended   atomic.Uint64 // when it was killed, or seen to have died, in ticks since boot
 	heard   chan struct{} // closed when PID 1 has said its last word
 
-	mu     sync.Mutex
-	wanted bool // its end was asked for
-	sess   string
-	why    string // what its first process said of its end
+	mu       sync.Mutex
+	wanted   bool // its end was asked for
+	sess     string
+	why      string  // what its first process said of its end
+	searched *search // after a wipe that it waited beside; nil for none
 }
 
 type boxUIDs struct{ browser, display, press, resolver int }

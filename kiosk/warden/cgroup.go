@@ -218,8 +218,8 @@ func (g *group) read(controller, v1, v2 string) string {
 }
 
 // sweep kills all that is in any group of this instance, and removes them.
-// The group named keep stays; "" keeps none.
-func (c *cgroups) sweep(deadline time.Time, keep string) error {
+// Those that keep names, without the prefix, stay.
+func (c *cgroups) sweep(deadline time.Time, keep func(name string) bool) error {
 	bases := map[string]bool{}
 	if c.v2 != "" {
 		bases[c.v2] = true
@@ -230,7 +230,7 @@ func (c *cgroups) sweep(deadline time.Time, keep string) error {
 	for base := range bases {
 		dirs, _ := filepath.Glob(filepath.Join(base, c.prefix+"-*"))
 		for _, d := range dirs {
-			if keep != "" && filepath.Base(d) == c.prefix+"-"+keep {
+			if keep(strings.TrimPrefix(filepath.Base(d), c.prefix+"-")) {
 				continue
 			}
 			if err := removeGroup(d, deadline); err != nil {

@@ -176,9 +176,9 @@ func (w *warden) own(kind string) string {
 // lookProcesses finds processes by uid and by namespace, whoever their parent
 // is. It returns how many have a uid of the pool.
 func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[string]space) (own int) {
-	pool := w.c.pool()
+	pool, beside := w.c.pool(), w.beside()
 	for _, p := range all {
-		if p.hasUID(pool) && !p.zombie() {
+		if p.hasUID(pool) && !p.zombie() && !beside.holds(p) {
 			own++
 			out[wire.CheckProcesses].add(fmt.Sprintf("process %d (%.20q) of uid %d", p.pid, p.name, p.uids[0]))
 		}
@@ -207,13 +207,14 @@ func (w *warden) lookProcesses(out map[string]*count, all []process, ids map[str
 
 // lookMounts finds the sandboxes' mounts, and namespaces that a mount keeps.
 func (w *warden) lookMounts(out map[string]*count, spaces map[string][]mountEntry, ids map[string]space) {
-	shell := w.shellNamespace()
+	beside := w.beside()
 	for ns, mounts := range spaces {
-		if ns == shell {
-			continue
+		own := ""
+		if b := beside.mount(ns); b != nil {
+			own = b.spec.Mark
 		}
 		for _, m := range mounts {
-			if strings.HasPrefix(m.source, w.c.mark()) {
+			if strings.HasPrefix(m.source, w.c.mark()) && m.source != own {
 				out[wire.CheckMounts].add(fmt.Sprintf("%s in %s", m.point, ns))
 			}
 			if kind := ids[m.root].kind; m.fs == "nsfs" && kind != "" {
@@ -385,8 +386,11 @@ func (w *warden) lookNetwork(ctx context.Context, c *count) {
 		c.err = err
 		return
 	}
+	beside := w.beside()
 	for _, l := range ours {
-		c.add("interface " + l.Attrs().Name)
+		if !beside.link(l) {
+			c.add("interface " + l.Attrs().Name)
+		}
 	}
 	names, err := tables(ctx, w.c.tag())
 	if err != nil {
@@ -394,6 +398,8 @@ func (w *warden) lookNetwork(ctx context.Context, c *count) {
 		return
 	}
 	for _, n := range names {
-		c.add("firewall table " + n)
+		if !beside.table(n) {
+			c.add("firewall table " + n)
+		}
 	}
 }

@@ -164,22 +164,6 @@ func links(tag string) ([]netlink.Link, error) {
 	return ours, nil
 }
 
-// sweepLinks deletes every interface of this instance.
-func sweepLinks(tag string) error {
-	ours, err := links(tag)
-	if err != nil {
-		return err
-	}
-	for _, l := range ours {
-		err := netlink.LinkDel(l)
-		var gone netlink.LinkNotFoundError
-		if err != nil && !errors.As(err, &gone) && !strings.Contains(err.Error(), "no such device") {
-			return fmt.Errorf("cannot delete interface %s: %w", l.Attrs().Name, err)
-		}
-	}
-	return nil
-}
-
 // remove deletes the pair; the far end goes with it.
 func (l linkNet) remove() error {
 	host, err := netlink.LinkByName(l.host)

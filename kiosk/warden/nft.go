@@ -237,13 +237,16 @@ func tables(ctx context.Context, tag string) ([]string, error) {
 
 func tablePrefix(tag string) string { return "borne_" + tag + "_" }
 
-// sweepTables deletes every table of this instance.
-func sweepTables(ctx context.Context, tag string) error {
+// sweepTables deletes every table of this instance but theirs.
+func (l beside) sweepTables(ctx context.Context, tag string) error {
 	ours, err := tables(ctx, tag)
 	if err != nil {
 		return err
 	}
 	for _, t := range ours {
+		if l.table(t) {
+			continue
+		}
 		if err := (rules{table: t}).remove(ctx); err != nil {
 			return err
 		}

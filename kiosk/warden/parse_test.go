@@ -254,5 +254,5 @@ func TestMissingControllersAreNamed(t *testing.T) {
 	if p := limitHeld(g, wire.PropMemory, "memory", "memory.limit_in_bytes", "memory.max"); p.Held || !strings.Contains(p.Detail, "cgroup_enable=memory") {
 		t.Errorf("%+v", p)
 	}
-	must(t, c.sweep(time.Now().Add(time.Second), ""))
+	must(t, c.sweep(time.Now().Add(time.Second), func(string) bool { return false }))
 }

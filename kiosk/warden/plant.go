@@ -135,12 +135,18 @@ func envHolders(b *box) (int, error) {
 // seekProfile counts the places in b's writable folders that hold marker: the
 // control for the canary that the agent planted through the browser.
 func seekProfile(b *box, marker string) int {
+	s := newSeeker(canaries{marker})
+	s.ownFiles(b)
+	return s.found()
+}
+
+// ownFiles searches what b keeps in its writable folders.
+func (s *seeker) ownFiles(b *box) {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return
 	}
 	defer unix.Close(root)
-	s := newSeeker(canaries{marker})
 	wk := newWalker(func(*unix.Stat_t) bool { return true }, func(e entry) { s.entry(e, true) })
 	defer wk.forget()
 	defer s.forget()
@@ -153,5 +159,4 @@ func seekProfile(b *box, marker string) int {
 			wk.tree(fd, dir)
 		}
 	}
-	return s.found()
 }

@@ -28,7 +28,7 @@ func (w *warden) prepare(ctx context.Context, p Plan) (*sandbox.Info, []*os.File
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := w.dropLost(ctx); err != nil {
+	if err := w.dropStandbys(ctx); err != nil {
 		return nil, nil, err
 	}
 	slot, err := w.freeSlot()
@@ -193,12 +193,13 @@ func (w *warden) sessionSpec(b *box, p Plan) (spec, error) {
 	return s, err
 }
 
-// dropLost removes standbys that ended by themselves. Nobody used them, so that
-// there is nothing to prove; a session's sandbox waits for its wipe.
-func (w *warden) dropLost(ctx context.Context) error {
+// dropStandbys removes standbys, whether they live or ended by themselves.
+// Nobody used them, so that there is nothing to prove; a session's sandbox waits
+// for its wipe.
+func (w *warden) dropStandbys(ctx context.Context) error {
 	var errs []error
 	for _, b := range w.living() {
-		if b.alive() && !b.probe || b.session() != "" {
+		if b.session() != "" {
 			continue
 		}
 		w.mu.Lock()
@@ -259,6 +260,10 @@ func (w *warden) admit(ctx context.Context, a sandbox.Admit) (*sandbox.Info, err
 			return b.info(), nil
 		}
 		return nil, errors.New("cannot admit: that sandbox belongs to another session")
+	}
+	if err := b.waited(); err != nil {
+		w.c.Log.Error("a standby is not clean", "sandbox", b.id, "error", err)
+		return nil, err
 	}
 	if err := b.rules.verify(ctx); err != nil {
 		return nil, err

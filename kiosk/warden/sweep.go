@@ -12,7 +12,7 @@ import (
 )
 
 // sweep ends and removes all that belongs to this instance's sandboxes, known
-// to this process or not. At a start it also ends whatever runs under one of
+// to this process or not, but what a wipe leaves beside. At a start it also ends whatever runs under one of
 // this terminal's uids. Running it twice does no harm.
 func (w *warden) sweep(ctx context.Context, atStart bool) error {
 	if err := w.sweepProcesses(ctx, atStart); err != nil {
@@ -27,16 +27,11 @@ func (w *warden) sweepProcesses(ctx context.Context, atStart bool) error {
 	if err := w.killMarked(ctx, deadline, atStart); err != nil {
 		return err
 	}
-	keep := ""
-	w.mu.Lock()
-	if w.shell != nil {
-		keep = w.shell.id
-	}
-	w.mu.Unlock()
-	if err := w.groups.sweep(deadline, keep); err != nil {
+	beside := w.beside()
+	if err := w.groups.sweep(deadline, beside.group); err != nil {
 		return err
 	}
-	if keep == "" {
+	if len(beside) == 0 {
 		os.Remove(w.rootDir())
 	}
 	return nil
@@ -44,10 +39,11 @@ func (w *warden) sweepProcesses(ctx context.Context, atStart bool) error {
 
 // sweepNetwork removes every link, and then every firewall table.
 func (w *warden) sweepNetwork(ctx context.Context) error {
-	if err := sweepLinks(w.c.tag()); err != nil {
+	beside := w.beside()
+	if err := beside.sweepLinks(w.c.tag()); err != nil {
 		return err
 	}
-	return sweepTables(ctx, w.c.tag())
+	return beside.sweepTables(ctx, w.c.tag())
 }
 
 // rootDir is the empty folder that each box builds its root on, in its own
@@ -100,7 +96,7 @@ func (w *warden) isMarked(pid int, byUID bool) bool {
 		return true
 	}
 	ns, err := namespace(pid, "mnt")
-	if err != nil || ns == w.shellNamespace() {
+	if err != nil || w.beside().mount(ns) != nil {
 		return false
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
@@ -116,7 +112,7 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell := w.shellNamespace()
+	beside := w.beside()
 	var pids []int
 	for _, p := range all {
 		if p.pid == os.Getpid() || p.zombie() || p.sealed {
@@ -129,7 +125,7 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if (ns != shell && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
+		if (beside.mount(ns) == nil && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
 			pids = append(pids, p.pid)
 		}
 	}
@@ -149,17 +145,6 @@ func (w *warden) hasMark(mounts []mountEntry) bool {
 		}
 	}
 	return false
-}
-
-// shellNamespace is the mount namespace of the shell's browser, which outlives
-// sessions; "" without one.
-func (w *warden) shellNamespace() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.shell == nil {
-		return ""
-	}
-	return w.shell.ns["mnt"]
 }
 
 var errNoSandbox = errors.New("cannot find that sandbox: it ended, or was never made; prepare another one")

@@ -35,6 +35,7 @@ type warden struct {
 	mu       sync.Mutex // guards the fields below
 	boxes    map[string]*box
 	shell    *box
+	spare    *box // standby that the wipe under way leaves for the next person
 	lastSlot int
 	props    []wire.Property // last verified
 
@@ -198,14 +199,17 @@ func (w *warden) destroyAll(ctx context.Context) error {
 	return errors.Join(err, w.destroySandboxes(ctx))
 }
 
-// destroySandboxes ends every sandbox, whoever made it, and removes what it had.
+// destroySandboxes ends every sandbox but the spare one, whoever made it, and
+// removes what it had.
 func (w *warden) destroySandboxes(ctx context.Context) error {
 	w.mu.Lock()
 	var all []*box
-	for _, b := range w.boxes {
-		all = append(all, b)
+	for id, b := range w.boxes {
+		if b != w.spare {
+			all = append(all, b)
+			delete(w.boxes, id)
+		}
 	}
-	w.boxes = map[string]*box{}
 	w.mu.Unlock()
 	deadline := time.Now().Add(10 * time.Second)
 	// The kernel takes its time for links and tables; the processes end meanwhile.

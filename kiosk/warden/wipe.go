@@ -30,8 +30,8 @@ var canaryChecks = []struct{ check, place string }{
 
 const wipeLimit = 60 * time.Second
 
-// wipe destroys every sandbox, examines what is left, and keeps the evidence
-// before it answers. An error means that there is no evidence at all.
+// wipe destroys every sandbox but the standby that is to be kept, examines what
+// is left, and keeps the evidence before it answers. An error means that there is no evidence at all.
 func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, wipeLimit)
 	defer cancel()
@@ -51,9 +51,14 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	boxes := w.living()
 	ev := sandbox.Evidence{Session: r.Session}
 	try := attempt{session: r.Session, web: r.Web}
+	mine := ofSession(boxes, r.Session)
+	spare := w.keep(r, mine)
+	defer w.kept()
+	if spare != nil {
+		boxes = slices.DeleteFunc(boxes, func(b *box) bool { return b == spare })
+	}
 	var look sync.WaitGroup
 	look.Go(func() { try.before = w.before(ctx, slices.Clone(boxes)) })
-	mine := ofSession(boxes, r.Session)
 	if mine != nil {
 		try.box, try.planted = mine, w.plant(mine, r.Web)
 	}
@@ -74,12 +79,7 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 		ev.Props = w.lastProps()
 	}
 	ev.Level = level(ev.Props)
-	if try.box != nil {
-		t.seek = append(t.seek, newSeeker(try.box.canaries))
-		if try.web != "" {
-			t.seek = append(t.seek, newSeeker(canaries{try.web}))
-		}
-	}
+	t.seek = try.seekers()
 
 	killed := time.Now()
 	destroyed := w.destroySandboxes(ctx)
@@ -116,6 +116,9 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 		return nil, err
 	}
 	w.failed.next(try, boxes, ev.Failure)
+	if spare != nil {
+		spare.searchSpare(try.seekers())
+	}
 	laps.lap("keep")
 	w.c.Log.Info("wiped", append([]any{"session", r.Session, "ms", ev.Millis, "failure", ev.Failure}, laps.log...)...)
 	return &ev, nil
@@ -138,6 +141,19 @@ type attempt struct {
 	web     string
 	planted planted
 	before  map[string]*count
+}
+
+// seekers look for what was planted while it lived: the warden's canaries, and
+// the agent's marker.
+func (a attempt) seekers() []*seeker {
+	if a.box == nil {
+		return nil
+	}
+	all := []*seeker{newSeeker(a.box.canaries)}
+	if a.web != "" {
+		all = append(all, newSeeker(canaries{a.web}))
+	}
+	return all
 }
 
 // failed is what wipes that proved nothing leave to those that come after: the

@@ -59,9 +59,10 @@ type Browser struct {
 
 // Browsers opens them.
 type Browsers struct {
-	mu   sync.Mutex
-	all  []*Browser
-	fail error
+	mu     sync.Mutex
+	all    []*Browser
+	fail   error
+	refuse func(context.Context) error
 }
 
 // Open makes one for a sandbox.
@@ -71,13 +72,20 @@ func (b *Browsers) Open(ctx context.Context, _ []*os.File, _ []byte) (agent.Sess
 	if b.fail != nil {
 		return nil, b.fail
 	}
-	n := &Browser{gone: make(chan error, 1)}
+	n := &Browser{gone: make(chan error, 1), refuse: b.refuse}
 	b.all = append(b.all, n)
 	return n, ctx.Err()
 }
 
 // Fail makes every later opening fail; nil ends that.
 func (b *Browsers) Fail(err error) { b.mu.Lock(); b.fail = err; b.mu.Unlock() }
+
+// Refuse sets how planting a canary goes in every browser opened from now on.
+func (b *Browsers) Refuse(how func(context.Context) error) {
+	b.mu.Lock()
+	b.refuse = how
+	b.mu.Unlock()
+}
 
 // Last is the browser that was opened last; nil when there is none.
 func (b *Browsers) Last() *Browser {
@@ -127,7 +135,7 @@ func (b *Browser) Uploading() int { b.mu.Lock(); defer b.mu.Unlock(); return b.u
 // SetUploading sets the uploads under way.
 func (b *Browser) SetUploading(n int) { b.mu.Lock(); b.uploading = n; b.mu.Unlock() }
 
-// PlantWebCanary keeps the marker, unless Refuse said how it goes instead.
+// PlantWebCanary keeps the marker, unless Browsers.Refuse said how it goes instead.
 func (b *Browser) PlantWebCanary(ctx context.Context, marker string) error {
 	b.mu.Lock()
 	refuse := b.refuse
@@ -138,9 +146,6 @@ func (b *Browser) PlantWebCanary(ctx context.Context, marker string) error {
 	}
 	return nil
 }
-
-// Refuse sets how planting a canary goes.
-func (b *Browser) Refuse(how func(context.Context) error) { b.mu.Lock(); b.refuse = how; b.mu.Unlock() }
 
 // Closed tells whether it has ended.
 func (b *Browser) Closed() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.closed }
@@ -168,11 +173,20 @@ func (b *Browser) Crash() {
 type Stage struct {
 	mu      sync.Mutex
 	session bool
+	window  uint32
 	idle    time.Duration
 }
 
-// ShowSession uncovers the session.
-func (s *Stage) ShowSession() error { s.mu.Lock(); s.session = true; s.mu.Unlock(); return nil }
+// ShowSession uncovers the session that is drawn into window.
+func (s *Stage) ShowSession(window uint32) error {
+	s.mu.Lock()
+	s.session, s.window = true, window
+	s.mu.Unlock()
+	return nil
+}
+
+// Window is the one of the session that was shown last.
+func (s *Stage) Window() uint32 { s.mu.Lock(); defer s.mu.Unlock(); return s.window }
 
 // ShowShell covers it.
 func (s *Stage) ShowShell() error { s.mu.Lock(); s.session = false; s.mu.Unlock(); return nil }

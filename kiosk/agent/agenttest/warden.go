@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -25,7 +26,7 @@ type Warden struct {
 
 	mu      sync.Mutex
 	events  chan sandbox.Event
-	boxes   map[string]bool // sandboxes that stand
+	boxes   map[string]string // sandboxes that stand → their session; empty for a standby
 	serial  int
 	dirt    map[string]bool // sessions whose data is on the machine
 	dirtied []string        // every session that was ever admitted, in order
@@ -47,7 +48,7 @@ type Warden struct {
 
 // NewWarden makes one whose receipts key signs.
 func NewWarden(key ed25519.PrivateKey, sim bool) *Warden {
-	return &Warden{key: key, boot: "boot-1", sim: sim, events: make(chan sandbox.Event, 16), boxes: map[string]bool{}, dirt: map[string]bool{},
+	return &Warden{key: key, boot: "boot-1", sim: sim, events: make(chan sandbox.Event, 16), boxes: map[string]string{}, dirt: map[string]bool{},
 		kept: map[string]wire.Envelope{}, claims: map[string]sandbox.Sign{}, head: wire.ChainHead{Segment: 1},
 		holds: map[string]chan struct{}{}, held: map[string]chan struct{}{}}
 }
@@ -211,19 +212,17 @@ func (w *Warden) wait(ctx context.Context, verb string) error {
 func (w *Warden) prepare() (sandbox.Answer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.boxes) > 0 {
-		return sandbox.Answer{}, errors.New("cannot prepare: a standby is there already; wipe first")
-	}
+	maps.DeleteFunc(w.boxes, func(_, session string) bool { return session == "" })
 	w.serial++
 	id := fmt.Sprintf("box-%d", w.serial)
-	w.boxes[id] = true
+	w.boxes[id] = ""
 	return sandbox.Answer{Sandbox: &sandbox.Info{Sandbox: id, Level: w.level(), Props: w.props()}}, nil
 }
 
 func (w *Warden) admit(a sandbox.Admit) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.boxes[a.Sandbox] {
+	if _, ok := w.boxes[a.Sandbox]; !ok {
 		return errors.New("cannot admit: there is no such standby")
 	}
 	for s := range w.dirt {
@@ -238,7 +237,7 @@ func (w *Warden) admit(a sandbox.Admit) error {
 			w.broken = append(w.broken, fmt.Sprintf("session %s is admitted while %s has no receipt", a.Session, s))
 		}
 	}
-	w.dirt[a.Session] = true
+	w.boxes[a.Sandbox], w.dirt[a.Session] = a.Session, true
 	w.dirtied = append(w.dirtied, a.Session)
 	return nil
 }
@@ -252,7 +251,12 @@ func (w *Warden) wipe(r sandbox.Wipe) sandbox.Answer {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	kept, standby := w.boxes[r.Keep]
+	standby = standby && kept == "" && r.Attempt == 1
 	clear(w.boxes)
+	if standby {
+		w.boxes[r.Keep] = ""
+	}
 	e := sandbox.Evidence{Session: r.Session, Level: w.level(), Props: w.props(), Millis: 12}
 	result, after := wire.Clean, 0
 	if w.fail > 0 {
