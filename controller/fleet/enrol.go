@@ -154,7 +154,7 @@ func (f *Fleet) enrolIn(tx store.Tx, req wire.EnrolRequest, exporter []byte) (re
 		return resp, false, err
 	}
 	p := f.cfg.PKI
-	resp = wire.EnrolResponse{Terminal: code.Row.Terminal, Cert: code.Row.Cert, Chain: p.Chain(), Root: p.Root(), SignKeys: p.SignKeys(),
+	resp = wire.EnrolResponse{Terminal: code.Row.Terminal, Cert: code.Row.Cert, Chain: p.Chain(), Root: p.Root(), SignKeys: p.SignKeys(), KeyStep: p.Step(),
 		BadgeKey: p.BadgeKey("all"), ServerSNI: pki.ServerName} // one group of sites for now: a badge works in each
 	resp.Proof = resp.ControllerProof(code.Row.Secret, exporter, req)
 	return resp, first, nil
@@ -214,7 +214,7 @@ func (f *Fleet) identify(tx store.Tx, code *store.Item[store.EnrolCode], req wir
 		return refuse(http.StatusBadRequest, "request", "the certificate request is not good: "+err.Error())
 	}
 	t.Row.Serials, t.Row.ReceiptKey, t.Row.Machine, t.Row.Build, t.Row.Sim = []string{serial}, receipt, clip(req.Machine), clip(req.Build), req.Sim
-	t.Row.Level, t.Row.Missing = "", nil // of the machine before
+	t.Row.Level, t.Row.Missing, t.Row.Trust = "", nil, nil // of the machine before
 	t.Row.State, t.Row.Since, t.Row.Enrolled = store.StateActive, now, now
 	code.Row.Terminal, code.Row.Cert = t.ID, cert
 	if err := store.Put(tx, t); err != nil {

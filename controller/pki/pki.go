@@ -57,8 +57,11 @@ func Init(dir string, now time.Time) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the folder of keys: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, fileRoot.of(1))); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot make keys in %s: there are some already (or it cannot be read: %v)", dir, err)
+	// After a rollover the first root is gone; badges hang on the pepper for good.
+	for _, name := range []string{fileRoot.of(1), filePhase} {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot make keys in %s: there are some already (or it cannot be read: %v)", dir, err)
+		}
 	}
 	for _, name := range []string{filePepper, fileBadge} {
 		b := make([]byte, secretBytes)

@@ -141,16 +141,27 @@ func (r *ring) signKeys() [][]byte {
 	return all
 }
 
-func readRing(dir string) (*ring, error) {
-	r := &ring{phase: phase{Active: 1, Believed: []int{1}}}
+func readPhase(dir string) (phase, error) {
 	b, err := os.ReadFile(filepath.Join(dir, filePhase))
+	if errors.Is(err, fs.ErrNotExist) { // no rollover yet
+		return phase{Active: 1, Believed: []int{1}}, nil
+	}
+	var ph phase
 	if err == nil {
-		r.phase = phase{}
-		err = json.Unmarshal(b, &r.phase)
+		err = json.Unmarshal(b, &ph)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: %w; restore it from a backup", filePhase, err)
+	if err != nil {
+		return ph, fmt.Errorf("cannot read %s: %w; restore it from a backup", filePhase, err)
 	}
+	return ph, nil
+}
+
+func readRing(dir string) (*ring, error) {
+	ph, err := readPhase(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &ring{phase: ph}
 	if len(r.Believed) == 0 || len(r.Believed) > 2 || !slices.IsSorted(r.Believed) || r.Believed[0] < 1 || !slices.Contains(r.Believed, r.Active) {
 		return nil, fmt.Errorf("cannot use %s: set %d of %v is none; restore it from a backup", filePhase, r.Active, r.Believed)
 	}

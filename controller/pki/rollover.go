@@ -80,38 +80,49 @@ func (p *PKI) Abandon() error {
 	return p.step(phase{Active: r.Active, Believed: []int{r.Active}})
 }
 
-// step makes a phase durable, then counts by it, then erases the private keys
-// of sets that no longer count.
+// step makes a phase durable, then counts by it. Steps are dated, so that one
+// after a restore is later than any that terminals heard of before.
 func (p *PKI) step(next phase) error {
-	next.Step = p.ring.Load().Step + 1
+	next.Step = max(p.ring.Load().Step+1, uint64(max(0, p.now().UnixMilli())))
 	if err := next.write(p.dir); err != nil {
 		return err
 	}
+	return p.Reload()
+}
+
+// Reload reads anew which sets count: another process may have taken a step.
+func (p *PKI) Reload() error {
 	r, err := readRing(p.dir)
 	if err != nil {
 		return err
 	}
-	old := p.ring.Swap(r)
-	for _, s := range old.sets {
-		if s.n != r.Believed[0] && s.n != r.Believed[len(r.Believed)-1] {
-			if err := erase(p.dir, s.n); err != nil {
-				return err
-			}
-		}
-	}
+	p.ring.Store(r)
 	return nil
 }
 
-// erase removes a set's files. On a flash disk the bytes may outlive the file:
-// what protects is that nobody believes these keys any more.
-func erase(dir string, n int) error {
-	for _, f := range []part{fileRootKey, fileIssuerKey, fileSign, fileIssuer, fileRoot} {
-		if err := os.Remove(filepath.Join(dir, f.of(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot erase %s, which counts for nothing any more; remove it by hand: %w", f.of(n), err)
+// Sweep erases the sets that count for nothing any more, older than those that
+// do. On a flash disk the bytes may outlive the file: what protects is that
+// nobody believes these keys.
+func (p *PKI) Sweep() error {
+	for n := 1; n < p.ring.Load().Believed[0]; n++ {
+		for _, f := range []part{fileRootKey, fileIssuerKey, fileSign, fileIssuer, fileRoot} {
+			if err := os.Remove(filepath.Join(p.dir, f.of(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("cannot erase %s, which counts for nothing any more; remove it by hand: %w", f.of(n), err)
+			}
 		}
 	}
-	return syncDir(dir)
+	return syncDir(p.dir)
 }
+
+// Steps tells how far rollovers have gone in a folder of keys: 0 without any.
+// The number rises with each step.
+func Steps(dir string) (uint64, error) {
+	ph, err := readPhase(dir)
+	return ph.Step, err
+}
+
+// Step is how far rollovers have gone.
+func (p *PKI) Step() uint64 { return p.ring.Load().Step }
 
 // Trust is the digest of what a terminal is to believe now, and of who issues
 // its certificate: one that holds something else renews.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"borne/controller/audit"
+	"borne/controller/pki"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
 )
@@ -43,6 +44,8 @@ type manifest struct {
 // Without the keys every terminal would have to be enrolled anew: whoever holds
 // a backup can speak for the controller, and the guides say how to keep it.
 func (c *core) backup(ctx context.Context, w io.Writer) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	dir, err := os.MkdirTemp(c.cfg.State, "backup-")
 	if err != nil {
 		return fmt.Errorf("cannot back up: %w", err)
@@ -149,8 +152,14 @@ func Restore(ctx context.Context, state string, backup io.Reader, replace bool, 
 	if err := bolt.Restore(filepath.Join(dir, backupStore), storeDir(state), now); err != nil {
 		return err
 	}
-	if err := placeKeys(keys, keysDir(state), now); err != nil {
+	older, err := fromBefore(keys, keysDir(state))
+	if err != nil {
 		return err
+	}
+	if !older {
+		if err := placeKeys(keys, keysDir(state), now); err != nil {
+			return err
+		}
 	}
 	st, err := bolt.Open(bolt.Config{Dir: storeDir(state)}) // no Applier: nothing may be judged before the controller serves
 	if err != nil {
@@ -185,6 +194,20 @@ func afterRestore(tx store.Tx, now time.Time) error {
 		return err
 	}
 	return audit.Append(tx, audit.Entry{At: now, Actor: audit.Controller, Action: "controller.restored", Detail: fmt.Sprint("generation ", set.Row.Generation)})
+}
+
+// fromBefore tells whether keys of a rollover are there that the backup does not
+// know: the terminals believe those, and none of the backup's may replace them.
+func fromBefore(backup, present string) (bool, error) {
+	old, err := pki.Steps(backup)
+	if err != nil {
+		return false, fmt.Errorf("cannot restore: %w", err)
+	}
+	now, err := pki.Steps(present)
+	if err != nil {
+		return false, fmt.Errorf("cannot restore over keys that cannot be read: %w; move them away first", err)
+	}
+	return now > old, nil
 }
 
 // placeKeys puts the backup's keys in their place. A backup brings the set that

@@ -72,6 +72,36 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreKeepsTheKeysOfARollover: terminals believe the present keys, not
+// those of a backup from before.
+func TestRestoreKeepsTheKeysOfARollover(t *testing.T) {
+	state := fresh(t)
+	s, stop := running(t, settings(t, state))
+	var b bytes.Buffer
+	if ok, err := FetchBackup(ctx, state, &b); !ok || err != nil {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	for _, step := range []string{stepAnnounce, stepSwitch, stepRetire} {
+		if r := s.Do(ctx, Request{Op: OpKeys, Args: map[string]string{"step": step}}); r.Error != "" {
+			t.Fatal(r.Error)
+		}
+	}
+	root := s.keys.Root()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), true, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	back, _ := running(t, settings(t, state))
+	if !bytes.Equal(back.keys.Root(), root) {
+		t.Error("the restore brought keys back that no terminal believes")
+	}
+	if set := setting(t, back.st); set.Generation != 2 {
+		t.Errorf("generation %d", set.Generation)
+	}
+}
+
 func archive(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer

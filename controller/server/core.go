@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"borne/controller/accounts"
@@ -43,6 +44,8 @@ type core struct {
 	acc     *accounts.Service
 	rules   *compliance.Rules
 	badges  *directory.Directory
+	// changing is held while keys change or are copied.
+	changing sync.Mutex
 	// consoleAddr is where the console really listens: port 0 is chosen late.
 	consoleAddr func() string
 	// wake makes connected terminals look again; nobody is while nobody serves.
@@ -76,6 +79,13 @@ func openCore(c Config) (*core, error) {
 	st, err := bolt.Open(bolt.Config{Dir: storeDir(c.State), Apply: rules.Apply, Log: c.Log})
 	if err != nil {
 		return nil, err
+	}
+	// Only whoever holds the store changes keys: a step that was taken until then counts.
+	if err := keys.Reload(); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if err := keys.Sweep(); err != nil { // a power cut came before it
+		c.Log.Error("old keys are left", "error", err)
 	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), keys: keys, st: st, rules: rules, badges: badges,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),

@@ -23,6 +23,8 @@ const (
 // says where it stands. A step waits for the terminals: one that has not heard
 // of the step before would not believe this controller any more.
 func (c *core) rollover(ctx context.Context, args map[string]string) (Reply, error) {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	step := args["step"]
 	if step == "" {
 		return c.whereKeysStand(ctx)
@@ -68,6 +70,9 @@ func (c *core) rollover(ctx context.Context, args map[string]string) (Reply, err
 	c.reconnect()
 	r, err := c.whereKeysStand(ctx)
 	r.Text += "make a new backup now: earlier ones do not hold these keys\n"
+	if err := c.keys.Sweep(); err != nil {
+		r.Text, r.Found = r.Text+err.Error()+"\n", true
+	}
 	return r, err
 }
 

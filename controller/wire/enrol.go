@@ -32,13 +32,14 @@ type EnrolRequest struct {
 // EnrolResponse gives the identity.
 type EnrolResponse struct {
 	Terminal  string   `json:"terminal"`
-	Cert      []byte   `json:"cert"`      // DER, the terminal's TLS certificate
-	Chain     [][]byte `json:"chain"`     // DER, up to but without the root
-	Root      []byte   `json:"root"`      // DER, the offline root to pin
-	SignKeys  [][]byte `json:"signKeys"`  // Ed25519 keys that sign policy, permits and commands
-	BadgeKey  []byte   `json:"badgeKey"`  // HMAC key of the site's group, for h1
-	ServerSNI string   `json:"serverSni"` // server name to expect from now on
-	Proof     []byte   `json:"proof"`     // Proof(code, "controller", …, Cert, Root)
+	Cert      []byte   `json:"cert"`              // DER, the terminal's TLS certificate
+	Chain     [][]byte `json:"chain"`             // DER, up to but without the root
+	Root      []byte   `json:"root"`              // DER, the offline root to pin
+	SignKeys  [][]byte `json:"signKeys"`          // Ed25519 keys that sign policy, permits and commands
+	KeyStep   uint64   `json:"keyStep,omitempty"` // KeySet.Step of SignKeys
+	BadgeKey  []byte   `json:"badgeKey"`          // HMAC key of the site's group, for h1
+	ServerSNI string   `json:"serverSni"`         // server name to expect from now on
+	Proof     []byte   `json:"proof"`             // Proof(code, "controller", …, Cert, Root)
 }
 
 // Problem is an error that the terminals' listener answers with (RFC 9457).

@@ -134,6 +134,7 @@ const (
 	OutDisplay   Reason = "no-display"
 	OutDisk      Reason = "disk-full"
 	OutPolicyKey Reason = "policy-key" // Chromium rejects a key of the policy
+	OutStandby   Reason = "no-standby" // no session can be made ready, again and again
 	OutStaff     Reason = "staff"      // a person put it out of service
 	OutState     Reason = "state"      // its journal cannot be read
 )

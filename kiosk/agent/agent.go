@@ -436,12 +436,13 @@ func (a *Agent) painted(work context.Context, screen shell.Screen) {
 
 // keepShell keeps the shell's browser on the screen.
 func (a *Agent) keepShell(work context.Context) {
+	failed := 0 // times in a row
 	for wait := 100 * time.Millisecond; work.Err() == nil; {
 		open, cancel := context.WithTimeout(work, 45*time.Second)
 		lost, err := a.parts.Pages.Open(open)
 		cancel()
 		if err == nil {
-			wait = 100 * time.Millisecond
+			wait, failed = 100*time.Millisecond, 0
 			select {
 			case err = <-lost:
 			case <-work.Done():
@@ -456,7 +457,12 @@ func (a *Agent) keepShell(work context.Context) {
 			t.Stop()
 			return
 		}
-		wait = min(2*wait, 2*time.Second)
+		// One that was killed is back at once; one that is not installed fills no log.
+		if failed++; failed > 10 {
+			wait = min(2*wait, time.Minute)
+		} else {
+			wait = min(2*wait, 2*time.Second)
+		}
 	}
 }
 

@@ -190,6 +190,10 @@ func (a *Agent) keepStandby(work context.Context) {
 		if len(a.policy.Languages) > 0 {
 			l = a.policy.Languages[0] // the next person begins in the place's own language
 		}
+	case session.Broken: // it is tried again until it works
+		if a.state.Live.Trouble != wire.OutStandby {
+			return
+		}
 	default:
 		return
 	}
@@ -213,15 +217,19 @@ func (a *Agent) madeStandby(work, build context.Context, err error) {
 	case err == nil:
 		a.failures = 0
 		a.log.Info("standby ready")
+		if a.state.Live.Trouble == wire.OutStandby {
+			a.apply(work, session.Faulty{})
+		}
 	case build.Err() != nil: // a wipe came between
 	default:
 		a.rejects(work, err)
 		a.failures++
 		a.makeAt = a.parts.Clock.Mono() + min(time.Second<<min(a.failures, 6), time.Minute)
 		a.log.Error("no session can be made ready", "error", err, "failures", a.failures)
-		if a.failures == 3 {
+		// Nobody is to press « Commencer » for nothing, and to use a permit up by it.
+		if a.failures == 3 && a.state.Live.Trouble == "" {
 			detail := fmt.Sprintf("%.300s", err)
-			a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "no-standby", Detail: detail})}})
+			a.applyWith(work, session.Faulty{Reason: wire.OutStandby}, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "no-standby", Detail: detail})}})
 		}
 	}
 }

@@ -51,6 +51,31 @@ func TestASessionThatCannotBeOpenedIsWiped(t *testing.T) {
 	b.proven(1)
 }
 
+// TestNoStandbyIsOutOfService: nobody is invited to begin what cannot begin, and
+// the terminal comes back by itself.
+func TestNoStandbyIsOutOfService(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	b.active()
+	b.Browsers.Fail(errors.New("cannot show anything"))
+	b.Press(shell.End)
+	b.see(shell.Thanks)
+	b.Press(shell.Again)
+	b.until("the terminal says that it is out of service", func() bool {
+		b.Tick(time.Second)
+		v, _ := b.Shell.View()
+		return v.Screen == shell.Broken && v.Reason == string(wire.OutStandby)
+	})
+	b.waitAlerts("no-standby", 1)
+	b.Browsers.Fail(nil)
+	b.until("it is in service again", func() bool {
+		b.Tick(time.Second)
+		v, _ := b.Shell.View()
+		return v.Screen == shell.Welcome
+	})
+	b.active()
+}
+
 func TestIdleAndAPlayingVideo(t *testing.T) {
 	b := newBed(t, nil)
 	b.ready()

@@ -35,6 +35,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		}
 	case e.Welcome != nil:
 		a.online, a.welcome, a.denied = true, *e.Welcome, 0
+		a.apply(work, session.Neighbours{}) // until it is told: nobody waits longer because of what was true once
 		a.apply(work, session.Welcomed{Quarantine: wire.Reason(e.Welcome.Quarantine)})
 	case e.Policy != nil:
 		a.rule(work, *e.Policy)
@@ -46,6 +47,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree})
 	case e.Offline != nil:
 		a.online = false
+		a.apply(work, session.Neighbours{})
 		a.denial(work, e.Offline.Err)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -173,12 +174,16 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	default:
 		cfg.Terminal, cfg.SignKeys = id.Terminal, id.Verifiers()
+		n := joining{id: id, trust: id.Trust(), folder: folder, route: route, journal: j, names: names, times: t, boot: cfg.Boot, watch: watch, renew: renew}
 		if id.KeySet != nil { // the warden follows a rollover before it is asked for anything by new keys
 			if _, _, err := client.Do(life, sandbox.Request{Believe: &sandbox.Believe{Keys: *id.KeySet}}); err != nil {
+				// The controller must not take this terminal for one that has followed.
 				c.log.Error("the warden does not believe the controller's keys", "err", err)
+				n.trust = nil
+				renew(func() error { return again(life, err) })
 			}
 		}
-		if err := join(life, c, &p, joining{id: id, folder: folder, route: route, journal: j, names: names, times: t, boot: cfg.Boot, watch: watch, renew: renew}); err != nil {
+		if err := join(life, c, &p, n); err != nil {
 			return err
 		}
 	}
@@ -241,8 +246,46 @@ func enrolled(ctx context.Context, f *uplink.Folder) error {
 	}
 }
 
+// again ends, with an error that has the agent started again, after a while.
+func again(ctx context.Context, why error) error {
+	t := time.NewTimer(againAfter)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-t.C:
+		return why
+	}
+}
+
+const againAfter = 10 * time.Minute
+
+// replaced ends, with an error that has the agent started again, once somebody
+// enrolled this terminal anew: what lies in the folder is not what link works
+// with. A renewal is in both places within a moment.
+func replaced(ctx context.Context, f *uplink.Folder, link *uplink.Link) error {
+	t := time.NewTicker(enrolledEvery)
+	defer t.Stop()
+	differs := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			id, err := f.Load()
+			if differs++; err != nil || bytes.Equal(id.Cert, link.Identity().Cert) {
+				differs = 0
+			}
+			if differs > 1 {
+				return errors.New("cannot go on with an identity that was replaced: starting again with the new one")
+			}
+		}
+	}
+}
+
 type joining struct {
 	id      uplink.Identity
+	trust   []byte // told to the controller; empty: it is not
 	folder  *uplink.Folder
 	route   uplink.Route
 	journal *journal.Journal
@@ -256,7 +299,7 @@ type joining struct {
 // join starts the uplink.
 func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	built := clock.BuildTime()
-	link, err := uplink.New(uplink.Config{Outbox: n.journal, Identity: n.id, Folder: n.folder, Route: n.route, Build: c.Version, Boot: n.boot,
+	link, err := uplink.New(uplink.Config{Outbox: n.journal, Identity: n.id, Trust: n.trust, Folder: n.folder, Route: n.route, Build: c.Version, Boot: n.boot,
 		Sim: c.cfg.Sim, Wall: n.times.Now, Log: c.log, Floor: func() time.Time {
 			if f := n.journal.Floor(); f.After(built) {
 				return f
@@ -269,6 +312,7 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	p.Uplink = link
 	n.watch(func() error { return link.Run(ctx) })
 	n.watch(func() error { return n.names.Run(ctx, link.FetchList) })
+	n.renew(func() error { return replaced(ctx, n.folder, link) })
 	n.renew(func() error {
 		select {
 		case <-ctx.Done():

@@ -51,6 +51,9 @@ func checkups(c *call) []doctor.Check {
 		}},
 		{Name: "proxy", Look: func(ctx context.Context) doctor.Finding { return doctor.Proxy(ctx, dial, c.cfg.Proxy) }},
 		{Name: "contrôleur et TLS", Look: func(ctx context.Context) doctor.Finding { return doctor.Controller(ctx, target) }},
+		{Name: "clés du contrôleur", Look: func(context.Context) doctor.Finding {
+			return doctor.Keys(os.Geteuid() == 0, target.Enrolled, warden.Believes(c.cfg.State))
+		}},
 		{Name: "Chromium", Look: func(ctx context.Context) doctor.Finding { return doctor.Chromium(ctx, output, c.cfg.Chromium) }},
 		{Name: "affichage (X)", Look: func(context.Context) doctor.Finding { return doctor.Display(exec.LookPath, c.cfg.Display) }},
 		{Name: "mémoire", Look: func(context.Context) doctor.Finding {
@@ -73,7 +76,7 @@ func checkups(c *call) []doctor.Check {
 	}
 	slices.Sort(roles)
 	for _, r := range roles {
-		list = append(list, doctor.Check{Name: r, Look: func(context.Context) doctor.Finding { return doctor.Device(os.Stat, c.cfg.Devices[r]) }})
+		list = append(list, doctor.Check{Name: r, Look: func(context.Context) doctor.Finding { return doctor.Device(os.Stat, c.cfg.Devices[r], c.cfg.UIDBase) }})
 	}
 	return list
 }

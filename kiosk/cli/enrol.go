@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"borne/controller/wire"
 	"borne/kiosk/uplink"
 	"borne/kiosk/warden"
 )
@@ -95,7 +96,7 @@ func enrol(ctx context.Context, c *call) error {
 	if err := json.NewDecoder(io.LimitReader(answer, maxTask)).Decode(&e); err != nil {
 		return fmt.Errorf("cannot read which keys the controller signs with: %w; enrol again", err)
 	}
-	if err := warden.Trust(c.cfg.State, e.SignKeys); err != nil {
+	if err := warden.Trust(c.cfg.State, e.Keys); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.Stdout, "Poste enrôlé (%s). Il apparaît maintenant dans la console.\n", e.Terminal)
@@ -104,8 +105,8 @@ func enrol(ctx context.Context, c *call) error {
 
 // enrolment is what the agent's half tells root, on descriptor enrolFD.
 type enrolment struct {
-	Terminal string   `json:"terminal"`
-	SignKeys [][]byte `json:"signKeys"` // the warden verifies policies with them
+	Terminal string      `json:"terminal"`
+	Keys     wire.KeySet `json:"keys"` // the warden verifies policies with them
 }
 
 const enrolFD = 3
@@ -141,5 +142,5 @@ func enrolAgent(ctx context.Context, c *call) error {
 		return errors.New("cannot tell root what was given: this role is started by the command enrol")
 	}
 	defer out.Close()
-	return json.NewEncoder(out).Encode(enrolment{Terminal: id.Terminal, SignKeys: id.SignKeys})
+	return json.NewEncoder(out).Encode(enrolment{Terminal: id.Terminal, Keys: wire.KeySet{Step: id.KeyStep, SignKeys: id.SignKeys}})
 }

@@ -179,15 +179,24 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
+func TestKeys(t *testing.T) {
+	lost := errors.New("no key")
+	expect(t, "believed", Keys(true, true, nil), true, "")
+	expect(t, "none", Keys(true, true, lost), false, "Remplacer ce poste")
+	expect(t, "not enrolled", Keys(true, false, lost), true, "")
+	expect(t, "not root", Keys(false, true, lost), true, "root")
+}
+
 func TestDevice(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(plain, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "there", Device(os.Stat, hw.Device{Path: "/dev/null"}), true, "")
-	expect(t, "missing", Device(os.Stat, hw.Device{Path: "/dev/spidev9.9"}), false, "dtparam=spi=on")
-	expect(t, "a file", Device(os.Stat, hw.Device{Path: plain}), false, "n'est pas un périphérique")
-	expect(t, "simulated", Device(os.Stat, hw.Device{Sim: true}), true, "simulé")
+	expect(t, "there", Device(os.Stat, hw.Device{Path: "/dev/null"}, 61000), true, "")
+	expect(t, "not the agent's", Device(os.Stat, hw.Device{Path: "/dev/kmsg"}, 61000), false, "61000")
+	expect(t, "missing", Device(os.Stat, hw.Device{Path: "/dev/spidev9.9"}, 0), false, "dtparam=spi=on")
+	expect(t, "a file", Device(os.Stat, hw.Device{Path: plain}, 0), false, "n'est pas un périphérique")
+	expect(t, "simulated", Device(os.Stat, hw.Device{Sim: true}, 0), true, "simulé")
 }
 
 func TestMemory(t *testing.T) {

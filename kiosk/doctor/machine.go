@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"borne/hw"
 )
@@ -23,7 +25,7 @@ func Chromium(ctx context.Context, run RunFunc, path string) Finding {
 
 // Display checks that what the display of kind needs is installed.
 func Display(find func(string) (string, error), kind string) Finding {
-	need := []string{"Xephyr", "openbox", "setxkbmap"}
+	need := []string{"Xephyr", "openbox", "setxkbmap", "numlockx"}
 	switch kind {
 	case "xorg":
 		need = append(need, "Xorg")
@@ -37,7 +39,7 @@ func Display(find func(string) (string, error), kind string) Finding {
 		}
 	}
 	if len(missing) > 0 {
-		return amiss("Installez : apt install xserver-xephyr xvfb xserver-xorg-core openbox x11-xkb-utils", "il manque %s", strings.Join(missing, ", "))
+		return amiss("Installez : apt install xserver-xephyr xvfb xserver-xorg-core openbox x11-xkb-utils numlockx", "il manque %s", strings.Join(missing, ", "))
 	}
 	return well("%s", strings.Join(need, ", "))
 }
@@ -54,8 +56,9 @@ func Memory(mb int, err error, floor int) Finding {
 	return well("%d Mo : le navigateur de la personne suivante est prêt d'avance", mb)
 }
 
-// Device checks that a configured device is there.
-func Device(stat func(string) (fs.FileInfo, error), d hw.Device) Finding {
+// Device checks that a configured device is there, and that the agent, whose uid
+// this is and who is in no group, may read and write it.
+func Device(stat func(string) (fs.FileInfo, error), d hw.Device, uid int) Finding {
 	if d.Sim {
 		return well("%s (simulé)", d)
 	}
@@ -66,7 +69,25 @@ func Device(stat func(string) (fs.FileInfo, error), d hw.Device) Finding {
 	case st.Mode()&fs.ModeCharDevice == 0:
 		return amiss("Corrigez cette ligne sous [devices] de la configuration.", "%s n'est pas un périphérique", d.Path)
 	}
+	if own, ok := st.Sys().(*syscall.Stat_t); ok && (int(own.Uid) != uid || st.Mode().Perm()&0o600 != 0o600) && st.Mode().Perm()&0o006 != 0o006 {
+		return amiss(fmt.Sprintf("Donnez-le à l'utilisateur %d par une règle udev (voir le guide du correspondant, lecteur de badges), puis redémarrez.", uid),
+			"l'agent (utilisateur %d) n'a pas le droit d'ouvrir %s", uid, d.Path)
+	}
 	return well("%s", d)
+}
+
+// Keys checks that the part that makes sessions knows whose rules it may obey.
+// It is root's: anybody else cannot tell.
+func Keys(root, enrolled bool, err error) Finding {
+	switch {
+	case !root:
+		return well("seul root peut le dire")
+	case !enrolled:
+		return well("le poste n'est pas encore enrôlé")
+	case err != nil:
+		return amiss("Enrôlez le poste de nouveau : « Remplacer ce poste » dans la console, puis borne-kiosk enrol CODE.", "les règles ne peuvent pas être vérifiées : %v", err)
+	}
+	return well("les règles du contrôleur peuvent être vérifiées")
 }
 
 // Printer tells what a session can print on: this build turns every job down,

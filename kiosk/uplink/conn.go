@@ -97,7 +97,7 @@ func (c *conn) open(ctx context.Context) error {
 	}
 	h.Protocol, h.MinProtocol, h.Build, h.Boot, h.Sim = wire.Protocol, wire.MinProtocol, l.cfg.Build, l.cfg.Boot, l.cfg.Sim
 	h.Wall, h.WallTrusted = l.cfg.Wall()
-	h.Trust = l.cfg.Identity.Trust() // what the agent works with; what was renewed since counts from its next start
+	h.Trust = l.cfg.Trust // what was renewed since counts from the next start
 	asked := time.Now()
 	if err := c.write(wire.Message{Hello: &h}); err != nil {
 		return err

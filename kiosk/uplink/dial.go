@@ -201,6 +201,10 @@ func (r Route) handshake(ctx context.Context, addr string, cfg *tls.Config) (*tl
 	return c, nil
 }
 
+// ownIssuer is the name in certificates that any Borne controller makes. It
+// authenticates nobody: it only chooses the words of an error.
+const ownIssuer = "Borne issuer"
+
 // explain turns a failed handshake into what a person can act upon.
 func explain(err error, addr string) error {
 	host, _, _ := net.SplitHostPort(addr)
@@ -210,7 +214,11 @@ func explain(err error, addr string) error {
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &cert) && errors.As(err, &unknown) && len(cert.UnverifiedCertificates) > 0:
-		return &InterceptedError{Host: host, Issuer: issuer(cert.UnverifiedCertificates[0])}
+		by := issuer(cert.UnverifiedCertificates[0])
+		if by == ownIssuer {
+			return fmt.Errorf("cannot trust %s: a controller of ours answers, with other keys than those this terminal was enrolled with; enrol it again (« Remplacer ce poste »): %w", addr, err)
+		}
+		return &InterceptedError{Host: host, Issuer: by}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("cannot trust %s: its certificate is not valid at this terminal's time; check the clock, then the controller's certificate: %w", addr, err)
 	case errors.As(err, &name):

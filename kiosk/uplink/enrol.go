@@ -104,7 +104,7 @@ func Enrol(ctx context.Context, c EnrolConfig) (Identity, error) {
 		return Identity{}, fmt.Errorf("%w; %w", err, seen(cs, u.Hostname()))
 	}
 	id := Identity{Terminal: resp.Terminal, Controller: u.String(), ServerName: resp.ServerSNI, Key: key, Cert: resp.Cert,
-		Chain: resp.Chain, Roots: [][]byte{resp.Root}, SignKeys: resp.SignKeys, BadgeKey: resp.BadgeKey, Sim: c.Sim}
+		Chain: resp.Chain, Roots: [][]byte{resp.Root}, SignKeys: resp.SignKeys, KeyStep: resp.KeyStep, BadgeKey: resp.BadgeKey, Sim: c.Sim}
 	if err := leads(cs, resp.Root); err != nil {
 		return Identity{}, fmt.Errorf("cannot enrol: the controller's own certificate does not lead to the root it gives; correct the controller: %w", err)
 	}

@@ -42,6 +42,7 @@ type Identity struct {
 	Roots      [][]byte          // pinned: no other root is ever believed
 	SignKeys   [][]byte          // Ed25519 keys of policy, permits and commands
 	KeySet     *wire.Envelope    // SignKeys as a key believed before signed them; nil until a rollover
+	KeyStep    uint64            // how far the controller's rollovers were at enrolment
 	BadgeKey   []byte            // HMAC key of the site's group
 	Sim        bool              // enrolled with simulated hardware
 }

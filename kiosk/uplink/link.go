@@ -22,6 +22,7 @@ type Config struct {
 	Build    string
 	Boot     string // random id of this boot
 	Sim      bool
+	Trust    []byte // Identity.Trust, once everyone here works by it; empty: the controller is not told
 	// Wall returns the wall time and whether it is trusted; nil: the system's, not trusted.
 	Wall func() (time.Time, bool)
 	// Floor returns the latest time that is certainly past: the build's, or the

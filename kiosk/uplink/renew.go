@@ -1,7 +1,9 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,6 +53,10 @@ func Renew(ctx context.Context, r Route, f *Folder, id Identity, now time.Time) 
 	}
 	if !believed {
 		return id, fmt.Errorf("cannot renew the certificate: the roots given do not lead to the controller that gave them; correct the controller")
+	}
+	// Somebody may have enrolled the terminal anew meanwhile: that is the newer one.
+	if now, err := f.Load(); err == nil && !bytes.Equal(now.Cert, id.Cert) {
+		return id, errors.New("cannot renew the certificate: the terminal was enrolled again meanwhile")
 	}
 	if err := f.Save(next); err != nil {
 		return id, fmt.Errorf("cannot renew the certificate: %w", err)

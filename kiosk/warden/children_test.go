@@ -28,7 +28,7 @@ func wardenChild(dir string) int {
 	c := lightConfigIn(dir, 2)
 	c.Agent = Agent{Argv: []string{"/proc/self/exe", "agent-child", c.State + "/agent"}, Env: []string{"PATH=/usr/bin:/bin"}}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := Trust(c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
+	if err := Trust(c.State, wire.KeySet{SignKeys: [][]byte{controllerKey().Public().(ed25519.PublicKey)}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"borne/kiosk/sandbox"
 
@@ -79,6 +80,7 @@ func (d *door) answer() {
 		}
 		if err != nil {
 			d.log.Error("the agent's door fails", "error", err)
+			time.Sleep(time.Second) // out of descriptors, say: it passes, or it does not
 			continue
 		}
 		who, err := d.admit(c)

@@ -1,6 +1,7 @@
 package warden
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
@@ -21,8 +23,8 @@ func trustPath(state string) string { return filepath.Join(state, "warden", "tru
 
 // Trust keeps the keys that enrolment gave, in place of any before: the terminal
 // belongs to a controller from then on. Only root calls it.
-func Trust(state string, signKeys [][]byte) error {
-	t := trust{wire.KeySet{SignKeys: signKeys}}
+func Trust(state string, keys wire.KeySet) error {
+	t := trust{keys}
 	if err := t.check(); err != nil {
 		return err
 	}
@@ -68,6 +70,12 @@ func readTrust(state string) (t trust, err error) {
 	return t, t.check()
 }
 
+// Believes tells why no policy can be verified here; nil when it can.
+func Believes(state string) error {
+	_, err := readTrust(state)
+	return err
+}
+
 func (t trust) verifiers() []ed25519.PublicKey {
 	keys := make([]ed25519.PublicKey, len(t.SignKeys))
 	for i, k := range t.SignKeys {
@@ -77,7 +85,8 @@ func (t trust) verifiers() []ed25519.PublicKey {
 }
 
 // believe follows a rollover: a newer set, signed by a key believed until now.
-// One that is known already, or older, changes nothing.
+// One that is known already changes nothing; an older one is an error, because
+// whoever sends it works with keys that the warden does not believe.
 func (w *warden) believe(b sandbox.Believe) error {
 	now, err := readTrust(w.c.State)
 	if err != nil {
@@ -88,8 +97,13 @@ func (w *warden) believe(b sandbox.Believe) error {
 		return fmt.Errorf("cannot believe other keys: %w; enrol the terminal again if its controller changed", err)
 	}
 	next := trust{set}
-	if err := next.check(); err != nil || next.Step <= now.Step {
+	switch err := next.check(); {
+	case err != nil:
 		return err
+	case slices.EqualFunc(next.SignKeys, now.SignKeys, bytes.Equal) && next.Step <= now.Step:
+		return nil
+	case next.Step <= now.Step:
+		return fmt.Errorf("cannot believe other keys: they are of step %d, and those of step %d are known here; enrol the terminal again if its controller changed", next.Step, now.Step)
 	}
 	w.c.Log.Info("the controller's signing keys were rolled over", "step", next.Step, "keys", len(next.SignKeys))
 	return next.write(w.c.State)

@@ -27,7 +27,7 @@ func TestOnlySignedPolicies(t *testing.T) {
 	if e := ask(good); !strings.Contains(e, "enrol") {
 		t.Fatalf("before any enrolment: %q", e)
 	}
-	if err := Trust(w.c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
+	if err := Trust(w.c.State, wire.KeySet{SignKeys: [][]byte{controllerKey().Public().(ed25519.PublicKey)}}); err != nil {
 		t.Fatal(err)
 	}
 	_, other, err := ed25519.GenerateKey(rand.Reader)
@@ -59,7 +59,7 @@ func TestOnlySignedPolicies(t *testing.T) {
 // with the next one.
 func TestProbe(t *testing.T) {
 	w := openTest(t, lightConfig(t, 1))
-	if err := Trust(w.c.State, [][]byte{controllerKey().Public().(ed25519.PublicKey)}); err != nil {
+	if err := Trust(w.c.State, wire.KeySet{SignKeys: [][]byte{controllerKey().Public().(ed25519.PublicKey)}}); err != nil {
 		t.Fatal(err)
 	}
 	ask, err := signedPolicy(controllerKey())
@@ -128,7 +128,7 @@ func TestBelieveFollowsARollover(t *testing.T) {
 	if err := w.believe(set(0, 1, 0)); err == nil {
 		t.Fatal("a set is believed before any enrolment")
 	}
-	if err := Trust(w.c.State, pub(0)); err != nil {
+	if err := Trust(w.c.State, wire.KeySet{SignKeys: pub(0)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []struct {
@@ -139,10 +139,11 @@ func TestBelieveFollowsARollover(t *testing.T) {
 	}{
 		{"of a stranger", set(3, 1, 3), false, "0"},
 		{"announced", set(0, 1, 0, 1), true, "01"},
-		{"the same again", set(0, 1, 0, 3), true, "01"},
+		{"the same again", set(0, 1, 0, 1), true, "01"},
+		{"others of the same step", set(0, 1, 0, 3), false, "01"},
 		{"switched", set(1, 2, 0, 1), true, "01"},
 		{"retired", set(1, 3, 1), true, "1"},
-		{"an old one comes back", set(1, 2, 0, 1), true, "1"},
+		{"an old one comes back", set(1, 2, 0, 1), false, "1"},
 		{"by the retired key", set(0, 9, 0), false, "1"},
 		{"without a key", set(1, 9), false, "1"},
 		{"with half a key", func() sandbox.Believe {
@@ -163,10 +164,14 @@ func TestBelieveFollowsARollover(t *testing.T) {
 		}
 	}
 	// A terminal that is enrolled elsewhere forgets what it believed.
-	if err := Trust(w.c.State, pub(2)); err != nil {
+	if err := Trust(w.c.State, wire.KeySet{Step: 12, SignKeys: pub(2)}); err != nil {
 		t.Fatal(err)
 	}
 	if believes(1) || !believes(2) {
 		t.Error("enrolment does not replace the keys")
+	}
+	// It is told how far its controller's rollovers are: none from before counts.
+	if err := w.believe(set(2, 11, 1, 2)); err == nil || believes(1) {
+		t.Error("a retired key comes back after an enrolment")
 	}
 }

@@ -139,7 +139,7 @@ func (x *terminal) link(ctx context.Context, j *journal.Journal) (agent.Uplink, 
 		return nil, err
 	}
 	x.starts++
-	l, err := uplink.New(uplink.Config{Outbox: j, Identity: id, Folder: folder, Route: uplink.Route{Dial: x.dial}, Build: "test",
+	l, err := uplink.New(uplink.Config{Outbox: j, Identity: id, Trust: id.Trust(), Folder: folder, Route: uplink.Route{Dial: x.dial}, Build: "test",
 		Boot: fmt.Sprintf("%s-%p-%d", x.name, x, x.starts), Sim: true, Wall: x.Clock.Now, Floor: j.Floor, Log: logger(x.t).With("terminal", x.name),
 		BackoffMin: 10 * time.Millisecond, BackoffMax: 200 * time.Millisecond})
 	if err != nil {

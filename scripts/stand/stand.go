@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Dir      string // folder of everything that is written; kept between runs
 	Bin      string // folder of borne-controller and borne-kiosk
+	Chromium string // the browser's program; empty: where Debian puts it
 	Resolver string // DNS server of the sessions; empty: the machine's own
 	Display  string // see the terminal's configuration; empty: "auto"
 	Apart    bool   // the agent is started beside the terminal, as its unit does
@@ -95,6 +96,9 @@ func (s *Stand) configure() error {
 		s.path("terminal"), s.path("run"), "https://"+s.uplink, display, ports[2], s.opt.Resolver)
 	if s.opt.UIDBase != 0 {
 		kiosk += fmt.Sprintf("uid_base = %d\n", s.opt.UIDBase)
+	}
+	if s.opt.Chromium != "" {
+		kiosk += fmt.Sprintf("chromium = %q\n", s.opt.Chromium)
 	}
 	if s.opt.Net != "" {
 		kiosk += fmt.Sprintf("net = %q\n", s.opt.Net)
