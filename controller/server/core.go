@@ -29,6 +29,8 @@ type Config struct {
 	Log     *slog.Logger     // nil for silence
 	Now     func() time.Time // nil for time.Now
 	Env     func(string) string
+	// Ticker makes the tickers that terminals' deadlines are counted by; nil: time.NewTicker.
+	Ticker func(d time.Duration) (ticks <-chan time.Time, stop func())
 }
 
 // core is an open controller without its listeners: what the command line works
@@ -39,6 +41,7 @@ type core struct {
 	log     *slog.Logger
 	now     func() time.Time
 	zone    *time.Location
+	ticker  func(time.Duration) (<-chan time.Time, func())
 	keys    *pki.PKI
 	st      store.Store
 	acc     *accounts.Service
@@ -87,7 +90,7 @@ func openCore(c Config) (*core, error) {
 	if err := keys.Sweep(); err != nil { // a power cut came before it
 		c.Log.Error("old keys are left", "error", err)
 	}
-	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), keys: keys, st: st, rules: rules, badges: badges,
+	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
 		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil
 }

@@ -51,7 +51,7 @@ func auditor(now func() time.Time) func(store.Tx, string, store.Item[store.Termi
 
 func newTerminals(k *core, refused func(string)) *terminals {
 	return &terminals{core: k, Fleet: fleet.New(fleet.Config{Store: k.st, Rules: k.rules, PKI: k.keys, Log: k.log.With("room", "fleet"),
-		Now: k.now, Refused: refused, Lists: func(digest string) (io.ReadSeekCloser, error) { return listsDir(k.cfg.State).Open(digest) }, Audit: auditor(k.now), Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
+		Now: k.now, Ticker: k.ticker, Refused: refused, Lists: func(digest string) (io.ReadSeekCloser, error) { return listsDir(k.cfg.State).Open(digest) }, Audit: auditor(k.now), Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
 			name, err := k.badges.Pseudonym(tx, h1, at)
 			return string(name), err
 		}})}

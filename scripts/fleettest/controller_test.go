@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ type controller struct {
 	gate *uplink.Switch // every terminal's way to it
 
 	restored bool // from a backup, at least once
+
+	// passed is how much time pass has let go by.
+	passed atomic.Int64
 
 	mu    sync.Mutex
 	life  int    // how often it was started
@@ -84,7 +88,7 @@ func (c *controller) start() {
 	c.t.Helper()
 	cfg, err := config.Parse(fmt.Appendf(nil, "state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:0\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n", c.state))
 	must(c.t, err)
-	srv, err := server.New(server.Config{Config: cfg, Version: "fleettest", Log: logger(c.t)})
+	srv, err := server.New(server.Config{Config: cfg, Version: "fleettest", Log: logger(c.t), Ticker: c.ticker})
 	must(c.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -94,6 +98,35 @@ func (c *controller) start() {
 	c.mu.Unlock()
 	c.gate.Set(true)
 }
+
+// ticker is the real one, but that it can be told that time has passed.
+func (c *controller) ticker(d time.Duration) (<-chan time.Time, func()) {
+	before := c.passed.Load() // nobody was connected then
+	real, ticks, gone := time.NewTicker(min(d, 100*time.Millisecond)), make(chan time.Time), make(chan struct{})
+	go func() {
+		var last time.Time // that it yielded, each d of time
+		for {
+			select {
+			case <-gone:
+				return
+			case now := <-real.C:
+				if now = now.Add(time.Duration(c.passed.Load() - before)); now.Sub(last) < d {
+					continue
+				}
+				select {
+				case ticks <- now:
+					last = now
+				case <-gone:
+					return
+				}
+			}
+		}
+	}()
+	return ticks, sync.OnceFunc(func() { real.Stop(); close(gone) })
+}
+
+// pass lets every terminal that is connected have been so for some time more.
+func (c *controller) pass(d time.Duration) { c.passed.Add(int64(d)) }
 
 // store is the one of the present life.
 func (c *controller) store() store.Store {

@@ -89,7 +89,7 @@ func (x *terminal) accepted() (n int) {
 }
 
 // smuggle is a taken agent: it ends a session without wiping, and writes a
-// receipt of its own making into the journal.
+// receipt of its own making into the journal; none when make returns none.
 func (x *terminal) smuggle(make func(r wire.Receipt) (wire.Envelope, error)) {
 	x.t.Helper()
 	x.open(0)
@@ -113,6 +113,9 @@ func (x *terminal) smuggle(make func(r wire.Receipt) (wire.Envelope, error)) {
 	must(x.t, err)
 	records := []wire.Record{}
 	for kind, body := range map[string]any{wire.KindEnded: wire.Ended{Session: r.Session, Reason: wire.EndButton, Wipes: 1}, wire.KindReceipt: env} {
+		if kind == wire.KindReceipt && len(env.Payload) == 0 {
+			continue
+		}
 		b, err := json.Marshal(body)
 		must(x.t, err)
 		records = append(records, wire.Record{Kind: kind, At: time.Now().UTC(), Body: b})
@@ -165,6 +168,37 @@ func TestQuarantineAndLift(t *testing.T) {
 		}},
 		{"a gap in the chain", wire.QuarReceiptChain, func(x *terminal) {
 			x.smuggle(own(x, func(r *wire.Receipt) { r.Index++ }))
+		}},
+		{"another head of the chain", wire.QuarReceiptChain, func(x *terminal) {
+			x.smuggle(own(x, func(r *wire.Receipt) { r.Prev = make([]byte, 32) }))
+		}},
+		{"a chain of its own", wire.QuarReceiptChain, func(x *terminal) {
+			x.smuggle(own(x, func(r *wire.Receipt) { r.Segment, r.Index, r.Prev = r.Segment+1, 1, nil }))
+		}},
+		{"none, and the next session", wire.QuarReceiptMissing, func(x *terminal) {
+			x.smuggle(func(wire.Receipt) (wire.Envelope, error) { return wire.Envelope{}, nil })
+			x.settle()
+			x.play() // on a permit that it holds: no new one comes while it owes a receipt
+		}},
+		{"too late", wire.QuarReceiptMissing, func(x *terminal) {
+			reached, release := x.Warden.Hold("wipe")
+			defer release()
+			x.open(0)
+			x.Press(shell.End)
+			select {
+			case <-reached:
+			case <-time.After(soon):
+				x.t.Fatal("nothing is wiped")
+			}
+			until(x.t, "the session is owed for", func() bool { return x.row().Row.Owes != "" })
+			w.ctl.pass(3 * time.Hour) // past the deadline of 150 minutes
+			until(x.t, "the deadline is over", func() bool { return x.row().Row.State == store.StateQuarantined })
+			release() // the receipt that comes now pays the debt, and lifts nothing
+			x.ends(wire.EndButton)
+			x.delivered()
+			if row := x.row().Row; row.Owes != "" || row.State != store.StateQuarantined {
+				x.t.Errorf("after its late receipt: %s, owes %q", row.State, row.Owes)
+			}
 		}},
 		{"the receipt of the session before", wire.QuarReceiptReplay, func(x *terminal) {
 			x.play()
@@ -226,35 +260,65 @@ func TestQuarantineAndLift(t *testing.T) {
 	bystander.proven()
 }
 
+// TestClonedIdentity: two machines with one disk. Whatever the first one does
+// when its disk is copied, both stop, and what either began is wiped.
 func TestClonedIdentity(t *testing.T) {
-	for name, meet := range map[string]func(x, y *terminal){
-		"both at once": func(x, y *terminal) {
+	apart := func(all ...*terminal) { // each a session of its own, with the same permit
+		for _, z := range all {
+			z.net.Set(false)
+			z.on()
+			z.settle()
+			z.play()
+		}
+	}
+	for name, meet := range map[string]func(x *terminal) (y *terminal){
+		"both switched on at once": func(x *terminal) *terminal {
+			x.kill()
+			y := x.clone()
 			x.on()
 			y.on()
+			return y
 		},
-		"one after the other": func(x, y *terminal) {
-			for _, z := range []*terminal{x, y} { // each a session of its own, with the same permit
-				z.net.Set(false)
-				z.on()
-				z.settle()
-				z.play()
-			}
+		"copied while it waits for somebody": func(x *terminal) *terminal {
+			y := x.clone()
+			y.on()
+			return y
+		},
+		"copied while somebody uses it": func(x *terminal) *terminal {
+			x.open(0)
+			y := x.clone()
+			y.on() // it finds a session in its journal, and wipes for it
+			until(x.t, "the copy is known", func() bool { return x.row().Row.State == store.StateQuarantined })
+			y.settle()
+			x.see(shell.SessionPage) // the person is not thrown out
+			x.Press(shell.End)
+			x.ends(wire.EndButton)
+			return y
+		},
+		"never on at once": func(x *terminal) *terminal {
+			x.kill()
+			y := x.clone()
+			apart(x, y)
 			x.net.Set(true)
 			x.delivered()
 			x.kill()
 			y.net.Set(true)
 			until(y.t, "the copy is known", func() bool { return x.row().Row.State == store.StateQuarantined })
 			x.on()
+			return y
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			x := w.install("Poste 1")
-			x.kill()
-			y := x.clone()
-			meet(x, y)
+			y := meet(x)
 			x.quarantined(wire.QuarClone)
 			y.quarantined(wire.QuarClone)
+			for _, z := range []*terminal{x, y} {
+				if got := z.Warden.Dirty(); len(got) > 0 {
+					t.Errorf("%s is not wiped: %v", z.name, got)
+				}
+			}
 			if _, refused := w.console.command(x.id, wire.CmdLift, ""); refused != http.StatusConflict {
 				t.Errorf("the lift of a clone: %d", refused)
 			}

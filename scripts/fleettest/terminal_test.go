@@ -116,7 +116,8 @@ func (x *terminal) assemble(id uplink.Identity) {
 	x.t.Cleanup(x.off)
 }
 
-// clone is a second machine with a copy of this one's disk, both switched off.
+// clone is a second machine, switched off, with a copy of this one's disk as it is
+// now, whether this one runs or not.
 func (x *terminal) clone() *terminal {
 	x.t.Helper()
 	y := x.w.machine(x.name + " (copy)")
@@ -125,6 +126,7 @@ func (x *terminal) clone() *terminal {
 		must(x.t, copyFile(filepath.Join(x.dir, name), filepath.Join(y.dir, name)))
 	}
 	y.assemble(y.identity())
+	y.Warden = x.Warden.Twin()
 	return y
 }
 

@@ -53,6 +53,16 @@ func NewWarden(key ed25519.PrivateKey, sim bool) *Warden {
 		holds: map[string]chan struct{}{}, held: map[string]chan struct{}{}}
 }
 
+// Twin is the warden of a machine with a copy of this one's disk: it goes on with
+// the same chain.
+func (w *Warden) Twin() *Warden {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := NewWarden(w.key, w.sim)
+	n.head, n.kept, n.claims = w.head, maps.Clone(w.kept), maps.Clone(w.claims)
+	return n
+}
+
 // Key verifies its receipts.
 func (w *Warden) Key() ed25519.PublicKey { return w.key.Public().(ed25519.PublicKey) }
 
