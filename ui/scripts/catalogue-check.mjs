@@ -29,6 +29,15 @@ for (const path of ['shared', 'terminal/src', 'console/src'].flatMap((d) => [...
     else missing.push(`${path}: ${literal}`)
   }
 }
+// A sentence may be written by Go alone.
+function* goSources(dir) {
+  for (const e of readdirSync(join(root, dir), { withFileTypes: true })) {
+    if (e.isDirectory()) yield* goSources(`${dir}/${e.name}`)
+    else if (e.name.endsWith('.go') && !e.name.endsWith('_test.go')) yield `${dir}/${e.name}`
+  }
+}
+for (const path of ['../kiosk', '../controller'].flatMap((d) => [...goSources(d)]))
+  for (const [, literal] of readFileSync(join(root, path), 'utf8').matchAll(/"([a-z]+(?:\.[a-zA-Z0-9-]+)+)"/g)) if (keys.has(literal)) used.add(literal)
 // Sentences of the protocol's codes that only Go and the other pages look up by prefix.
 const unused = [...keys].filter((k) => !used.has(k) && ![...prefixes].some((p) => k.startsWith(p)))
 
