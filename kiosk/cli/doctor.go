@@ -65,6 +65,7 @@ func checkups(c *call) []doctor.Check {
 				Last:    func() (sandbox.Surveyed, error) { return warden.LastSurvey(c.cfg.Run) },
 				Measure: func(ctx context.Context) (sandbox.Surveyed, error) { return survey(ctx, c) }})
 		}},
+		{Name: "verrouillage", Look: func(context.Context) doctor.Finding { return doctor.Lockdown("/", c.cfg.Display) }},
 		{Name: "ports USB", Look: func(context.Context) doctor.Finding {
 			return doctor.USB(usb.Sys, c.cfg.USB != nil, c.cfg.Sim, running(c))
 		}},

@@ -82,7 +82,8 @@ func (cfg ServerConfig) borrow(to string, uid int) error {
 }
 
 // xorgConf takes from the keyboard what would leave the terminal: the console
-// switch (Ctrl+Alt+F1), the kill (Ctrl+Alt+Backspace) and blanking.
+// switch (Ctrl+Alt+F1), the kill (Ctrl+Alt+Backspace) and blanking; the keymap
+// of a keyboard that is plugged in does not have the first two at all.
 const xorgConf = `Section "ServerFlags"
 	Option "DontVTSwitch" "true"
 	Option "DontZap" "true"
@@ -92,5 +93,10 @@ const xorgConf = `Section "ServerFlags"
 	Option "StandbyTime" "0"
 	Option "SuspendTime" "0"
 	Option "OffTime" "0"
+EndSection
+Section "InputClass"
+	Identifier "borne: no key speaks to the server"
+	MatchIsKeyboard "on"
+	Option "XkbOptions" "srvrkeys:none"
 EndSection
 `

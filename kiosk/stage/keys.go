@@ -142,7 +142,7 @@ func (s *Stage) SetKeyboard(ctx context.Context, display, authority, layout, var
 	if !layoutName.MatchString(layout) || !variantName.MatchString(variant) {
 		return fmt.Errorf("cannot set keyboard layout %q, variant %q: they are not XKB names", layout, variant)
 	}
-	args := []string{"-layout", layout, "-option", ""}
+	args := []string{"-layout", layout, "-option", "", "-option", "srvrkeys:none"}
 	if variant != "" {
 		args = append(args, "-variant", variant)
 	}

@@ -9,6 +9,11 @@ mkdir "$at/upper" "$at/work" "$at/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$at/upper,workdir=$at/work" "$at/root"
 cd "$at/root"
 mount -t proc proc proc
+# The kernel is the real machine's: none of its settings may change, but the network's, which is in there alone.
+for d in kernel fs vm; do
+	mount --bind proc/sys/$d proc/sys/$d
+	mount -o remount,bind,ro proc/sys/$d
+done
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --rbind /dev dev
@@ -18,11 +23,11 @@ mkdir -m 1777 tmp/.X11-unix
 cp "$program" usr/local/bin/borne-kiosk
 rm -rf etc/systemd/system etc/borne
 mkdir -p etc/systemd/system etc/borne
-cp "$package"/borne-kiosk.service "$package"/borne-agent.service etc/systemd/system/
-systemd-sysusers --root="$PWD" - <"$package/sysusers.d/borne.conf"
+"$package/install" "$PWD"
 # The ports of the machine that tests are none of theirs.
 printf 'display = "xvfb"\n[usb]\nguard = false\n' >etc/borne/kiosk.toml
-# Nothing else of the machine's is started: its own services reach its kernel's settings.
+# Nothing else of the machine's is started.
+rm -rf usr/lib/systemd/system/*.target.wants
 for t in sysinit basic; do printf '[Unit]\nDescription=nothing\n' >etc/systemd/system/$t.target; done
 printf '[Unit]\nWants=borne-kiosk.service\nAllowIsolate=yes\n' >etc/systemd/system/test.target
 for u in borne-kiosk borne-agent; do

@@ -50,6 +50,7 @@ func TestTerminalUnderSystemd(t *testing.T) {
 	b.wait("another warden and another agent", func() bool {
 		return b.up("borne-kiosk") && b.up("borne-agent") && b.main("borne-kiosk") != warden && b.main("borne-agent") != agent
 	})
+	b.mustNotReboot()
 	if err := b.in("systemctl", "stop", "borne-kiosk"); err != nil {
 		t.Fatalf("the terminal does not stop: %v", err)
 	}
@@ -199,6 +200,25 @@ func (b *booted) wait(what string, so func() bool) {
 		if time.Now().After(end) {
 			b.t.Fatalf("not so within a minute: %s", what)
 		}
+	}
+}
+
+// mustNotReboot does what the kernel does for Ctrl+Alt+Del, and does it often.
+func (b *booted) mustNotReboot() {
+	b.t.Helper()
+	if err := b.in("systemctl", "start", "ctrl-alt-del.target"); err == nil {
+		b.t.Error("the target of Ctrl+Alt+Del is not masked")
+	}
+	for range 10 {
+		if err := b.in("kill", "-INT", "1"); err != nil {
+			b.t.Fatalf("Ctrl+Alt+Del ended the machine: %v", err)
+		}
+	}
+	if jobs := b.out("systemctl", "list-jobs", "--no-legend", "--plain"); strings.Contains(jobs, "reboot") || !b.up("borne-kiosk") {
+		b.t.Errorf("Ctrl+Alt+Del: %q", jobs)
+	}
+	if core := b.out("systemctl", "show", "-p", "DefaultLimitCORE", "--value"); core != "1" {
+		b.t.Errorf("programs may leave dumps of %s", core)
 	}
 }
 
