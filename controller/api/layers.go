@@ -20,10 +20,10 @@ func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error)
 	return p, err
 }
 
-// wrong lists what would make the policy useless or unsafe, field by field.
-func wrong(p policy.Policy) []field {
+// wrong names what would make a policy useless or unsafe as the API's fields.
+func wrong(found []policy.Problem) []field {
 	var all []field
-	for _, f := range p.Check() {
+	for _, f := range found {
 		all = append(all, field{"body.policy." + place.ReplaceAllString(f.Field, "[$1]"), f.Sentence})
 	}
 	return all

@@ -14,6 +14,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/policy"
 	"borne/controller/store"
 )
 
@@ -142,7 +143,11 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 		if v, err = policyView(tx, site, space); err != nil {
 			return err
 		}
-		if bad := wrong(v.Policy); len(bad) > 0 {
+		found := v.Policy.Check()
+		if slices.Contains(changed, "hours") { // hours that were sound once may have passed since: no reason to refuse the rest
+			found = v.Policy.CheckAt(now, policy.Location())
+		}
+		if bad := wrong(found); len(bad) > 0 {
 			return newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
 		}
 		// A site's change reaches spaces that hold other sections: they must stay sound too.
@@ -181,7 +186,7 @@ func validBelow(tx store.Tx, site, space string) error {
 		if err != nil {
 			return err
 		}
-		if bad := wrong(p); len(bad) > 0 {
+		if bad := wrong(p.Check()); len(bad) > 0 {
 			return newProblem(http.StatusUnprocessableEntity,
 				fmt.Sprintf("Ces règles ne conviennent pas à l’espace « %s », qui en fixe d’autres : changez-les d’abord là-bas.", it.Row.Name), bad...)
 		}

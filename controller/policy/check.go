@@ -82,6 +82,19 @@ func (p Policy) Check() []Problem {
 	return c.found
 }
 
+// CheckAt is Check for a policy that is to hold from now on: hours that are all
+// over would close a place for good.
+func (p Policy) CheckAt(now time.Time, loc *time.Location) []Problem {
+	found := p.Check()
+	if slices.ContainsFunc(found, func(x Problem) bool { return strings.HasPrefix(x.Field, "hours") }) {
+		return found
+	}
+	if o := p.Hours.At(now, loc); !o.Open && o.Until.IsZero() {
+		found = append(found, Problem{"hours", "Toutes les ouvertures indiquées sont passées : le lieu n’ouvrirait plus jamais. Indiquez un horaire à venir."})
+	}
+	return found
+}
+
 func notXKB(r rune) bool {
 	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
@@ -95,6 +108,9 @@ func (p Policy) checkSession(c *checker) {
 		c.add("session.maxMinutes", "La durée maximale (%d min) est plus courte que la session (%d min).", s.MaxMinutes, s.Minutes)
 	}
 	c.between("session.minMinutes", "La durée minimale (minutes)", s.MinMinutes, 1, 24*60)
+	if long := p.Hours.longest(); long > 0 && long < s.MinMinutes {
+		c.add("session.minMinutes", "Aucune ouverture ne dure %d minutes (la plus longue en dure %d) : personne ne pourrait commencer.", s.MinMinutes, long)
+	}
 	if s.MinMinutes > s.Minutes {
 		c.add("session.minMinutes", "La durée minimale (%d min) dépasse la session (%d min) : personne ne pourrait commencer.", s.MinMinutes, s.Minutes)
 	}
@@ -142,6 +158,25 @@ func (h Hours) check(c *checker) {
 	}
 }
 
+// longest returns the minutes of the longest span; one that touches midnight may
+// go on in its neighbour, and counts as a day.
+func (h Hours) longest() int {
+	if h.Always {
+		return 1440
+	}
+	all := slices.Concat(h.Weekly[:]...)
+	for _, e := range h.Exceptions {
+		all = append(all, e.Spans...)
+	}
+	long := 0
+	for _, s := range all {
+		if long = max(long, s.To-s.From); s.From <= 0 || s.To >= 1440 {
+			return 1440
+		}
+	}
+	return long
+}
+
 func latest(spans []Span) (m int) {
 	for _, s := range spans {
 		m = max(m, s.To)
@@ -174,85 +209,6 @@ func checkSpans(c *checker, field string, spans []Span) {
 			}
 		}
 	}
-}
-
-func (p Policy) checkWeb(c *checker) {
-	if len(p.Web.Allowed) > maxItems || len(p.Web.Blocked) > maxItems {
-		c.add("web", "Trop d’adresses : %d au plus par liste.", maxItems)
-		return
-	}
-	for name, list := range map[string][]string{"web.allowed": p.Web.Allowed, "web.blocked": p.Web.Blocked} {
-		for i, v := range list {
-			if v == "" || len(v) > 500 || strings.ContainsAny(v, " \t\n\"\\") {
-				c.add(fmt.Sprintf("%s.%d", name, i), "L’adresse « %s » n’est pas lisible.", v)
-			}
-		}
-	}
-	if p.Portal.Title == "" || len(p.Portal.Title) > 120 {
-		c.add("portal.title", "Donnez un titre à la page d’accueil (120 caractères au plus).")
-	}
-	if len(p.Portal.Tiles) == 0 || len(p.Portal.Tiles) > 40 {
-		c.add("portal.tiles", "La page d’accueil propose de 1 à 40 services.")
-	}
-	reachable := 0
-	for i, t := range p.Portal.Tiles {
-		field := fmt.Sprintf("portal.tiles.%d", i)
-		u, err := url.Parse(t.URL)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || len(t.URL) > 500 {
-			c.add(field+".url", "L’adresse « %s » n’est pas celle d’un site internet (https://…).", t.URL)
-			continue
-		}
-		if t.Name == "" || len(t.Name) > 60 || len(t.Hint) > 120 {
-			c.add(field+".name", "Donnez un nom court à ce service (60 caractères, 120 pour la phrase).")
-		}
-		if !p.Web.Reaches(u) {
-			c.add(field+".url", "« %s » est proposé mais n’est pas dans les sites permis.", t.Name)
-			continue
-		}
-		reachable++
-	}
-	if len(p.Portal.Tiles) > 0 && reachable == 0 {
-		c.add("web.allowed", "Aucun service proposé ne serait joignable.")
-	}
-}
-
-// Reaches tells whether the lists let a page through, as Chromium's URLAllowlist
-// and URLBlocklist do: an allowed pattern wins over a blocked one.
-func (w Web) Reaches(u *url.URL) bool {
-	hit := func(list []string) bool {
-		return slices.ContainsFunc(list, func(p string) bool { return matches(p, u) })
-	}
-	if len(w.Allowed) > 0 {
-		return hit(w.Allowed)
-	}
-	return !hit(w.Blocked)
-}
-
-// matches follows [scheme://][.]host[:port][/path]; a leading dot means this
-// host only, without it subdomains match too, and * is every host.
-func matches(pattern string, u *url.URL) bool {
-	if scheme, rest, ok := strings.Cut(pattern, "://"); ok {
-		if scheme != "*" && !strings.EqualFold(scheme, u.Scheme) {
-			return false
-		}
-		pattern = rest
-	}
-	host, path, _ := strings.Cut(pattern, "/")
-	if h, port, ok := strings.Cut(host, ":"); ok {
-		if host = h; port != "*" && port != u.Port() && !(u.Port() == "" && port == map[string]string{"http": "80", "https": "443"}[u.Scheme]) {
-			return false
-		}
-	}
-	host, have := strings.ToLower(host), strings.ToLower(u.Hostname())
-	exact, only := strings.CutPrefix(host, ".")
-	switch {
-	case host == "*":
-	case only && have != exact:
-		return false
-	case !only && have != host && !strings.HasSuffix(have, "."+strings.TrimPrefix(host, "*.")):
-		return false
-	}
-	return strings.HasPrefix(strings.TrimPrefix(u.Path, "/"), strings.TrimSuffix(path, "*"))
 }
 
 func (n Network) check(c *checker) {

@@ -239,7 +239,7 @@ func (c *core) check(ctx context.Context, _ map[string]string) (Reply, error) {
 			if err != nil {
 				return err
 			}
-			if bad := p.Check(); len(bad) > 0 {
+			if bad := p.CheckAt(c.now(), c.zone); len(bad) > 0 {
 				line("rules of terminal "+it.ID, fmt.Errorf("%s: %s", bad[0].Field, bad[0].Sentence))
 			}
 		}
