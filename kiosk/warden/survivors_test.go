@@ -3,6 +3,7 @@ package warden
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -103,7 +104,14 @@ func plantNamespace(t *testing.T, w *warden, from string) {
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	must(t, unix.Mount("", dir, "", unix.MS_PRIVATE, ""))
 	must(t, os.WriteFile(dir+"/ns", nil, 0o600))
-	must(t, unix.Mount(from, dir+"/ns", "", unix.MS_BIND, ""))
+	err := unix.Mount(from, dir+"/ns", "", unix.MS_BIND, "")
+	if errors.Is(err, unix.EINVAL) && strings.HasSuffix(from, "/ns/mnt") {
+		// A mount namespace can only be bound in one with a lower number, and Linux
+		// 6.18 gives numbers out per CPU: when these tests run in a namespace that is
+		// itself young, the sandbox's may be the lower one.
+		t.Skip("SKIP: the kernel does not bind this mount namespace in the one that the test runs in")
+	}
+	must(t, err)
 }
 
 func plantOwned(t *testing.T, path string, uid, gid int) {
