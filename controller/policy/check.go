@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -207,32 +205,6 @@ func checkSpans(c *checker, field string, spans []Span) {
 				c.add(fmt.Sprintf("%s.%d", field, i), "Deux horaires du même jour se chevauchent.")
 				break
 			}
-		}
-	}
-}
-
-func (n Network) check(c *checker) {
-	if _, err := netip.ParseAddr(n.Resolver); n.Resolver != "" && err != nil {
-		c.add("network.resolver", "« %s » n’est pas l’adresse d’un serveur DNS.", n.Resolver)
-	}
-	if len(n.Private) > 50 || len(n.CA) > 10 {
-		c.add("network", "Cinquante réseaux et dix autorités au plus.")
-		return
-	}
-	for i, v := range n.Private {
-		if p, err := netip.ParsePrefix(v); err != nil || p.Bits() < 8 {
-			c.add(fmt.Sprintf("network.private.%d", i), "« %s » n’est pas un réseau (exemple : 10.1.2.0/24).", v)
-		}
-	}
-	for field, v := range map[string]string{"network.proxy": n.Proxy, "network.pac": n.PAC} {
-		u, err := url.Parse(v)
-		if v != "" && (err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme)) {
-			c.add(field, "« %s » n’est pas une adresse (exemple : http://proxy:3128).", v)
-		}
-	}
-	for i, v := range n.CA {
-		if !strings.Contains(v, "-----BEGIN CERTIFICATE-----") || len(v) > 16<<10 {
-			c.add(fmt.Sprintf("network.ca.%d", i), "Ce n’est pas un certificat (PEM).")
 		}
 	}
 }

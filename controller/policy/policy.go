@@ -98,16 +98,6 @@ type Keyboard struct {
 	NumLock bool   `json:"numLock"`
 }
 
-// Network says what a session's own network may reach. Egress is ports 80 and
-// 443 and the resolver; private addresses only when named here.
-type Network struct {
-	Resolver string   `json:"resolver"` // address of the DNS server; empty: the terminal's own
-	Private  []string `json:"private"`  // CIDRs on private ranges that a school network needs
-	Proxy    string   `json:"proxy"`    // http://host:port; empty for none
-	PAC      string   `json:"pac"`
-	CA       []string `json:"ca"` // extra roots, PEM: a school's filtering proxy
-}
-
 // Filter says which names a session's resolver refuses. A terminal without the
 // list of a category named here opens no session: a protection that is asked for
 // is there, or nobody sits before its lack.

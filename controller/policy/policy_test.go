@@ -183,6 +183,15 @@ func TestCheck(t *testing.T) {
 		"network.private.0":      func(p *Policy) { p.Network.Private = []string{"0.0.0.0/0"} },
 		"network.proxy":          func(p *Policy) { p.Network.Proxy = "proxy" },
 		"network.ca.0":           func(p *Policy) { p.Network.CA = []string{"no"} },
+		"network.pac":            func(p *Policy) { p.Network.PAC, p.Network.Proxy = "http://10.1.2.3/x.pac", "http://10.1.2.3:3128" },
+		"network.proxies.0":      func(p *Policy) { p.Network.Proxies = []string{"proxy.local:3128"} },
+		"network.reasons.0":      func(p *Policy) { p.Network.Reasons = []Because{{Why: strings.Repeat("x", 201)}} },
+		"network":                func(p *Policy) { p.Network.Proxies = make([]string, maxProxies+1) },
+		"filter.categories.0":    func(p *Policy) { p.Filter.Categories = []Category{{Name: "../x", Digest: "d"}} },
+		"filter.categories.1":    func(p *Policy) { p.Filter.Categories = []Category{{"adult", "d"}, {"adult", "d"}} },
+		"filter.allow.0":         func(p *Policy) { p.Filter.Allow = []string{"https://www.caf.fr"} },
+		"filter.block.0":         func(p *Policy) { p.Filter.Block = []string{"com"} },
+		"filter":                 func(p *Policy) { p.Filter.Block = make([]string, maxItems+1) },
 	} {
 		p := Default()
 		p.Portal.Tiles = slices.Clone(p.Portal.Tiles)
@@ -191,6 +200,40 @@ func TestCheck(t *testing.T) {
 		if !slices.ContainsFunc(found, func(x Problem) bool { return x.Field == field && x.Sentence != "" }) {
 			t.Errorf("%s: found %+v", field, found)
 		}
+	}
+}
+
+func TestNetworkExceptions(t *testing.T) {
+	for name, n := range map[string]Network{
+		"resolver lo": {Resolver: "127.0.0.53"}, "resolver 6": {Resolver: "::1"}, "resolver mapped": {Resolver: "::ffff:10.0.0.1"}, "metadata": {Private: []string{"169.254.0.0/16"}},
+		"around it": {Private: []string{"169.0.0.0/8"}}, "multicast": {Private: []string{"224.0.0.0/8"}}, "loopback": {Private: []string{"127.0.0.0/8"}},
+		"v6": {Private: []string{"fd00::/8"}}, "proxy md": {Proxy: "http://169.254.169.254:80"}, "proxy name": {Proxy: "http://proxy.local:3128"},
+		"proxy user": {Proxy: "http://u:p@10.0.0.1:3128"}, "proxy https": {Proxy: "https://10.0.0.1:3128"}, "door lo": {Proxies: []string{"127.0.0.1:80"}},
+		"door mapped": {Proxies: []string{"[::ffff:127.0.0.1]:80"}}, "pac file": {PAC: "file:///etc/x.pac"}, "pac lo": {PAC: "http://127.0.0.1/x.pac"},
+		"pac script": {PAC: "javascript:1"}, "pac html": {PAC: "data:text/html,x"}, "pac long": {PAC: pacData + "," + strings.Repeat("x", maxPAC)},
+	} {
+		p := Default()
+		p.Network = n
+		if len(p.Check()) == 0 {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	p := Default()
+	p.Network = Network{Resolver: "10.1.2.1", Private: []string{"10.1.2.0/24", "172.16.0.0/12"}, PAC: "http://10.1.2.9/proxy.pac", Proxies: []string{"10.1.2.4:3128", "10.1.2.3:3128"},
+		Reasons: []Because{{Of: "10.1.2.0/24", Why: "ENT de l’établissement"}}}
+	if bad := p.Check(); len(bad) > 0 {
+		t.Errorf("a school's network: %+v", bad)
+	}
+	if got := strings.Join(p.Network.Doors(), " "); got != "10.1.2.3:3128 10.1.2.4:3128 10.1.2.9:80" {
+		t.Errorf("doors %s", got)
+	}
+	p.Network = Network{Proxy: "http://10.1.2.3:3128/", PAC: ""}
+	if bad := p.Check(); len(bad) > 0 || strings.Join(p.Network.Doors(), " ") != "10.1.2.3:3128" {
+		t.Errorf("%+v, doors %v", bad, p.Network.Doors())
+	}
+	p.Network = Network{PAC: "https://pac.example.org/x.pac"} // a name: the resolver decides where it leads
+	if bad := p.Check(); len(bad) > 0 || len(p.Network.Doors()) > 0 {
+		t.Errorf("%+v, doors %v", bad, p.Network.Doors())
 	}
 }
 

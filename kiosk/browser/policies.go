@@ -346,6 +346,9 @@ func proxySettings(n policy.Network) (settings, error) {
 		return nil, errors.New("cannot make the session's policy: a proxy and a PAC address are both set; keep one")
 	case n.PAC != "":
 		u, err := url.Parse(n.PAC)
+		if strings.HasPrefix(n.PAC, "data:") { // the file itself
+			return settings{"ProxyMode": "pac_script", "ProxyPacUrl": n.PAC, "ProxyPacMandatory": true}, nil
+		}
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return nil, fmt.Errorf("cannot make the session's policy: PAC address %q is not http(s)://…", n.PAC)
 		}

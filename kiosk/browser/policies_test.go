@@ -114,6 +114,8 @@ func TestPoliciesAreWhollyAccepted(t *testing.T) {
 	full.Network = policy.Network{Proxy: "http://192.0.2.1:3128", CA: []string{testCA(t)}}
 	pac := policy.Default()
 	pac.Network.PAC = "http://192.0.2.1/proxy.pac"
+	inline := policy.Default()
+	inline.Network.PAC = "data:application/x-ns-proxy-autoconfig;base64,ZnVuY3Rpb24gRmluZFByb3h5Rm9yVVJMKCl7cmV0dXJuICJESVJFQ1QifQ=="
 	session := func(p policy.Policy) []byte {
 		b, err := SessionPolicy(SessionPolicyInput{Policy: p, Printer: true})
 		if err != nil {
@@ -133,6 +135,7 @@ func TestPoliciesAreWhollyAccepted(t *testing.T) {
 	}{
 		{"default", session(policy.Default()), nil},
 		{"everything set", session(full), nil},
+		{"a PAC file in the rules", session(inline), nil},
 		{"PAC", session(pac), nil},
 		{"with two mistakes", withBogus, []string{"BorneNoSuchPolicy", "IncognitoModeAvailability"}},
 	} {

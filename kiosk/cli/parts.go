@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"sync"
 
@@ -132,21 +131,13 @@ func planner() func(policy.Policy, sandbox.Prepare) (warden.Plan, error) {
 		if err != nil {
 			return warden.Plan{}, err
 		}
-		proxy := ""
-		if p.Network.Proxy != "" {
-			u, err := url.Parse(p.Network.Proxy)
-			if err != nil {
-				return warden.Plan{}, errors.New("cannot use the policy's proxy: write http://host:port")
-			}
-			proxy = u.Host
-		}
 		var names []sandbox.List
 		for _, k := range p.Filter.Categories {
 			names = append(names, sandbox.List{Category: k.Name, Digest: k.Digest})
 		}
 		return warden.Plan{Profile: p.Profile, Lang: ask.Lang, Browser: managed, Home: "about:blank", Portal: page,
 			Limits: warden.Limits{MemoryMB: p.Isolation.MemoryMB, TmpfsMB: p.Isolation.TmpfsMB, MaxProcs: p.Isolation.MaxProcs},
-			Network: warden.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxy: proxy,
+			Network: warden.Network{Resolver: p.Network.Resolver, Private: p.Network.Private, Proxies: p.Network.Doors(),
 				Lists: names, Allow: p.Filter.Allow, Block: p.Filter.Block},
 			Keyboard: warden.Keyboard{Layout: p.Keyboard.Layout, Variant: p.Keyboard.Variant, NumLock: p.Keyboard.NumLock},
 			Width:    ask.Width, Height: ask.Height, Window: ask.Window, Probe: ask.Probe}, nil

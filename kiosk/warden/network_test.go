@@ -167,6 +167,19 @@ func dialIn(pid int, address string) error {
 	})
 }
 
+// dialMapped is dialIn by way of an IPv6 socket.
+func dialMapped(pid int, a netip.AddrPort) error {
+	return insideOf(pid, func() error {
+		fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("setup: %w", err)
+		}
+		defer syscall.Close(fd)
+		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Usec: 700_000})
+		return syscall.Connect(fd, &syscall.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()})
+	})
+}
+
 func TestNetworkIsDeniedByDefault(t *testing.T) {
 	c := lightConfig(t, 7)
 	host, public, private := netip.MustParseAddr("198.51.100.129"), netip.MustParseAddr("198.51.100.130"), netip.MustParseAddr("10.98.7.9")
@@ -238,6 +251,16 @@ func TestNetworkIsDeniedByDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Written as IPv6 (::ffff:127.0.0.1) they are the same addresses.
+	for _, a := range []netip.AddrPort{netip.AddrPortFrom(b.link.gw, port), netip.AddrPortFrom(host, port), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port),
+		netip.AddrPortFrom(private, 80), netip.MustParseAddrPort("169.254.169.254:80")} {
+		if err := dialMapped(b.pid, a); err == nil || strings.HasPrefix(err.Error(), "setup") {
+			t.Errorf("[::ffff:%s]:%d: %v", a.Addr(), a.Port(), err)
+		}
+	}
+	if err := dialMapped(b.pid, netip.AddrPortFrom(public, 80)); err != nil {
+		t.Errorf("control: a public server by its mapped address: %v", err)
+	}
 	// The control: each of those answers where nothing forbids it.
 	for _, a := range []netip.AddrPort{netip.AddrPortFrom(host, port), netip.AddrPortFrom(public, 22), netip.AddrPortFrom(private, 80)} {
 		conn, err := net.DialTimeout("tcp4", a.String(), 5*time.Second)
@@ -256,6 +279,7 @@ func TestNamedExceptionIsReached(t *testing.T) {
 	w := openTest(t, c)
 	p := lightPlan()
 	p.Network.Private = []string{"10.98.8.0/24"}
+	p.Network.Proxies = []string{"198.51.100.146:22"} // a port that stays shut without its name
 	info, files, err := w.prepare(t.Context(), p)
 	must(t, err)
 	defer sandbox.CloseAll(files)
@@ -268,6 +292,12 @@ func TestNamedExceptionIsReached(t *testing.T) {
 	}
 	if err != nil {
 		t.Errorf("a named private server: %v", err)
+	}
+	if err := dialIn(w.boxes[info.Sandbox].pid, "198.51.100.146:22"); err != nil {
+		t.Errorf("a named proxy: %v", err)
+	}
+	if err := dialIn(w.boxes[info.Sandbox].pid, private.String()+":53"); err == nil || strings.HasPrefix(err.Error(), "setup") {
+		t.Errorf("another port of the named network: %v", err)
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 type rules struct {
 	table    string
 	link     linkNet
-	resolver netip.Addr     // the designated DNS server, which the sandbox's own resolver asks
-	asker    int            // uid of that resolver
-	proxy    netip.AddrPort // zero for none
+	resolver netip.Addr // the designated DNS server, which the sandbox's own resolver asks
+	asker    int        // uid of that resolver
+	proxies  []netip.AddrPort
 	private  []netip.Prefix
 	names    names
 }
@@ -81,8 +81,8 @@ func (r rules) text() string {
 	p("  chain leaving {")
 	p("    ip saddr != %s drop", r.link.ip)
 	p("    meta nfproto ipv6 drop")
-	if r.proxy.IsValid() {
-		p("    ip daddr %s tcp dport %d accept", r.proxy.Addr(), r.proxy.Port())
+	for _, x := range r.proxies {
+		p("    ip daddr %s tcp dport %d accept", x.Addr(), x.Port())
 	}
 	for _, x := range r.private {
 		p("    ip daddr %s tcp dport { 80, 443 } accept", x)
@@ -160,10 +160,7 @@ func (r rules) verify(ctx context.Context) error {
 			count[e.Rule.Chain]++
 		}
 	}
-	want := map[string]int{"input": 4, "forward": 3, "leaving": 7 + len(r.private), "output": 3, "post": 1}
-	if r.proxy.IsValid() {
-		want["leaving"]++
-	}
+	want := map[string]int{"input": 4, "forward": 3, "leaving": 7 + len(r.private) + len(r.proxies), "output": 3, "post": 1}
 	for chain, n := range want {
 		if count[chain] != n {
 			return fmt.Errorf("cannot trust the firewall: chain %s has %d rules, want %d", chain, count[chain], n)

@@ -159,15 +159,15 @@ func TestPrepareIsChecked(t *testing.T) {
 	for name, n := range map[string]Network{
 		"resolver":  {Resolver: "127.0.0.53"},
 		"resolver6": {Resolver: "::1"},
-		"proxy":     {Proxy: "proxy.local:3128"},
-		"proxy lo":  {Proxy: "127.0.0.1:3128"},
+		"proxy":     {Proxies: []string{"proxy.local:3128"}},
+		"proxy lo":  {Proxies: []string{"127.0.0.1:3128"}},
 		"all":       {Private: []string{"0.0.0.0/0"}},
 		"metadata":  {Private: []string{"169.254.0.0/16"}},
 		"around it": {Private: []string{"169.0.0.0/8"}},
 		"nowhere":   {Private: []string{"240.0.0.0/8"}},
-		"proxy md":  {Proxy: "169.254.169.254:80"},
-		"proxy any": {Proxy: "0.0.0.0:80"},
-		"mapped lo": {Proxy: "[::ffff:127.0.0.1]:80"},
+		"proxy md":  {Proxies: []string{"169.254.169.254:80"}},
+		"proxy any": {Proxies: []string{"0.0.0.0:80"}},
+		"mapped lo": {Proxies: []string{"[::ffff:127.0.0.1]:80"}},
 		"mapped":    {Private: []string{"::ffff:10.0.0.0/104"}},
 		"injection": {Private: []string{"10.0.0.0/8 accept"}},
 	} {
@@ -175,7 +175,7 @@ func TestPrepareIsChecked(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := w.checkNetwork(Network{Resolver: "10.1.2.3", Proxy: "10.1.2.4:3128", Private: []string{"10.0.0.0/8", "172.16.0.0/12"}}); err != nil {
+	if _, err := w.checkNetwork(Network{Resolver: "10.1.2.3", Proxies: []string{"10.1.2.4:3128"}, Private: []string{"10.0.0.0/8", "172.16.0.0/12"}}); err != nil {
 		t.Errorf("a school's network: %v", err)
 	}
 	for _, s := range []string{"http://127.0.0.1", "https://127.0.0.1:1", "http://127.0.0.1:1/x", "http://localhost:1", "http://127.0.0.2:1", "http://127.0.0.1:080"} {

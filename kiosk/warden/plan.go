@@ -39,7 +39,7 @@ type Limits struct {
 type Network struct {
 	Resolver string         // IP address; empty: the terminal's own
 	Private  []string       // CIDRs allowed though private
-	Proxy    string         // host:port allowed beside 80 and 443
+	Proxies  []string       // IPv4:port allowed beside 80 and 443
 	Lists    []sandbox.List // whose names the resolver refuses; each is verified by its digest
 	Allow    []string       // names let through, with all below them, whatever a list says
 	Block    []string       // names refused beside the lists, with all below them

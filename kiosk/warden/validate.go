@@ -26,6 +26,8 @@ const (
 	maxPortal = 160 << 10
 	minMemory = 128 // MiB; Chromium does not start with less
 	maxMemory = 32 << 10
+
+	maxProxies = 32
 )
 
 // defaultLimits hold for whatever a request leaves at zero.
@@ -151,10 +153,15 @@ func (w *warden) checkNetwork(n Network) (rules, error) {
 	if !r.resolver.Is4() || r.resolver.IsUnspecified() || r.resolver.IsMulticast() {
 		return r, fmt.Errorf("cannot prepare: DNS server %s is no IPv4 address of a server", r.resolver)
 	}
-	if n.Proxy != "" {
-		if r.proxy, err = netip.ParseAddrPort(n.Proxy); err != nil || !r.proxy.Addr().Is4() || r.proxy.Port() == 0 || opensNowhere(netip.PrefixFrom(r.proxy.Addr(), 32)) {
-			return r, fmt.Errorf("cannot prepare: proxy %.60q is no IPv4 address with a port", n.Proxy)
+	if len(n.Proxies) > maxProxies {
+		return r, fmt.Errorf("cannot prepare: %d proxies pass the limit of %d", len(n.Proxies), maxProxies)
+	}
+	for _, s := range n.Proxies {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil || !a.Addr().Is4() || a.Port() == 0 || opensNowhere(netip.PrefixFrom(a.Addr(), 32)) {
+			return r, fmt.Errorf("cannot prepare: proxy %.60q is no IPv4 address with a port", s)
 		}
+		r.proxies = append(r.proxies, a)
 	}
 	if len(n.Private) > 64 {
 		return r, fmt.Errorf("cannot prepare: %d private networks pass the limit of 64", len(n.Private))

@@ -131,6 +131,11 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	school := &gate{}
+	if err := web.Serve(gatePort, school); err != nil {
+		t.Fatal(err)
+	}
+
 	h := &hall{t: t, ctx: ctx, log: newJournal(), shots: shots}
 	h.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: internet.Resolver, Display: "xvfb", UIDBase: 63000, Net: "10.213.63.0/24", Log: h.log})
 	t.Cleanup(h.stand.Down)
@@ -155,7 +160,10 @@ func TestFromTapToClean(t *testing.T) {
 	h.lists(filepath.Join(dir, "blacklists"), "adult", refused+".test")
 	h.policy(func(p map[string]any) {
 		section(p, "filter")["categories"] = []any{map[string]any{"name": "adult", "digest": ""}}
-		section(p, "network")["ca"] = []string{string(ca)}
+		network := section(p, "network")
+		network["ca"] = []string{string(ca)}
+		network["pac"], network["proxies"] = pac("demarche.test"), []string{fmt.Sprintf("%s:%d", internet.Web, gatePort)}
+		network["reasons"] = []any{map[string]any{"of": network["pac"], "why": "filtre de l’établissement"}}
 		access := section(p, "access")
 		access["badgeRequired"], access["anyBadge"] = true, true
 		portal := section(p, "portal")
@@ -197,6 +205,9 @@ func TestFromTapToClean(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		h.picture("failed")
 		t.Fatalf("the session's browser did not reach the form; log:\n%s", h.log.tail(20))
+	}
+	if !school.saw("www.demarche.test:443") {
+		t.Error("the form was not reached through the proxy that the PAC file names")
 	}
 	h.picture("terminal-refused")
 	marker := letters(24)

@@ -393,6 +393,10 @@ export interface components {
             site?: string;
             target?: string;
         };
+        Because: {
+            of: string;
+            why: string;
+        };
         Category: {
             digest: string;
             name: string;
@@ -676,7 +680,9 @@ export interface components {
             ca: string[];
             pac: string;
             private: string[];
+            proxies: string[];
             proxy: string;
+            reasons: components["schemas"]["Because"][];
             resolver: string;
         };
         Permits: {
