@@ -70,7 +70,8 @@ const policy = {
   permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
   isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
   keyboard: { layout: 'fr', variant: '', numLock: true },
-  network: { resolver: '', private: [], proxy: '', pac: '', ca: [] },
+  network: { resolver: '10.1.2.1', private: ['10.1.2.0/24'], proxy: '', pac: '', proxies: [], ca: [], reasons: [{ of: '10.1.2.0/24', why: 'ENT de l’établissement' }] },
+  filter: { categories: [{ name: 'adult', digest: '' }, { name: 'drogue', digest: '' }], allow: [], block: [] },
 }
 const me = { id: 'u1', name: 'Camille Perrollaz', role: 'administrator', sites: [], expires: ahead(400), version: '0.1.0', demo: true }
 const find = (id) => fleet.sites.flatMap((s) => s.spaces.flatMap((p) => p.terminals.map((t) => ({ s, p, t })))).find((f) => f.t.id === id)
@@ -125,6 +126,7 @@ function answer(method, path, body, headers) {
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
     if (a === 'audit') return { body: { entries: audit.map(([action, s, target, d], i) => ({ seq: 90 - i, at: ago(i * 300), actor: i === 2 ? 'Louis Favre' : 'Camille Perrollaz', action, site: s, target, detail: d, hash: digest(i) })) } }
     if (a === 'inventory') return { body: { fields: inventory.map(([table, field, purpose, basis, retention]) => ({ table, field, purpose, basis, retention })) } }
+    if (a === 'lists') return { body: { lists: [['adult', 4598321], ['agressif', 388], ['drogue', 1052], ['gambling', 32871], ['malware', 214554]].map(([category, names]) => ({ category, names, imported: '2026-11-20T08:00:00Z' })) } }
   }
   if (headers['x-borne'] !== '1') return problem(403, 'Cette demande ne vient pas de la console : elle a été refusée.')
   if (path === '/api/login/link') return body.token.startsWith('expired') ? problem(401, 'Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.') : { body: me }

@@ -18,7 +18,7 @@ function* sources(dir) {
 }
 
 const used = new Set()
-const prefixes = new Set(['backdrop.']) // what Go shows where no page is
+const prefixes = new Set()
 const missing = []
 for (const path of ['shared', 'terminal/src', 'console/src'].flatMap((d) => [...sources(d)])) {
   const text = readFileSync(join(root, path), 'utf8')
