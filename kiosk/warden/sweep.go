@@ -96,7 +96,7 @@ func (w *warden) isMarked(pid int, byUID bool) bool {
 		return true
 	}
 	ns, err := namespace(pid, "mnt")
-	if err != nil || w.beside().mount(ns) != nil {
+	if err != nil || w.beside().mount(ns) != nil || ns == w.own("mnt") {
 		return false
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
@@ -112,7 +112,9 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	beside := w.beside()
+	// A sandbox's mount that somebody attached in our own namespace is found by
+	// the examination; who lives here is the machine, not the session.
+	beside, own := w.beside(), w.own("mnt")
 	var pids []int
 	for _, p := range all {
 		if p.pid == os.Getpid() || p.zombie() || p.sealed {
@@ -125,7 +127,7 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if (beside.mount(ns) == nil && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
+		if (beside.mount(ns) == nil && ns != own && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
 			pids = append(pids, p.pid)
 		}
 	}

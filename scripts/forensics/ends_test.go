@@ -42,8 +42,8 @@ func ends() []end {
 		{"wipe fails: a mount stays", []string{"button"}, 6, false, (*hall).mountStays},
 		{"wipe fails: a file stays", []string{"button"}, 6, false, (*hall).fileStays},
 		{"disk full", []string{"button", "crash"}, 6, false, (*hall).diskFull},
-		{"idle", []string{"idle"}, 4, true, func(h *hall, _ being) string { return "" }},
-		{"time", []string{"time"}, 4, true, (*hall).timeIsUp},
+		{"idle", []string{"idle"}, 2, true, func(h *hall, _ being) string { return "" }},
+		{"time", []string{"time"}, 2, true, (*hall).timeIsUp},
 	}
 }
 
