@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME   ?= 2s
 export CGO_ENABLED := 0
 
-.PHONY: all run test check build ui setup unit fuzz e2e bench clean cross
+.PHONY: all run test check build ui setup unit fuzz e2e forensics forensics-full bench clean cross
 
 all: build
 
@@ -40,6 +40,14 @@ fuzz:
 # A person from tap to clean, alone.
 e2e: build
 	go test -count=1 -v -timeout 10m ./scripts/e2e
+
+# Canaries wherever a session may leave something, a cycle for each end, a search of everything.
+forensics: build
+	go test -count=1 -v -timeout 15m -run 'TestForensics|TestEachEnd' ./scripts/forensics
+
+# The same for a night: 200 cycles, idle and time among the ends. FORENSICS_SEED repeats an order.
+forensics-full: build
+	FORENSICS_CYCLES=200 go test -count=1 -v -timeout 3h -run TestForensics ./scripts/forensics
 
 # From the end of a session to the next one that can begin, beside a cold start.
 bench: build

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -121,37 +120,53 @@ func (h *hall) mount() {
 		h.t.Fatal(err)
 	}
 	h.dir, h.images = filepath.Join(dir, "stand"), map[string]string{}
-	do := func(name string, args ...string) {
-		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			h.t.Fatalf("cannot prepare the state's file systems: %s %s: %v: %s", name, strings.Join(args, " "), err, out)
-		}
-	}
 	for _, fs := range []struct {
-		part string
-		mb   int64
-	}{{"", 192}, {"terminal", 48}} {
-		image := filepath.Join(dir, "image-"+map[bool]string{true: "terminal", false: "controller"}[fs.part != ""])
-		f, err := os.Create(image)
-		if err == nil {
-			err = errors.Join(f.Truncate(fs.mb<<20), f.Close())
-		}
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		at := h.path(fs.part)
+		part, image string
+		mb          int64
+	}{{"", "image-controller", 192}, {"terminal", "image-terminal", 48}} {
+		at, image := h.path(fs.part), filepath.Join(dir, fs.image)
 		if err := os.MkdirAll(at, 0o755); err != nil {
 			h.t.Fatal(err)
 		}
-		do("mkfs.ext4", "-q", "-m", "0", "-b", "4096", image)
-		do("mount", "-o", "loop", image, at)
+		if err := attach(image, at, fs.mb); err != nil {
+			h.t.Logf("SKIP: deleted blocks of %s: %v", fs.image, err)
+			if err := run("mount", "-t", "tmpfs", "-o", fmt.Sprintf("mode=755,size=%dm", fs.mb), "tmpfs", at); err != nil {
+				h.t.Fatal(err)
+			}
+			image = ""
+		}
 		h.t.Cleanup(func() { unix.Unmount(at, unix.MNT_DETACH) })
 		h.images[fs.part] = image
 	}
 	if err := os.Mkdir(h.path("run"), 0o755); err != nil {
 		h.t.Fatal(err)
 	}
-	do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", h.path("run"))
+	if err := run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", h.path("run")); err != nil {
+		h.t.Fatal(err)
+	}
 	h.t.Cleanup(func() { unix.Unmount(h.path("run"), unix.MNT_DETACH) })
+}
+
+// attach makes a file system in an image, and mounts it.
+func attach(image, at string, mb int64) error {
+	f, err := os.Create(image)
+	if err == nil {
+		err = errors.Join(f.Truncate(mb<<20), f.Close())
+	}
+	if err != nil {
+		return err
+	}
+	if err = run("mkfs.ext4", "-q", "-m", "0", "-b", "4096", image); err == nil {
+		err = run("mount", "-o", "loop", image, at)
+	}
+	return err
+}
+
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot prepare the state's file systems: %s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 func section(p map[string]any, name string) map[string]any { return p[name].(map[string]any) }

@@ -177,6 +177,9 @@ func inDeleted(part string) survivor {
 		if part == "controller" {
 			dir, image = h.dir, h.images[""]
 		}
+		if image == "" {
+			return "", func() error { return nil }, nil // said when it was mounted
+		}
 		path := filepath.Join(dir, "deleted")
 		err := write(path, string(text))
 		unix.Sync()
@@ -187,6 +190,10 @@ func inDeleted(part string) survivor {
 // trim has the free blocks of a file system forgotten in its image too.
 func trim(dir string) error {
 	unix.Sync()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err == nil && st.Type == unix.TMPFS_MAGIC {
+		return nil // it has none
+	}
 	if out, err := exec.Command("fstrim", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot trim %s: %w: %s", dir, err, out)
 	}

@@ -2,6 +2,7 @@ package forensics
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -38,11 +39,11 @@ func (h *hall) sweep(since time.Time) seen {
 	}
 	s := h.look(func() (scan.Result, error) { return h.finder.Below(h.ctx, since, places...) })
 	// An image is searched as such, whatever wrote to it.
+	images := slices.DeleteFunc(slices.Collect(maps.Values(h.images)), func(i string) bool { return i == "" })
 	s.Hits = slices.DeleteFunc(s.Hits, func(x scan.Hit) bool {
-		return slices.ContainsFunc([]string{h.images[""], h.images["terminal"]}, func(i string) bool { return x.Place == i })
+		return slices.Contains(images, x.Place)
 	})
-	raw := h.finder.Raw(h.ctx, h.images[""], h.images["terminal"])
-	s.Add(raw)
+	s.Add(h.finder.Raw(h.ctx, images...))
 	return s
 }
 
