@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -76,9 +75,7 @@ func (l linkNet) create(pid int) error {
 // withoutIPv6 takes IPv6 from process pid's network namespace: an interface
 // gives itself an address, and the rules are of IPv4.
 func withoutIPv6(pid int) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+	err := onThread(func() error {
 		ns, err := netns.GetFromPid(pid)
 		if err == nil {
 			err = netns.Set(ns)
@@ -93,9 +90,9 @@ func withoutIPv6(pid int) error {
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil // a kernel without IPv6
 		}
-		result <- err
-	}()
-	if err := <-result; err != nil {
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("cannot take IPv6 from the sandbox: %w", err)
 	}
 	return nil

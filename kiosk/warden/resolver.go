@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"time"
 
 	"borne/kiosk/sandbox"
@@ -172,16 +171,12 @@ func (l linkNet) listen(ctx context.Context, uid int) (files []*os.File, err err
 // asOwner runs f with uid as the owner of the files that it makes. nftables
 // takes a socket for that of the uid which its file was made with.
 func asOwner(uid int, f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+	return onThread(func() error {
 		// The call tells the uid before it, and nothing of an error.
 		unix.SetfsuidRetUid(uid)
 		if now, err := unix.SetfsuidRetUid(uid); err != nil || now != uid {
-			result <- fmt.Errorf("cannot act as uid %d: %w", uid, err)
-			return
+			return fmt.Errorf("cannot act as uid %d: %w", uid, err)
 		}
-		result <- f()
-	}()
-	return <-result
+		return f()
+	})
 }

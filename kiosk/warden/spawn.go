@@ -3,7 +3,6 @@ package warden
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,25 +20,21 @@ var errStopped = errors.New("the warden is stopping")
 func newSpawner(humble bool) (*spawner, error) {
 	s := &spawner{make(chan func()), make(chan struct{})}
 	ready := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread must not serve anything else
-		var err error
+	go onThread(func() (err error) {
 		if humble {
 			err = humbleThread()
 		}
 		ready <- err
-		if err != nil {
-			return
-		}
-		for {
+		for err == nil {
 			select {
 			case f := <-s.jobs:
 				f()
 			case <-s.quit:
-				return
+				return nil
 			}
 		}
-	}()
+		return err
+	})
 	if err := <-ready; err != nil {
 		return nil, err
 	}

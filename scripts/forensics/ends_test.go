@@ -8,9 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"syscall"
 	"time"
+
+	"borne/scripts/internet"
 
 	"golang.org/x/sys/unix"
 )
@@ -141,22 +142,18 @@ func (h *hall) mountStays(b being) string {
 
 // clone gives a mount of another process's namespace, attached nowhere yet.
 func clone(pid int, path string) (fd int, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread is thrown away with the goroutine: it is never unlocked.
-		runtime.LockOSThread()
-		ns, err2 := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
-		if err = err2; err != nil {
-			return
+	err = internet.Thread(func() error {
+		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+		if err != nil {
+			return err
 		}
 		defer ns.Close()
-		if err = errors.Join(unix.Unshare(unix.CLONE_FS), unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS)); err != nil {
-			return
+		if err := errors.Join(unix.Unshare(unix.CLONE_FS), unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS)); err != nil {
+			return err
 		}
 		fd, err = unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	}()
-	<-done
+		return err
+	})
 	return fd, err
 }
 

@@ -187,21 +187,31 @@ func (n *Net) Pids() []int {
 
 // Do runs fn on a thread inside the namespace: sockets made there stay there.
 func (n *Net) Do(fn func() error) error {
-	done := make(chan error)
-	go func() {
-		// The thread is thrown away with the goroutine: it is never unlocked.
-		runtime.LockOSThread()
+	return Thread(func() error {
 		f, err := os.Open("/var/run/netns/" + n.ns)
 		if err != nil {
-			done <- err
-			return
+			return err
 		}
 		defer f.Close()
 		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
+			return err
 		}
-		done <- fn()
+		return fn()
+	})
+}
+
+// Thread runs fn on a thread that ends with it, and that is not the process's
+// first: that one cannot end, and would stay wherever fn went.
+func Thread(fn func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != os.Getpid() {
+			done <- fn()
+			return // still locked
+		}
+		defer runtime.UnlockOSThread()
+		done <- Thread(fn)
 	}()
 	return <-done
 }
