@@ -207,7 +207,7 @@ func (h *hall) diskFull(b being) string {
 		if syscall.Kill(b.pid, 0) == nil {
 			return errors.New("the session's browser lives on")
 		}
-		if len(h.log.Match(from, noRoom)) > 0 && len(h.sessionProcesses()) == 0 {
+		if len(h.log.Match(from, noRoom)) > 0 && !h.lives(b.uid) {
 			said = "no room for the end: the sandbox was destroyed without a receipt"
 			return nil
 		}

@@ -200,7 +200,7 @@ func (h *hall) plant(c *cycle) being {
 			delete(c.refused, name)
 		}
 	}
-	h.control(c)
+	h.control(c, b)
 	return b
 }
 
@@ -301,8 +301,8 @@ func (h *hall) clip(b being, text, selection, way string) (string, error) {
 }
 
 // control looks for each canary in the living session, where its sink keeps it.
-func (h *hall) control(c *cycle) {
-	all := h.session()
+func (h *hall) control(c *cycle, b being) {
+	all := h.session(b)
 	c.before = len(all)
 	for i, s := range sinks() {
 		if c.plan[s.name] == "" || c.refused[s.name] != "" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 // being is a process of the terminal's.
 type being struct {
 	pid, uid int
+	began    uint64 // ticks since boot
 	name     string
 	argv     []string
 }
@@ -36,6 +38,11 @@ func beings() (all []being) {
 			continue // it ended
 		}
 		b := being{pid: pid, uid: -1}
+		if stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat")); err == nil {
+			if f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(f) > 19 {
+				b.began, _ = strconv.ParseUint(f[19], 10, 64)
+			}
+		}
 		for line := range strings.Lines(string(status)) {
 			switch f := strings.Fields(line); f[0] {
 			case "Name:":
@@ -67,14 +74,22 @@ func (h *hall) sessionProcesses() (all []being) {
 	return all
 }
 
-// browserProcess is the session's browser itself.
-func (h *hall) browserProcess() (being, error) {
+// browserProcess is the session's browser itself. The next person's may wait
+// beside it: the older one is the session's.
+func (h *hall) browserProcess() (oldest being, err error) {
+	err = errors.New("cannot find the session's browser")
 	for _, b := range h.sessionProcesses() {
-		if b.name == "chromium" && strings.HasSuffix(b.argv[0], "/chromium") && !strings.Contains(strings.Join(b.argv, " "), "--type=") {
-			return b, nil
+		if b.name == "chromium" && strings.HasSuffix(b.argv[0], "/chromium") && !strings.Contains(strings.Join(b.argv, " "), "--type=") &&
+			(err != nil || b.began < oldest.began) {
+			oldest, err = b, nil
 		}
 	}
-	return being{}, errors.New("cannot find the session's browser")
+	return oldest, err
+}
+
+// lives tells whether a process of that user is left.
+func (h *hall) lives(uid int) bool {
+	return slices.ContainsFunc(h.sessionProcesses(), func(b being) bool { return b.uid == uid })
 }
 
 // inSession prepares a program that runs in the session, with its user,

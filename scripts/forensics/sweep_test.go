@@ -92,18 +92,14 @@ func (h *hall) look(files func() (scan.Result, error)) (s seen) {
 }
 
 // session looks at the living session: the control of what comes after.
-func (h *hall) session() []scan.Hit {
+func (h *hall) session(b being) []scan.Hit {
 	h.t.Helper()
 	var pids []int
-	root := 0
 	for _, b := range h.sessionProcesses() {
 		pids = append(pids, b.pid)
-		if b.name == "chromium" {
-			root = b.pid
-		}
 	}
 	// Those without a user of the session's: what it started, and its first process.
-	out, _ := exec.Command("pgrep", "--ns", fmt.Sprint(root), "--nslist", "pid", ".").Output()
+	out, _ := exec.Command("pgrep", "--ns", fmt.Sprint(b.pid), "--nslist", "pid", ".").Output()
 	for _, f := range strings.Fields(string(out)) {
 		var pid int
 		if _, err := fmt.Sscan(f, &pid); err == nil && !slices.Contains(pids, pid) && pid != os.Getpid() {
