@@ -65,8 +65,9 @@ func (h *hall) kill(sig syscall.Signal, pids ...int) {
 // agent is the agent's process.
 func (h *hall) agent() int {
 	h.t.Helper()
+	_, warden := h.stand.Pids()
 	for _, b := range beings() {
-		if b.uid == uidBase && b.name != "Xvfb" {
+		if b.uid == uidBase && b.parent == warden {
 			return b.pid
 		}
 	}

@@ -20,6 +20,7 @@ import (
 // being is a process of the terminal's.
 type being struct {
 	pid, uid int
+	parent   int
 	began    uint64 // ticks since boot
 	name     string
 	argv     []string
@@ -40,6 +41,7 @@ func beings() (all []being) {
 		b := being{pid: pid, uid: -1}
 		if stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat")); err == nil {
 			if f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(f) > 19 {
+				b.parent, _ = strconv.Atoi(f[1])
 				b.began, _ = strconv.ParseUint(f[19], 10, 64)
 			}
 		}
