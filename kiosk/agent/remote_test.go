@@ -195,8 +195,8 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	b.Warden.Lack(wire.PropMemory)
 	b.start()
 	b.must(b.c.Policy(p))
-	if v := b.see(shell.Broken); v.Reason != string(wire.OutIsolation) {
-		t.Errorf("broken for %s", v.Reason)
+	if v := b.see(shell.Broken); v.Reason != string(wire.OutIsolation) || len(v.Missing) != 1 || v.Missing[0] != wire.PropMemory {
+		t.Errorf("broken for %s, missing %v", v.Reason, v.Missing)
 	}
 	b.until("the controller knows what is missing", func() bool {
 		s := b.c.Status()

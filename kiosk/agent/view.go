@@ -68,6 +68,9 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 		v.Screen = shell.Quarantined
 	case session.Broken:
 		v.Screen = shell.Broken
+		if s.Reason == wire.OutIsolation {
+			v.Missing = l.Missing
+		}
 	case session.Updating:
 		v.Screen = shell.Updating
 	case session.Maintenance:

@@ -10,8 +10,9 @@ type View struct {
 	Lang      string   `json:"lang"`      // BCP 47; the page falls back to French
 	Languages []string `json:"languages"` // offered on the welcome screen
 	Place     Place    `json:"place"`
-	Reason    string   `json:"reason,omitempty"` // wire.Reason: why it ended, was refused or is out
-	Bar       *Bar     `json:"bar,omitempty"`    // while a session runs
+	Reason    string   `json:"reason,omitempty"`  // wire.Reason: why it ended, was refused or is out
+	Missing   []string `json:"missing,omitempty"` // properties of isolation, when they are why it is out: wire.Prop…
+	Bar       *Bar     `json:"bar,omitempty"`     // while a session runs
 	Warning   *Warning `json:"warning,omitempty"`
 	Charter   *Charter `json:"charter,omitempty"`
 	Opening   *Opening `json:"opening,omitempty"`

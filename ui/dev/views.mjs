@@ -50,6 +50,7 @@ export const views = {
   'closed-why': { ...base, screen: 'closed', opening: { at: day(9, 8, 0), why: 'Vacances de la Toussaint' } },
   quarantined: { ...base, screen: 'quarantined', reason: 'receipt-missing' },
   broken: { ...base, screen: 'broken', reason: 'no-browser' },
+  'broken-isolation': { ...base, screen: 'broken', reason: 'isolation', missing: ['memory-limit', 'browser-seccomp', 'no-disk-swap'] },
   updating: { ...base, screen: 'updating' },
   'welcome-message': { ...base, screen: 'welcome', message: 'Le hall ferme à 17 h aujourd’hui.' },
   maintenance: { ...base, screen: 'maintenance', reason: 'staff', place: { ...base.place, help: '' } },

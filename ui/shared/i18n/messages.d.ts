@@ -1,5 +1,5 @@
 // Compiled catalogues, see plugin.ts.
-declare module '*.json?messages=terminal,reason,check,lang,lists' {
+declare module '*.json?messages=terminal,reason,check,fix,prop,lang,lists' {
   const messages: import('./format.ts').Messages
   export default messages
 }

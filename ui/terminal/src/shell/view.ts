@@ -5,6 +5,7 @@ export interface View {
   languages: string[] | null
   place: { site: string; space: string; terminal: string; help?: string }
   reason?: string
+  missing?: string[]
   bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean; refused?: string }
   warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
   charter?: { minutes: number; pages: number; badge?: boolean }
