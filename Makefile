@@ -51,7 +51,8 @@ forensics-full: build
 
 # From the end of a session to the next one that can begin, beside a cold start.
 bench: build
-	go test -count=1 -v -run '^$$' -bench SessionEnd -benchtime 20x -timeout 20m ./scripts/kills
+	go test -count=1 -v -run '^$$' -bench 'SessionEnd|ShellBack' -benchtime 20x -timeout 30m ./scripts/kills
+	go test -count=1 -v -run '^$$' -bench ProfileWipe -benchtime 20x ./kiosk/warden
 
 check:
 	@scripts/check '$(STATICCHECK)' '$(GOVULNCHECK)'

@@ -443,6 +443,7 @@ func (a *Agent) keepShell(work context.Context) {
 		cancel()
 		if err == nil {
 			wait, failed = 100*time.Millisecond, 0
+			a.log.Info("the shell is shown")
 			select {
 			case err = <-lost:
 			case <-work.Done():

@@ -87,7 +87,7 @@ func keys() []string {
 
 func defaults() file {
 	return file{State: "/var/lib/borne-kiosk", Run: "/run/borne-kiosk", Display: "auto", Screen: "1280x800",
-		Chromium: "/usr/lib/chromium/chromium", StandbyMB: 2000, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
+		Chromium: "/usr/lib/chromium/chromium", StandbyMB: 1500, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
 		SimListen: "127.0.0.1:8601", USB: ports{Guard: true, Allow: []string{"hub", "printer", "smart-card"}}}
 }
 

@@ -16,7 +16,7 @@ import (
 // its own, no child of the warden's, as the shipped units have it. With KILLS
 // set, both die in both states.
 func TestAgentApart(t *testing.T) {
-	p := newPost(t, 4*time.Minute, true, func(o *stand.Options) { o.Apart = true })
+	p := newPost(t, 4*time.Minute, upload, func(o *stand.Options) { o.Apart = true })
 	agent, ok := p.agent()
 	if !ok {
 		t.Fatal("no agent runs")

@@ -32,8 +32,7 @@ const frame = time.Second / 60
 // to do nothing but kill the tree of a session, whose files go with it. Use
 // -benchtime 20x.
 func BenchmarkSessionEnd(b *testing.B) {
-	p := newPost(b, 20*time.Minute, false)
-	waits := regexp.MustCompile(`msg="standby (ready|kept)"`)
+	p := newPost(b, 20*time.Minute, nil)
 	if _, ok := p.log.Line(stand.Mark{}, time.Minute, waits); !ok {
 		b.Fatalf("no standby\n%s", p.log.Tail(20))
 	}
@@ -93,6 +92,55 @@ func BenchmarkSessionEnd(b *testing.B) {
 	b.ReportMetric(part(next, 50).Seconds(), "s-ready")
 	b.ReportMetric(part(cold, 50).Seconds(), "s-cold")
 	b.ReportMetric(part(tree, 50).Seconds(), "s-tree")
+}
+
+// BenchmarkShellBack measures how long the shell is away when its page's process,
+// or its whole browser, is killed.
+func BenchmarkShellBack(b *testing.B) {
+	p := newPost(b, 15*time.Minute, nil, standbyFrom(0))
+	shown := regexp.MustCompile(`msg="the shell is shown"`)
+	away := map[string][]time.Duration{}
+	for b.Loop() {
+		for _, kind := range []string{"renderer", "browser"} {
+			pid, err := p.shellProcess(kind)
+			if err != nil {
+				b.Fatal(err)
+			}
+			from, start := p.log.Mark(), time.Now()
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				b.Fatal(err)
+			}
+			at, ok := p.log.Line(from, time.Minute, shown)
+			if !ok {
+				b.Fatalf("the shell does not come back\n%s", p.log.Tail(20))
+			}
+			away[kind] = append(away[kind], at.Sub(start))
+		}
+	}
+	for _, kind := range []string{"renderer", "browser"} {
+		b.Logf("the shell's %s killed → its page shown again: %s (%s) (goal: at most 2 s)", kind, part(away[kind], 50), part(away[kind], 95))
+		b.ReportMetric(part(away[kind], 50).Seconds(), "s-"+kind)
+	}
+}
+
+// shellProcess finds a process of the shell's browser: a renderer, or the one
+// that has started all others.
+func (p *post) shellProcess(kind string) (int, error) {
+	all, err := living()
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range all {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", l.pid))
+		if err != nil || l.uid != uidBase+1 {
+			continue
+		}
+		renderer, child := strings.Contains(string(line), "--type=renderer"), strings.Contains(string(line), "--type=")
+		if kind == "renderer" && renderer || kind == "browser" && !child && strings.HasPrefix(string(line), "/usr/lib/chromium/chromium") {
+			return l.pid, nil
+		}
+	}
+	return 0, fmt.Errorf("the shell has no %s", kind)
 }
 
 func latest(a, b time.Time) time.Time {

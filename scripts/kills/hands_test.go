@@ -11,7 +11,7 @@ import (
 // beginning and ending: somebody who only read answers the idle warning; somebody
 // who finds an open session has it erased from the bar.
 func TestHandsOnTheScreen(t *testing.T) {
-	p := newPost(t, 4*time.Minute, false)
+	p := newPost(t, 4*time.Minute, nil)
 	p.policy(func(pol map[string]any) { section(pol, "session")["idleSeconds"] = 30 }, "session")
 	p.work()
 	from := p.log.Mark()

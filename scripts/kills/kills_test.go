@@ -197,7 +197,7 @@ func TestKillInEveryState(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("KILLS")); err == nil {
 		kills = n
 	}
-	p := newPost(t, 3*time.Minute+time.Duration(kills)*20*time.Second, true)
+	p := newPost(t, 3*time.Minute+time.Duration(kills)*20*time.Second, upload)
 	hits := map[victim]map[string]int{theAgent: {}, theWarden: {}}
 	controllers, done := 0, 0
 	for round := 0; done < kills; round++ {

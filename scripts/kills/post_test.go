@@ -38,9 +38,9 @@ type post struct {
 	answer  error         // of the bench, to the last gesture
 }
 
-// newPost starts everything, with a web of the test's own if asked for: what a
-// session uploads there never ends.
-func newPost(t testing.TB, limit time.Duration, withWeb bool, changes ...func(*stand.Options)) *post {
+// newPost starts everything, with a web of the test's own if page makes one: it
+// is told when a session was there.
+func newPost(t testing.TB, limit time.Duration, page func(sent chan<- struct{}) http.HandlerFunc, changes ...func(*stand.Options)) *post {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: a terminal's sandboxes need root")
@@ -59,7 +59,7 @@ func newPost(t testing.TB, limit time.Duration, withWeb bool, changes ...func(*s
 	}
 	tiles := []map[string]string{{"name": "Démarche", "url": "https://www.demarche.test/", "hint": "Un envoi", "icon": "paper"}}
 	roots, resolver, sent := []string{}, "", make(chan struct{}, 1)
-	if withWeb {
+	if page != nil {
 		wait, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // other tests may have one up
 		defer cancel()
 		web, err := internet.Up(wait, "demarche.test")
@@ -71,7 +71,7 @@ func newPost(t testing.TB, limit time.Duration, withWeb bool, changes ...func(*s
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := web.ServeTLS(443, cert, upload(sent)); err != nil {
+		if err := web.ServeTLS(443, cert, page(sent)); err != nil {
 			t.Fatal(err)
 		}
 		roots, resolver = append(roots, string(ca)), internet.Resolver

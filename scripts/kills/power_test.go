@@ -11,7 +11,7 @@ import (
 // with the simulator's own switch: what comes back is a terminal that wipes
 // first, and a controller that has lost nothing.
 func TestPowerCut(t *testing.T) {
-	p := newPost(t, 4*time.Minute, false)
+	p := newPost(t, 4*time.Minute, nil)
 	cuts := []struct {
 		name string
 		cut  func(before []life)

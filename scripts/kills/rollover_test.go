@@ -11,7 +11,7 @@ import (
 // under the real terminal: it hears by itself, starts again when nobody is there,
 // and serves and proves under the new keys alone.
 func TestKeysRollOver(t *testing.T) {
-	p := newPost(t, 6*time.Minute, false)
+	p := newPost(t, 6*time.Minute, nil)
 	keys := func(words ...string) string {
 		t.Helper()
 		said, err := p.stand.Controller(p.ctx, append([]string{"keys"}, words...)...)

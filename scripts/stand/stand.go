@@ -30,6 +30,7 @@ type Options struct {
 	Display  string // see the terminal's configuration; empty: "auto"
 	Apart    bool   // the agent is started beside the terminal, as its unit does
 	UIDBase  int    // accounts of the terminal; 0: the default
+	Standby  *int   // MB of memory from which a standby waits beside a session; nil: the default
 	Net      string // network of the sessions; empty: the default
 	Console  int    // port of the console; 0: a free one
 	Uplink   int    // port of the terminals' listener; 0: a free one. A folder that is used again needs the same one.
@@ -99,6 +100,9 @@ func (s *Stand) configure() error {
 	}
 	if s.opt.Chromium != "" {
 		kiosk += fmt.Sprintf("chromium = %q\n", s.opt.Chromium)
+	}
+	if s.opt.Standby != nil {
+		kiosk += fmt.Sprintf("standby_mb = %d\n", *s.opt.Standby)
 	}
 	if s.opt.Net != "" {
 		kiosk += fmt.Sprintf("net = %q\n", s.opt.Net)
