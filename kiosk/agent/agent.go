@@ -437,12 +437,13 @@ func (a *Agent) painted(work context.Context, screen shell.Screen) {
 // keepShell keeps the shell's browser on the screen.
 func (a *Agent) keepShell(work context.Context) {
 	failed := 0 // times in a row
-	for wait := 100 * time.Millisecond; work.Err() == nil; {
+	const first = 10 * time.Millisecond
+	for wait := first; work.Err() == nil; {
 		open, cancel := context.WithTimeout(work, 45*time.Second)
 		lost, err := a.parts.Pages.Open(open)
 		cancel()
 		if err == nil {
-			wait, failed = 100*time.Millisecond, 0
+			wait, failed = first, 0
 			a.log.Info("the shell is shown")
 			select {
 			case err = <-lost:
@@ -462,7 +463,7 @@ func (a *Agent) keepShell(work context.Context) {
 		if failed++; failed > 10 {
 			wait = min(2*wait, time.Minute)
 		} else {
-			wait = min(2*wait, 2*time.Second)
+			wait = min(4*wait, 2*time.Second)
 		}
 	}
 }

@@ -102,13 +102,15 @@ func BenchmarkShellBack(b *testing.B) {
 	away := map[string][]time.Duration{}
 	for b.Loop() {
 		for _, kind := range []string{"renderer", "browser"} {
-			pid, err := p.shellProcess(kind)
+			pids, err := p.shellProcesses(kind)
 			if err != nil {
 				b.Fatal(err)
 			}
 			from, start := p.log.Mark(), time.Now()
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				b.Fatal(err)
+			for _, pid := range pids {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					b.Fatal(err)
+				}
 			}
 			at, ok := p.log.Line(from, time.Minute, shown)
 			if !ok {
@@ -123,12 +125,12 @@ func BenchmarkShellBack(b *testing.B) {
 	}
 }
 
-// shellProcess finds a process of the shell's browser: a renderer, or the one
-// that has started all others.
-func (p *post) shellProcess(kind string) (int, error) {
+// shellProcesses finds processes of the shell's browser: its renderers (one of
+// them is a spare one), or the one that has started all others.
+func (p *post) shellProcesses(kind string) (pids []int, err error) {
 	all, err := living()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, l := range all {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", l.pid))
@@ -137,10 +139,13 @@ func (p *post) shellProcess(kind string) (int, error) {
 		}
 		renderer, child := strings.Contains(string(line), "--type=renderer"), strings.Contains(string(line), "--type=")
 		if kind == "renderer" && renderer || kind == "browser" && !child && strings.HasPrefix(string(line), "/usr/lib/chromium/chromium") {
-			return l.pid, nil
+			pids = append(pids, l.pid)
 		}
 	}
-	return 0, fmt.Errorf("the shell has no %s", kind)
+	if len(pids) == 0 {
+		return nil, fmt.Errorf("the shell has no %s", kind)
+	}
+	return pids, nil
 }
 
 func latest(a, b time.Time) time.Time {
