@@ -25,6 +25,7 @@ import (
 const (
 	terminal = "demo-blanchard-hall-1"
 	space    = "demo-blanchard-hall"
+	place    = "demo-blanchard"
 	width    = 1280
 	height   = 800
 )
@@ -244,7 +245,8 @@ func TestFromTapToClean(t *testing.T) {
 
 	// 4. The controller has verified the receipt.
 	h.receipt()
-	h.refusals("demo-blanchard", "adult", refusals)
+	h.certificate()
+	h.refusals(place, "adult", refusals)
 	h.person.open("console", h.stand.ConsoleURL+"/")
 	h.person.expect("console", "Collège Raoul Blanchard")
 	h.person.shot("console", filepath.Join(shots, "console-fleet.png"))

@@ -221,6 +221,20 @@ func (h *hall) receipt() {
 	h.person.shot("console", filepath.Join(h.shots, "console-receipt.png"))
 }
 
+// certificate is the month's, made and printed as the DPO does it.
+func (h *hall) certificate() {
+	h.t.Helper()
+	h.person.open("console", h.stand.ConsoleURL+"/#/sites/"+place+"/certificate")
+	h.person.expect("console", "Un document à imprimer")
+	h.person.do(step{"do": "select", "page": "console", "selector": "select", "index": 0}) // this month
+	h.person.press("console", "[data-certify]")
+	for _, says := range []string{"Attestation mensuelle d’effacement", "Exemple seulement", "Chaque session de ce mois a été suivie d’un effacement complet", "moins de 5", "Aucun écart"} {
+		h.person.expect("console", says)
+	}
+	h.person.do(step{"do": "print", "page": "console", "most": 3})
+	h.person.shot("console", filepath.Join(h.shots, "console-certificate.png"))
+}
+
 // lists imports a category list from a folder, as the controller's administrator.
 func (h *hall) lists(dir, category string, names ...string) {
 	h.t.Helper()

@@ -40,6 +40,17 @@ const actions = {
   async press({ page: name, selector }) {
     await page(name).locator(selector).first().click()
   },
+  async select({ page: name, selector, index }) {
+    await page(name).locator(selector).first().selectOption({ index })
+  },
+  // As the browser's print dialog would: every sheet is A4, and there are few.
+  async print({ page: name, most }) {
+    const pdf = (await page(name).pdf({ preferCSSPageSize: true })).toString('latin1')
+    const sheets = [...pdf.matchAll(/\/Type \/Page\b(?!s)/g)].length
+    if (sheets < 1 || sheets > most) throw new Error(`${sheets} sheets are printed, at most ${most} are expected`)
+    const size = pdf.match(/\/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]/)
+    if (!size || Math.abs(size[1] - 595) > 1 || Math.abs(size[2] - 842) > 1) throw new Error(`a sheet is ${size?.[0]}, and not A4`)
+  },
   async expect({ page: name, text, selector }) {
     const p = page(name)
     await (selector ? p.locator(selector) : p.getByText(text, { exact: false })).first().waitFor({ state: 'visible' })
