@@ -209,7 +209,7 @@ func (h *hall) diskFull(b being) string {
 			return errors.New("the session's browser lives on")
 		}
 		if len(h.log.Match(from, noRoom)) > 0 && !h.lives(b.uid) {
-			said = "no room for the end: the sandbox was destroyed without a receipt"
+			said = "the sandbox was destroyed, its receipt waited for room"
 			return nil
 		}
 		return errors.New("neither a receipt nor an end")

@@ -62,6 +62,20 @@ func (w *web) hear(what string, within time.Duration) (any, bool) {
 	}
 }
 
+// own are the canaries that the page itself plants: it must not bring those of
+// programs into the browser.
+func (w *web) own() map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := map[string]string{"clipboard": w.plan["clipboard"]}
+	for _, s := range sinks() {
+		if m := w.plan[s.name]; s.by == byPage && m != "" {
+			own[s.name] = m
+		}
+	}
+	return own
+}
+
 func (w *web) canary(sink string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,9 +108,7 @@ func (w *web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/plan":
 		out.Header().Set("Content-Type", "application/json")
 		out.Header().Set("Cache-Control", never)
-		w.mu.Lock()
-		json.NewEncoder(out).Encode(w.plan)
-		w.mu.Unlock()
+		json.NewEncoder(out).Encode(w.own())
 	case r.URL.Path == "/sw.js":
 		text(script, never, "/* "+w.canary("service-worker")+" */ self.addEventListener('install', () => self.skipWaiting())")
 	case r.URL.Path == "/kept":
