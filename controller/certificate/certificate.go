@@ -87,7 +87,7 @@ type Head struct {
 // Refused is a receipt that the controller did not accept when it came.
 type Refused struct {
 	Terminal string      `json:"terminal" doc:"Its name, and its space's"`
-	At       time.Time   `json:"at"`
+	On       string      `json:"on" doc:"2006-01-02: the hour would be the end of somebody's session"`
 	Reason   wire.Reason `json:"reason"`
 }
 
@@ -95,8 +95,8 @@ type Refused struct {
 type Quarantine struct {
 	Terminal string      `json:"terminal" doc:"Its name, and its space's"`
 	Reason   wire.Reason `json:"reason"`
-	Since    time.Time   `json:"since"`
-	Until    *time.Time  `json:"until,omitempty"`
+	Since    string      `json:"since" doc:"2006-01-02"`
+	Until    string      `json:"until,omitempty" doc:"2006-01-02"`
 	End      End         `json:"end" enum:"released,replaced,revoked,open"`
 }
 
@@ -204,7 +204,7 @@ func Build(tx store.Tx, a Ask) (Certificate, error) {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return c, err
 		}
-		m := month{tx: tx, t: t, label: label(t.Row.Name, space.Row.Name), from: from, to: to, gone: gone[store.KindReceipt]}
+		m := month{tx: tx, t: t, label: label(t.Row.Name, space.Row.Name), from: from, to: to, zone: a.Zone, gone: gone[store.KindReceipt]}
 		if err := m.read(); err != nil {
 			return c, err
 		}
@@ -213,7 +213,7 @@ func Build(tx store.Tx, a Ask) (Certificate, error) {
 		c.Simulated = c.Simulated || m.simulated
 		c.Refused = limited(&c, c.Refused, m.refused)
 		c.Findings = limited(&c, c.Findings, m.findings)
-		stops, err := quarantines(tx, t.ID, m.label, from, to)
+		stops, err := quarantines(tx, t.ID, m.label, from, to, a.Zone)
 		if err != nil {
 			return c, err
 		}

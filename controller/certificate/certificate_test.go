@@ -87,6 +87,9 @@ func TestWhatWasNotProven(t *testing.T) {
 	for _, q := range c.Quarantines {
 		ends = append(ends, q.Terminal+" "+string(q.Reason)+" "+string(q.End))
 	}
+	if c.Quarantines[0].Since != "2026-03-02" || c.Refused[0].On != "2026-03-02" {
+		t.Errorf("days: %+v, %+v", c.Quarantines[0], c.Refused[0])
+	}
 	if want := []string{"Poste 1 receipt-failed released", "Poste 2 receipt-missing open", "Poste 4 receipt-stale open"}; !slices.Equal(ends, want) {
 		t.Errorf("quarantines %q, want %q", ends, want)
 	}
@@ -258,7 +261,7 @@ func TestHardwareBefore(t *testing.T) {
 	if c.Total.Clean.N != 6 || len(c.Findings) > 0 || len(c.Terminals[0].Heads) != 2 {
 		t.Errorf("%+v", c)
 	}
-	if len(c.Quarantines) != 1 || c.Quarantines[0].End != EndReplaced || c.Quarantines[0].Until == nil {
+	if len(c.Quarantines) != 1 || c.Quarantines[0].End != EndReplaced || c.Quarantines[0].Until != "2026-03-02" {
 		t.Errorf("quarantines %+v", c.Quarantines)
 	}
 	renew() // without the key before, its receipts prove nothing

@@ -20,6 +20,7 @@ type month struct {
 	t        store.Item[store.Terminal]
 	label    string
 	from, to time.Time
+	zone     *time.Location
 	gone     time.Time // up to when retention has deleted receipts
 
 	sums
@@ -113,7 +114,7 @@ func (m *month) judge(p proof) {
 	m.simulated = m.simulated || (p.bad == "" && p.receipt.Sim)
 	switch {
 	case p.Row.Verdict != store.VerdictAccepted:
-		m.refused = append(m.refused, Refused{Terminal: m.label, At: p.Row.At.UTC(), Reason: p.Row.Reason})
+		m.refused = append(m.refused, Refused{Terminal: m.label, On: p.Row.At.In(m.zone).Format(time.DateOnly), Reason: p.Row.Reason})
 	case p.bad != "":
 		m.find(p.bad, p.ID)
 	case !p.clean():

@@ -11,9 +11,16 @@ import (
 
 // quarantines reads in the audit when a terminal was stopped, and how each time
 // ended: those that touch [from, to).
-func quarantines(tx store.Tx, terminal, label string, from, to time.Time) ([]Quarantine, error) {
-	var all []Quarantine
-	var now *Quarantine
+func quarantines(tx store.Tx, terminal, label string, from, to time.Time, zone *time.Location) ([]Quarantine, error) {
+	kept := []Quarantine{}
+	var q Quarantine
+	var since time.Time // zero: it was not stopped
+	keep := func(until time.Time) {
+		if since.Before(to) && (until.IsZero() || !until.Before(from)) {
+			kept = append(kept, q)
+		}
+		since = time.Time{}
+	}
 	for e, err := range store.Find[store.AuditEntry](tx, "target", terminal) {
 		if err != nil {
 			return nil, err
@@ -21,10 +28,11 @@ func quarantines(tx store.Tx, terminal, label string, from, to time.Time) ([]Qua
 		end := End("")
 		switch e.Row.Action {
 		case "terminal.quarantined":
-			if now == nil {
-				now = &Quarantine{Terminal: label, Since: e.Row.At.UTC(), End: EndOpen}
+			if since.IsZero() {
+				since = e.Row.At
+				q = Quarantine{Terminal: label, Since: since.In(zone).Format(time.DateOnly), End: EndOpen}
 			}
-			now.Reason = wire.Reason(e.Row.Detail) // a clone is told whatever came before
+			q.Reason = wire.Reason(e.Row.Detail) // a clone is told whatever came before
 		case "terminal.released":
 			end = EndReleased
 		case "terminal.replaced":
@@ -32,20 +40,13 @@ func quarantines(tx store.Tx, terminal, label string, from, to time.Time) ([]Qua
 		case "terminal.revoked":
 			end = EndRevoked
 		}
-		if end != "" && now != nil {
-			at := e.Row.At.UTC()
-			now.Until, now.End = &at, end
-			all, now = append(all, *now), nil
+		if end != "" && !since.IsZero() {
+			q.End, q.Until = end, e.Row.At.In(zone).Format(time.DateOnly)
+			keep(e.Row.At)
 		}
 	}
-	if now != nil {
-		all = append(all, *now)
-	}
-	kept := []Quarantine{}
-	for _, q := range all {
-		if q.Since.Before(to) && (q.Until == nil || !q.Until.Before(from)) {
-			kept = append(kept, q)
-		}
+	if !since.IsZero() {
+		keep(time.Time{})
 	}
 	return kept, nil
 }

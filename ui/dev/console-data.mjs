@@ -105,8 +105,8 @@ const certificate = (month) => ({
   format: 1, issuer: 'Département de la Haute-Savoie', site: 'samivel', name: 'Collège Samivel', kind: 'college', commune: 'Bonneville', month, from: `${month}-01T00:00:00Z`, to: ago(60), made: ago(0), build: 'v0.1.0', running: false, simulated: false, erased: [],
   total: tally(116, 115, { power: count(12), crash: count(0, 'few'), failed: 1, challenges: 1 }),
   terminals: [['t1', 'Poste 1', 'Hall d’accueil', tally(64, 63, { failed: 1 })], ['t2', 'Poste 2', 'Hall d’accueil', tally(0, 0, few)], ['t3', 'Poste CDI', 'CDI', tally(49, 49)]].map(([id, name, space, t]) => ({ id, name, space, state: 'active', tally: t, chain: 'holds', heads: [{ key: 'k' + id, digest: id.padEnd(64, '0af3') }] })),
-  refused: [{ terminal: 'Poste 1, Hall d’accueil', at: ago(9000), reason: 'receipt-failed' }],
-  quarantines: [{ terminal: 'Poste 1, Hall d’accueil', reason: 'receipt-failed', since: ago(9000), until: ago(8800), end: 'released' }],
+  refused: [{ terminal: 'Poste 1, Hall d’accueil', on: ago(9000).slice(0, 10), reason: 'receipt-failed' }],
+  quarantines: [{ terminal: 'Poste 1, Hall d’accueil', reason: 'receipt-failed', since: ago(9000).slice(0, 10), until: ago(8800).slice(0, 10), end: 'released' }],
   findings: [], more: 0, audit: { holds: true, entries: 812, head: '812:00' },
 })
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })

@@ -754,11 +754,11 @@ export interface components {
             /** @enum {string} */
             end: "released" | "replaced" | "revoked" | "open";
             reason: string;
-            /** Format: date-time */
+            /** @description 2006-01-02 */
             since: string;
             /** @description Its name, and its space's */
             terminal: string;
-            /** Format: date-time */
+            /** @description 2006-01-02 */
             until?: string;
         };
         QuarantineView: {
@@ -815,8 +815,8 @@ export interface components {
             unsure: boolean;
         };
         Refused: {
-            /** Format: date-time */
-            at: string;
+            /** @description 2006-01-02: the hour would be the end of somebody's session */
+            on: string;
             reason: string;
             /** @description Its name, and its space's */
             terminal: string;

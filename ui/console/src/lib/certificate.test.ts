@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Certificate } from '../api/types.ts'
-import { cssString, day, groups, monthName, months, verdict } from './certificate.ts'
+import { cssString, dateName, day, groups, monthName, months, verdict } from './certificate.ts'
 
 const base = { findings: [], audit: { holds: true }, total: { sessions: { n: 12 }, failed: 0, missing: 0, awaited: 0 } }
 const made = (more: object, total: object = {}) => ({ ...base, ...more, total: { ...base.total, ...total } }) as unknown as Certificate
@@ -25,6 +25,7 @@ describe('months', () => {
   it('names the last day of a month, not the first of the next', () => {
     expect(day('2026-03-31T22:00:00Z', 'fr', 1)).toBe('31 mars 2026')
     expect(day('2026-02-28T23:00:00Z', 'fr')).toBe('1er mars 2026')
+    expect(dateName('2026-03-31', 'en')).toBe('March 31, 2026')
   })
 })
 

@@ -29,7 +29,10 @@ export function monthName(month: string, lang: string): string {
   return new Intl.DateTimeFormat(lang, { timeZone: 'UTC', month: 'long', year: 'numeric' }).format(new Date(month + '-01T12:00:00Z'))
 }
 
-/** "1 mars 2026", of the moment or of the one just before it. */
+/** "1er mars 2026", of 2026-03-01. */
+export const dateName = (date: string, lang: string): string => day(date + 'T12:00:00Z', lang)
+
+/** "1er mars 2026", of the moment or of the one just before it. */
 export function day(at: string, lang: string, before = 0): string {
   const text = new Intl.DateTimeFormat(lang, { timeZone: 'Europe/Paris', dateStyle: 'long' }).format(Date.parse(at) - before)
   return lang === 'fr' ? text.replace(/^1 /, '1er ') : text
