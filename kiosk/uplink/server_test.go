@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -106,6 +107,7 @@ type controller struct {
 	lies     bool // takes any proof of enrolment
 
 	conns chan *peer
+	lists map[string][]byte
 }
 
 // peer is one terminal's connection, driven by the test.
@@ -138,6 +140,16 @@ func startController(t testing.TB, root *authority) *controller {
 	mux.HandleFunc(wire.PathUplink, c.uplink)
 	mux.HandleFunc(wire.PathEnrol, c.enrol)
 	mux.HandleFunc(wire.PathRenew, c.renew)
+	mux.HandleFunc(wire.PathLists+"{digest}", func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		list, ok := c.lists[r.PathValue("digest")]
+		c.mu.Unlock()
+		if !ok || len(r.TLS.PeerCertificates) == 0 {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(list))
+	})
 	srv := &http.Server{Handler: mux, ErrorLog: nil}
 	srv.ErrorLog = discardLog()
 	go srv.Serve(tls.NewListener(ln, cfg))

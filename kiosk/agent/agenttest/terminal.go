@@ -33,6 +33,7 @@ type Options struct {
 	Check  func(policy.Policy) error                    // nil: the policy's own
 	Probe  agent.Prober                                 // nil: the browser is asked nothing
 	Fault  wire.Reason
+	Lists  agent.Lists        // nil: no list of names can be had
 	Spare  bool               // memory for a standby beside a session
 	Pages  agent.ShellBrowser // nil: none
 	Anew   <-chan error       // see agent.Parts.Restart
@@ -89,6 +90,7 @@ func (t *Terminal) Start() error {
 			return sandbox.Prepare{Policy: r.Signed, Lang: lang}, []byte("<!doctype html>"), nil
 		}}
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
+	p.Lists = t.opt.Lists
 	p.Spare, p.Windows = t.opt.Spare, []uint32{11, 12}
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}

@@ -127,6 +127,15 @@ func (w *Warden) Lose() {
 	}
 }
 
+// Refuse tells of refused sites in every sandbox, as their resolvers would.
+func (w *Warden) Refuse(category string, count int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.boxes {
+		w.events <- sandbox.Event{Kind: "refused", Sandbox: id, Category: category, Count: count}
+	}
+}
+
 // Ports lists what was said of the USB ports, in order.
 func (w *Warden) Ports() []bool { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.ports) }
 
