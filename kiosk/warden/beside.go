@@ -150,7 +150,7 @@ func (b *box) clean(seek []*seeker) error {
 		for _, p := range in {
 			s.environ(p.pid)
 		}
-		s.ownFiles(b)
+		s.ownFiles(b, anywhere...)
 		switch {
 		case s.found() > 0:
 			return fmt.Errorf("cannot give the standby to anybody: it holds a canary of the session before it (%s)", s.where)

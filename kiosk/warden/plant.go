@@ -132,16 +132,26 @@ func envHolders(b *box) (int, error) {
 	return n, nil
 }
 
+// stores are where Chromium keeps what pages store, below a sandbox's root.
+var stores = []string{"home/session/profile/Default/Local Storage", "home/session/profile/Default/IndexedDB",
+	"home/session/profile/Default/Service Worker/CacheStorage"}
+
 // seekProfile counts the places in b's writable folders that hold marker: the
-// control for the canary that the agent planted through the browser.
+// control for the canary that the agent planted through the browser. It is
+// looked for where it should be; a whole profile is read only if it is not there.
 func seekProfile(b *box, marker string) int {
 	s := newSeeker(canaries{marker})
-	s.ownFiles(b)
+	if s.ownFiles(b, stores...); s.found() == 0 {
+		s.ownFiles(b, anywhere...)
+	}
 	return s.found()
 }
 
-// ownFiles searches what b keeps in its writable folders.
-func (s *seeker) ownFiles(b *box) {
+// anywhere lists a sandbox's folders that may hold much.
+var anywhere = []string{"home", "tmp", "dev/shm"}
+
+// ownFiles searches what b keeps in these of its folders.
+func (s *seeker) ownFiles(b *box, folders ...string) {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return
@@ -152,7 +162,7 @@ func (s *seeker) ownFiles(b *box) {
 	defer s.forget()
 	wk.entries, wk.deadline = 20000, time.Now().Add(2*time.Second)
 	s.deadline = wk.deadline
-	for _, dir := range []string{"home", "tmp", "dev/shm"} {
+	for _, dir := range folders {
 		fd, err := unix.Openat2(root, dir, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 		if err == nil {
