@@ -113,7 +113,7 @@ func (h *hall) cycle(c *cycle, totals map[string]*tally, levels map[string]int) 
 	}
 	levels[r.Level]++
 	if r.Level != "full" {
-		t.Errorf("cycle %d ran at level %q: the suite proves something of %q only; see borne-kiosk doctor", c.n, r.Level, "full")
+		t.Errorf("cycle %d ran at level %q, without %v: the suite proves something of %q only; see borne-kiosk doctor", c.n, r.Level, h.missing(r), "full")
 	}
 	proven := time.Now()
 	after := h.sweep(start.Add(-time.Second))

@@ -274,3 +274,22 @@ func (h *hall) receipt(within time.Duration) (r receipt, reason string, err erro
 	h.last = r.ID
 	return r, reason, err
 }
+
+// missing names the properties that a receipt's isolation did not hold.
+func (h *hall) missing(r receipt) (names []string) {
+	var one struct {
+		Props []struct {
+			Name string
+			Held bool
+		}
+	}
+	if err := h.console.Call(h.ctx, "GET", "/api/receipts/"+r.ID, nil, &one); err != nil {
+		return []string{err.Error()}
+	}
+	for _, p := range one.Props {
+		if !p.Held {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
