@@ -99,6 +99,9 @@ func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File,
 	}()
 	b.ns = map[string]string{}
 	for _, kind := range nsKinds {
+		if kind == "net" && !ownNet {
+			continue // the machine's: everybody lives there
+		}
 		id, err := namespace(b.pid, kind)
 		if err != nil {
 			statusR.Close()
