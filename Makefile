@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME   ?= 2s
 export CGO_ENABLED := 0
 
-.PHONY: all run test check build ui setup unit fuzz e2e forensics forensics-full bench clean cross
+.PHONY: all run test check build ui setup unit fuzz e2e escape escape-mutation forensics forensics-full bench clean cross
 
 all: build
 
@@ -48,6 +48,14 @@ forensics: build
 # The same for a night: 200 cycles, idle and time among the ends. FORENSICS_SEED repeats an order.
 forensics-full: build
 	FORENSICS_CYCLES=200 go test -count=1 -v -timeout 3h -run TestForensics ./scripts/forensics
+
+# Every attempt to get out, and who stops it. The unit tests try some of each category.
+escape: build
+	ESCAPE=all go test -count=1 -v -run TestNobodyGetsOut -timeout 12m ./scripts/escape
+
+# The same rows without the guards that they name: each must report an escape.
+escape-mutation: build
+	ESCAPE_MUTATION=all go test -count=1 -v -run 'TestEachGuardIsNeeded|TestEveryRowCanFail' -timeout 60m ./scripts/escape
 
 # From the end of a session to the next one that can begin, beside a cold start.
 bench: build

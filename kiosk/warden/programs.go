@@ -113,7 +113,9 @@ func chromiumFlags(home, lang string, width, height int) []string {
 		"--disable-breakpad",
 		"--disable-crash-reporter",
 		"--disable-gpu",
-		"--disable-features=Translate,MediaRouter,OptimizationHints,GlobalMediaControls,PictureInPicture",
+		"--disable-features=Translate,MediaRouter,OptimizationHints,GlobalMediaControls",
+		// A page's document in a window above all others: no policy forbids it.
+		"--disable-blink-features=DocumentPictureInPictureAPI",
 		"--hide-crash-restore-bubble",
 		"--noerrdialogs",
 	}
@@ -143,7 +145,9 @@ func swallowed() []string {
 }
 
 // openboxConfig is the session's window manager: no menu, no decoration, every
-// window fills the display.
+// window fills the display. A window without a class is a video that a page puts
+// above all others (picture in picture, which Chromium has no switch for): it is
+// not shown.
 func openboxConfig() []byte {
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
@@ -162,7 +166,8 @@ func openboxConfig() []byte {
 <mouse><context name="Client"><mousebind button="Left" action="Press"><action name="Focus"/><action name="Raise"/></mousebind></context></mouse>
 <menu/>
 <applications>
-<application class="*"><decor>no</decor><fullscreen>no</fullscreen></application>
+<application class="*"><decor>no</decor><fullscreen>no</fullscreen><layer>below</layer><iconic>yes</iconic></application>
+<application class="?*"><layer>normal</layer><iconic>no</iconic></application>
 <application class="*" type="normal"><decor>no</decor><maximized>yes</maximized></application>
 </applications>
 </openbox_config>

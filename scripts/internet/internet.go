@@ -45,14 +45,15 @@ const (
 type Net struct {
 	lock    *os.File // one at a time: they share their addresses
 	ns      string
+	cable   string // the machine's end
 	dir     string
 	dns     *exec.Cmd
 	servers []*http.Server
 }
 
 // Up makes the namespace, its cable and its DNS server; every name of names,
-// and every name below it, resolves to Web, or to A when it is written name=A.
-// Call Down when done.
+// and every name below it, resolves to Web, or to the addresses that follow it:
+// "name=address,address". The first name is a plain one. Call Down when done.
 func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("cannot make the test network: network namespaces need root")
@@ -75,6 +76,7 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	}
 	sweep()
 	host, inside := "bw"+tag+"h", "bw"+tag+"n"
+	n.cable = host
 	for _, line := range []string{
 		"netns add " + n.ns,
 		"link add " + host + " type veth peer name " + inside + " netns " + n.ns,
@@ -133,11 +135,13 @@ func (n *Net) startDNS(ctx context.Context, names []string) error {
 	args := []string{"netns", "exec", n.ns, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
 		"--listen-address=" + Resolver, "--bind-interfaces", "--port=53", "--user=root", "--pid-file=" + filepath.Join(n.dir, "dns.pid")}
 	for _, name := range names {
-		name, to, ok := strings.Cut(name, "=")
-		if !ok {
+		name, to, own := strings.Cut(name, "=")
+		if !own {
 			to = Web
 		}
-		args = append(args, "--address=/"+name+"/"+to)
+		for a := range strings.SplitSeq(to, ",") {
+			args = append(args, "--address=/"+name+"/"+a)
+		}
 	}
 	n.dns = exec.Command("ip", args...)
 	n.dns.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -158,6 +162,20 @@ func (n *Net) startDNS(ctx context.Context, names []string) error {
 		}
 	}
 	return fmt.Errorf("cannot start the test DNS server: it does not answer: %w", ctx.Err())
+}
+
+// Neighbour gives the namespace an address more, and the machine a route to it:
+// a host of the local network, or of a cloud's metadata service.
+func (n *Net) Neighbour(address string) error {
+	for _, line := range []string{
+		"-n " + n.ns + " addr add " + address + "/32 dev lo",
+		"route add " + address + "/32 via " + Web + " dev " + n.cable,
+	} {
+		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("cannot give the test network a neighbour: ip %s: %w: %s", line, err, out)
+		}
+	}
+	return nil
 }
 
 // Serve runs h on Web:port inside the namespace.
