@@ -190,7 +190,7 @@ func TestAWholeSession(t *testing.T) {
 	}
 	b.Press(shell.Home)
 	b.Press(shell.Back)
-	b.until("the browser moves", func() bool { return len(b.Browsers.Last().Moves()) == 2 })
+	b.until("the browser moves", func() bool { return len(b.Browsers.Used().Moves()) == 2 })
 	b.Press(shell.End)
 	v = b.see(shell.Thanks)
 	if v.Wipe == nil || v.Wipe.Reason != "button" || !v.Wipe.Full || v.Wipe.Receipt != "1-1" || len(v.Wipe.Checks) != len(wire.RequiredChecks()) {
@@ -263,7 +263,7 @@ func reach(b *bed, p session.Phase) {
 		b.see(shell.WarningPage)
 	case session.Ending:
 		b.active()
-		b.Browsers.Last().SetUploading(1)
+		b.Browsers.Used().SetUploading(1)
 		b.Tick(time.Second)
 		b.Press(shell.End)
 		if _, err := b.Wait(soon, func(v shell.View) bool { return v.Bar != nil && v.Bar.Ending }); err != nil {
@@ -427,7 +427,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 
 func TestACrashOfTheBrowserEndsTheSession(t *testing.T) {
 	for name, lose := range map[string]func(*bed){
-		"browser": func(b *bed) { b.Browsers.Last().Crash() },
+		"browser": func(b *bed) { b.Browsers.Used().Crash() },
 		"sandbox": func(b *bed) { b.Warden.Lose() },
 		"case":    func(b *bed) { b.Case(hw.On) },
 	} {

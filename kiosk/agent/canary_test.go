@@ -24,7 +24,7 @@ func TestTheWipeLooksForAWebCanary(t *testing.T) {
 			b.Browsers.Refuse(refuse)
 			b.ready()
 			b.active()
-			used := b.Browsers.Last()
+			used := b.Browsers.Used()
 			early := make(chan bool, 8)
 			b.Warden.OnWipe(func() { early <- used.Closed() })
 			b.Press(shell.End)

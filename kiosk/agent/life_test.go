@@ -81,18 +81,18 @@ func TestIdleAndAPlayingVideo(t *testing.T) {
 	b.ready()
 	b.active()
 	b.Stage.SetIdle(time.Hour)
-	b.Browsers.Last().SetPlaying(true)
+	b.Browsers.Used().SetPlaying(true)
 	b.Tick(time.Second)
-	b.until("it was asked what plays", func() bool { return b.Browsers.Last().Asked() > 0 })
+	b.until("it was asked what plays", func() bool { return b.Browsers.Used().Asked() > 0 })
 	b.Pass(200 * time.Second)
 	if v, _ := b.Shell.View(); v.Screen != shell.SessionPage {
 		t.Fatalf("screen %s while a video plays", v.Screen)
 	}
-	b.Browsers.Last().SetPlaying(false)
+	b.Browsers.Used().SetPlaying(false)
 	// The silence is heard when it is asked for again, and taken in when it is
 	// asked for once more: only one question is under way at a time.
-	asked := b.Browsers.Last().Asked()
-	b.until("the silence is heard", func() bool { b.Tick(0); return b.Browsers.Last().Asked() > asked+1 })
+	asked := b.Browsers.Used().Asked()
+	b.until("the silence is heard", func() bool { b.Tick(0); return b.Browsers.Used().Asked() > asked+1 })
 	for range 300 { // idle time counts from the last time that it played
 		if v, _ := b.Shell.View(); v.Screen == shell.WarningPage {
 			break

@@ -187,7 +187,7 @@ func endings() map[string]func(*terminal) wire.Reason {
 			x.Case(hw.Off)
 			return wire.EndTamper
 		},
-		"crash": func(x *terminal) wire.Reason { x.Browsers.Last().Crash(); return wire.EndCrash },
+		"crash": func(x *terminal) wire.Reason { x.Browsers.Used().Crash(); return wire.EndCrash },
 		"lost":  func(x *terminal) wire.Reason { x.Warden.Lose(); return wire.EndCrash },
 		"killed": func(x *terminal) wire.Reason {
 			x.kill()
@@ -201,7 +201,7 @@ func endings() map[string]func(*terminal) wire.Reason {
 			return wire.EndRestart
 		},
 		"killed in an upload": func(x *terminal) wire.Reason {
-			x.Browsers.Last().SetUploading(1)
+			x.Browsers.Used().SetUploading(1)
 			x.Tick(time.Second)
 			x.Press(shell.End)
 			x.wait("the end of the upload", func(v shell.View) bool { return v.Bar != nil && v.Bar.Ending })

@@ -61,6 +61,7 @@ type Browser struct {
 type Browsers struct {
 	mu     sync.Mutex
 	all    []*Browser
+	life   int // how many of them are of earlier lives of the agent
 	fail   error
 	refuse func(context.Context) error
 }
@@ -96,6 +97,22 @@ func (b *Browsers) Last() *Browser {
 	}
 	return b.all[len(b.all)-1]
 }
+
+// Used is the session's browser while there is one: the oldest that lives. The
+// next person's may wait beside it, and may be opened at any time.
+func (b *Browsers) Used() *Browser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range b.all[b.life:] {
+		if !x.Closed() {
+			return x
+		}
+	}
+	return nil
+}
+
+// begin begins a life of the agent: it knows nothing of what is open.
+func (b *Browsers) begin() { b.mu.Lock(); b.life = len(b.all); b.mu.Unlock() }
 
 // Painted is at once.
 func (b *Browser) Painted(ctx context.Context) error { return ctx.Err() }

@@ -81,6 +81,7 @@ func (t *Terminal) Start() error {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t.boots++
+	t.Browsers.begin()
 	t.Journal, t.Shell, t.cancel, t.ended = j, newShell(), cancel, make(chan struct{})
 	t.ticks, t.taps, t.box = make(chan time.Time), make(chan hw.Tap), make(chan hw.Level)
 	t.call = make(chan hw.Level)
