@@ -89,11 +89,11 @@ func TestResolver(t *testing.T) {
 		t.Skip("SKIP: dnsmasq is not installed")
 	}
 	c := lightConfig(t, 41)
-	n, err := internet.Up(t.Context(), "www.example", "loop.example=127.0.0.1", "lan.example=10.77.1.9", "school.example=10.88.1.9",
-		"meta.example=169.254.169.254", "mapped.example=::ffff:127.0.0.1", "self.example="+internet.Gateway)
+	n, err := internet.Number(1).Up(t.Context(), "www.example", "loop.example=127.0.0.1", "lan.example=10.77.1.9", "school.example=10.88.1.9",
+		"meta.example=169.254.169.254", "mapped.example=::ffff:127.0.0.1", "self.example="+internet.Number(1).Gateway)
 	must(t, err)
 	defer n.Down()
-	c.Resolver, c.DNS = netip.MustParseAddr(internet.Resolver), []string{"resolver-child"}
+	c.Resolver, c.DNS = netip.MustParseAddr(internet.Number(1).Resolver), []string{"resolver-child"}
 	must(t, n.Serve(80, http.NotFoundHandler()))
 	w := openTest(t, c)
 	p := lightPlan()
@@ -113,7 +113,7 @@ func TestResolver(t *testing.T) {
 	at := netip.AddrPortFrom(b.link.gw, 53)
 	waitFor(t, "a name", func() bool {
 		a, _, err := askName(b.pid, at, "www.example")
-		return err == nil && slices.Equal(a, []string{internet.Web})
+		return err == nil && slices.Equal(a, []string{internet.Number(1).Web})
 	})
 	for name, want := range map[string]string{"school.example": "10.88.1.9", "loop.example": "", "lan.example": "", "meta.example": "", "mapped.example": "",
 		"none.example": "", "localhost.localdomain": "", "canary.invalid": ""} {
@@ -127,7 +127,7 @@ func TestResolver(t *testing.T) {
 	}
 	// The designated server itself is out of the session's reach: no question
 	// passes by the resolver's side. The machine reaches it.
-	past := netip.MustParseAddrPort(internet.Resolver + ":53")
+	past := netip.MustParseAddrPort(internet.Number(1).Resolver + ":53")
 	if _, _, err := askName(b.pid, past, "www.example"); err == nil || strings.HasPrefix(err.Error(), "setup") {
 		t.Errorf("a session asks the designated server past its own: %v", err)
 	}
@@ -138,7 +138,7 @@ func TestResolver(t *testing.T) {
 	if _, _, err := askName(os.Getpid(), at, "www.example"); err == nil {
 		t.Error("the machine itself is answered")
 	}
-	t.Run("fenced", func(t *testing.T) { fencedIn(t, b, internet.Web+":80") })
+	t.Run("fenced", func(t *testing.T) { fencedIn(t, b, internet.Number(1).Web+":80") })
 	t.Run("properties", func(t *testing.T) {
 		in, err := b.asker.members()
 		must(t, err)
@@ -195,10 +195,10 @@ func TestListsAreEnforced(t *testing.T) {
 	var said strings.Builder
 	c := lightConfig(t, 43)
 	c.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	n, err := internet.Up(t.Context(), "www.example", "hidden-name.example", "own-name.example")
+	n, err := internet.Number(1).Up(t.Context(), "www.example", "hidden-name.example", "own-name.example")
 	must(t, err)
 	defer n.Down()
-	c.Resolver, c.DNS = netip.MustParseAddr(internet.Resolver), []string{"resolver-child"}
+	c.Resolver, c.DNS = netip.MustParseAddr(internet.Number(1).Resolver), []string{"resolver-child"}
 	w := openTest(t, c)
 	p := lightPlan()
 	p.Network.Lists = []sandbox.List{agentList(t, c, "drogue", "other.example"), agentList(t, c, "adult", "hidden-name.example")}
@@ -213,7 +213,7 @@ func TestListsAreEnforced(t *testing.T) {
 	at := netip.AddrPortFrom(b.link.gw, 53)
 	waitFor(t, "a name", func() bool {
 		a, _, err := askName(b.pid, at, "www.example")
-		return err == nil && slices.Equal(a, []string{internet.Web})
+		return err == nil && slices.Equal(a, []string{internet.Number(1).Web})
 	})
 	for _, name := range []string{"www.hidden-name.example", "own-name.example"} {
 		if a, code, err := askName(b.pid, at, name); err != nil || len(a) > 0 || code != dnsmessage.RCodeNameError {
@@ -331,7 +331,7 @@ func fencedIn(t *testing.T, b *box, web string) {
 		ap := netip.MustParseAddrPort(to)
 		return syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
 	}
-	if err := dial(b.uids.resolver, internet.Resolver+":53"); err != nil {
+	if err := dial(b.uids.resolver, internet.Number(1).Resolver+":53"); err != nil {
 		t.Errorf("the designated server: %v", err)
 	}
 	for _, to := range []string{l.Addr().String(), web} {

@@ -115,7 +115,7 @@ func TestFromTapToClean(t *testing.T) {
 
 	// A site that a list refuses, though it is there.
 	refused := letters(20)
-	web, err := internet.Up(ctx, "demarche.test", refused+".test")
+	web, err := internet.Number(3).Up(ctx, "demarche.test", refused+".test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFromTapToClean(t *testing.T) {
 	}
 
 	h := &hall{t: t, ctx: ctx, log: newJournal(), shots: shots}
-	h.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: internet.Resolver, Display: "xvfb", UIDBase: 63000, Net: "10.213.63.0/24", Log: h.log})
+	h.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: internet.Number(3).Resolver, Display: "xvfb", UIDBase: 63000, Net: "10.213.63.0/24", Log: h.log})
 	t.Cleanup(h.stand.Down)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, h.log.tail(40))
@@ -163,7 +163,7 @@ func TestFromTapToClean(t *testing.T) {
 		section(p, "filter")["categories"] = []any{map[string]any{"name": "adult", "digest": ""}}
 		network := section(p, "network")
 		network["ca"] = []string{string(ca)}
-		network["pac"], network["proxies"] = pac("demarche.test"), []string{fmt.Sprintf("%s:%d", internet.Web, gatePort)}
+		network["pac"], network["proxies"] = pac("demarche.test"), []string{fmt.Sprintf("%s:%d", internet.Number(3).Web, gatePort)}
 		network["reasons"] = []any{map[string]any{"of": network["pac"], "why": "filtre de l’établissement"}}
 		access := section(p, "access")
 		access["badgeRequired"], access["anyBadge"] = true, true

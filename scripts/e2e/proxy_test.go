@@ -23,7 +23,7 @@ const gatePort = 3128
 
 // pac sends the hosts below a domain through the gate, as a file in the rules.
 func pac(domain string) string {
-	text := fmt.Sprintf(`function FindProxyForURL(url, host) { return dnsDomainIs(host, ".%s") ? "PROXY %s:%d" : "DIRECT" }`, domain, internet.Web, gatePort)
+	text := fmt.Sprintf(`function FindProxyForURL(url, host) { return dnsDomainIs(host, ".%s") ? "PROXY %s:%d" : "DIRECT" }`, domain, internet.Number(3).Web, gatePort)
 	return "data:application/x-ns-proxy-autoconfig;base64," + base64.StdEncoding.EncodeToString([]byte(text))
 }
 
@@ -35,7 +35,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	g.asked = append(g.asked, r.Host)
 	g.mu.Unlock()
-	far, err := net.DialTimeout("tcp4", net.JoinHostPort(internet.Web, "443"), 10*time.Second)
+	far, err := net.DialTimeout("tcp4", net.JoinHostPort(internet.Number(3).Web, "443"), 10*time.Second)
 	if err != nil {
 		w.WriteHeader(http.StatusBadGateway)
 		return

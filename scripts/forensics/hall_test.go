@@ -65,7 +65,7 @@ func newHall(t *testing.T, limit time.Duration, seed uint64) *hall {
 	h.finder = scan.New(h.canaries.marker)
 	wait, stop := context.WithTimeout(context.Background(), 10*time.Minute) // other tests may have a network up
 	defer stop()
-	h.net, err = internet.Up(wait, "demarche.test", "autre.test")
+	h.net, err = internet.Number(4).Up(wait, "demarche.test", "autre.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func newHall(t *testing.T, limit time.Duration, seed uint64) *hall {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	h.stand, err = stand.Up(ctx, stand.Options{Dir: h.dir, Bin: bin, Resolver: internet.Resolver, Display: "xvfb", UIDBase: uidBase,
+	h.stand, err = stand.Up(ctx, stand.Options{Dir: h.dir, Bin: bin, Resolver: h.net.Resolver, Display: "xvfb", UIDBase: uidBase,
 		Net: "10.213.68.0/24", Log: io.MultiWriter(h.log, f)})
 	t.Cleanup(h.stand.Down)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package internet is the web of the tests: a network namespace of its own with
-// web servers on 198.51.100.0/25 (RFC 5737) and a DNS server that knows their
-// names, behind a virtual cable. Nobody opens a loopback hole for a test.
+// web servers on addresses of 198.51.100.0/25 (RFC 5737) and a DNS server that
+// knows their names, behind a virtual cable. Nobody opens a loopback hole for a test.
 //
 // It needs root, iproute2 and dnsmasq.
 package internet
@@ -34,16 +34,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Addresses inside 198.51.100.0/25.
+// Addresses of the first block.
 const (
-	Gateway  = "198.51.100.1"  // the machine under test
-	Resolver = "198.51.100.53" // answers every name that Names holds, refuses the rest
-	Web      = "198.51.100.80" // where the servers of Serve listen
+	Gateway  = "198.51.100.1" // the machine under test
+	Web      = "198.51.100.2" // where the servers of Serve listen
+	Resolver = "198.51.100.3" // answers every name that Up was given, refuses the rest
 )
+
+// Block is the addresses of one test network. Networks of different blocks are
+// up at once: each package of tests has its own.
+type Block struct {
+	number   int
+	Gateway  string
+	Web      string
+	Resolver string
+}
+
+// blocks is how many there are in 198.51.100.0/25: a /29 each.
+const blocks = 16
+
+// Number returns block n, of 0 to 15.
+func Number(n int) Block {
+	if n < 0 || n >= blocks {
+		panic(fmt.Sprintf("cannot use block %d of the test networks: there are %d", n, blocks)) // a bug of the test
+	}
+	at := func(host int) string { return fmt.Sprintf("198.51.100.%d", 8*n+host) }
+	return Block{number: n, Gateway: at(1), Web: at(2), Resolver: at(3)}
+}
 
 // Net is one running test network.
 type Net struct {
-	lock    *os.File // one at a time: they share their addresses
+	Block
+	lock    *os.File // one at a time in a block: they share their addresses
 	ns      string
 	cable   string // the machine's end
 	dir     string
@@ -51,10 +73,13 @@ type Net struct {
 	servers []*http.Server
 }
 
+// Up makes a test network in the first block.
+func Up(ctx context.Context, names ...string) (*Net, error) { return Number(0).Up(ctx, names...) }
+
 // Up makes the namespace, its cable and its DNS server; every name of names,
 // and every name below it, resolves to Web, or to the addresses that follow it:
 // "name=address,address". The first name is a plain one. Call Down when done.
-func Up(ctx context.Context, names ...string) (n *Net, err error) {
+func (b Block) Up(ctx context.Context, names ...string) (n *Net, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("cannot make the test network: network namespaces need root")
 	}
@@ -65,28 +90,28 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the test network: %w", err)
 	}
-	n = &Net{ns: "borneweb" + tag, dir: dir}
+	n = &Net{Block: b, ns: b.prefix() + tag, dir: dir}
 	defer func() {
 		if err != nil {
 			n.Down()
 		}
 	}()
-	if n.lock, err = alone(ctx); err != nil {
+	if n.lock, err = b.alone(ctx); err != nil {
 		return n, err
 	}
-	sweep()
+	b.sweep()
 	host, inside := "bw"+tag+"h", "bw"+tag+"n"
 	n.cable = host
 	for _, line := range []string{
 		"netns add " + n.ns,
 		"link add " + host + " type veth peer name " + inside + " netns " + n.ns,
-		"addr add " + Gateway + "/25 dev " + host,
+		"addr add " + b.Gateway + "/29 dev " + host,
 		"link set " + host + " up",
-		"-n " + n.ns + " addr add " + Web + "/25 dev " + inside,
-		"-n " + n.ns + " addr add " + Resolver + "/25 dev " + inside,
+		"-n " + n.ns + " addr add " + b.Web + "/29 dev " + inside,
+		"-n " + n.ns + " addr add " + b.Resolver + "/29 dev " + inside,
 		"-n " + n.ns + " link set " + inside + " up",
 		"-n " + n.ns + " link set lo up",
-		"-n " + n.ns + " route add default via " + Gateway,
+		"-n " + n.ns + " route add default via " + b.Gateway,
 	} {
 		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
 			return n, fmt.Errorf("cannot make the test network: ip %s: %w: %s", line, err, out)
@@ -95,9 +120,12 @@ func Up(ctx context.Context, names ...string) (n *Net, err error) {
 	return n, n.startDNS(ctx, names)
 }
 
-// alone waits until no other test network is up on this machine.
-func alone(ctx context.Context) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "borne-internet.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+// prefix begins the names of this block's namespaces.
+func (b Block) prefix() string { return fmt.Sprintf("borneweb%d-", b.number) }
+
+// alone waits until no other test network of this block is up on this machine.
+func (b Block) alone(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("borne-internet-%d.lock", b.number)), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the test network: %w", err)
 	}
@@ -118,8 +146,8 @@ func alone(ctx context.Context) (*os.File, error) {
 
 // sweep removes what a test that was killed left behind. Whoever holds the lock
 // knows that nobody uses it.
-func sweep() {
-	old, _ := filepath.Glob("/var/run/netns/borneweb*")
+func (b Block) sweep() {
+	old, _ := filepath.Glob("/var/run/netns/" + b.prefix() + "*")
 	for _, path := range old {
 		pids, _ := exec.Command("ip", "netns", "pids", filepath.Base(path)).Output()
 		for _, f := range strings.Fields(string(pids)) {
@@ -133,11 +161,11 @@ func sweep() {
 
 func (n *Net) startDNS(ctx context.Context, names []string) error {
 	args := []string{"netns", "exec", n.ns, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
-		"--listen-address=" + Resolver, "--bind-interfaces", "--port=53", "--user=root", "--pid-file=" + filepath.Join(n.dir, "dns.pid")}
+		"--listen-address=" + n.Resolver, "--bind-interfaces", "--port=53", "--user=root", "--pid-file=" + filepath.Join(n.dir, "dns.pid")}
 	for _, name := range names {
 		name, to, own := strings.Cut(name, "=")
 		if !own {
-			to = Web
+			to = n.Web
 		}
 		for a := range strings.SplitSeq(to, ",") {
 			args = append(args, "--address=/"+name+"/"+a)
@@ -151,13 +179,13 @@ func (n *Net) startDNS(ctx context.Context, names []string) error {
 	// It is ready when it answers: ask it, from this side of the cable.
 	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		d := net.Dialer{Timeout: 200 * time.Millisecond}
-		return d.DialContext(ctx, network, Resolver+":53")
+		return d.DialContext(ctx, network, n.Resolver+":53")
 	}}
 	for ctx.Err() == nil {
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		got, err := r.LookupHost(try, names[0])
 		cancel()
-		if err == nil && len(got) == 1 && got[0] == Web {
+		if err == nil && len(got) == 1 && got[0] == n.Web {
 			return nil
 		}
 	}
@@ -169,7 +197,7 @@ func (n *Net) startDNS(ctx context.Context, names []string) error {
 func (n *Net) Neighbour(address string) error {
 	for _, line := range []string{
 		"-n " + n.ns + " addr add " + address + "/32 dev lo",
-		"route add " + address + "/32 via " + Web + " dev " + n.cable,
+		"route add " + address + "/32 via " + n.Web + " dev " + n.cable,
 	} {
 		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("cannot give the test network a neighbour: ip %s: %w: %s", line, err, out)
@@ -182,7 +210,7 @@ func (n *Net) Neighbour(address string) error {
 func (n *Net) Serve(port int, h http.Handler) error {
 	var ln net.Listener
 	err := n.Do(func() (err error) {
-		ln, err = net.Listen("tcp4", net.JoinHostPort(Web, fmt.Sprint(port)))
+		ln, err = net.Listen("tcp4", net.JoinHostPort(n.Web, fmt.Sprint(port)))
 		return err
 	})
 	if err != nil {
@@ -254,7 +282,7 @@ func (n *Net) Down() {
 func (n *Net) ServeTLS(port int, cert tls.Certificate, h http.Handler) error {
 	var ln net.Listener
 	err := n.Do(func() (err error) {
-		ln, err = tls.Listen("tcp4", net.JoinHostPort(Web, fmt.Sprint(port)), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+		ln, err = tls.Listen("tcp4", net.JoinHostPort(n.Web, fmt.Sprint(port)), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
 		return err
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ func TestServesByName(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	n, err := Up(ctx, "demarche.test")
+	n, err := Number(5).Up(ctx, "demarche.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestServesByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, Resolver+":53")
+		return (&net.Dialer{}).DialContext(ctx, network, n.Resolver+":53")
 	}}}
 	c := http.Client{Transport: &http.Transport{DialContext: d.DialContext}}
 	for host, want := range map[string]bool{"www.demarche.test": true, "ailleurs.test": false} {

@@ -62,7 +62,7 @@ func newPost(t testing.TB, limit time.Duration, page func(sent chan<- struct{}) 
 	if page != nil {
 		wait, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // other tests may have one up
 		defer cancel()
-		web, err := internet.Up(wait, "demarche.test")
+		web, err := internet.Number(2).Up(wait, "demarche.test")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func newPost(t testing.TB, limit time.Duration, page func(sent chan<- struct{}) 
 		if err := web.ServeTLS(443, cert, page(sent)); err != nil {
 			t.Fatal(err)
 		}
-		roots, resolver = append(roots, string(ca)), internet.Resolver
+		roots, resolver = append(roots, string(ca)), web.Resolver
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
