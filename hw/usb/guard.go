@@ -164,6 +164,9 @@ func (g *Guard) Run(ctx context.Context, opening <-chan bool) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
+			if ctx.Err() != nil {
+				return nil // it was closed
+			}
 			return err
 		case on := <-opening:
 			err = g.Open(on)

@@ -3,7 +3,6 @@ package warden
 import (
 	"context"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -16,16 +15,12 @@ func inOwnNetwork(t *testing.T, f func() error) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: needs root")
 	}
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+	must(t, onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			result <- err
-			return
+			return err
 		}
-		result <- f()
-	}()
-	must(t, <-result)
+		return f()
+	}))
 }
 
 func TestForwardingIsGivenBack(t *testing.T) {

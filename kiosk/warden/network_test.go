@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,16 +63,12 @@ func farNet(t *testing.T, tag string, host, public, private netip.Addr) {
 
 // inside runs f on a thread of its own in the network namespace ns.
 func inside(ns netns.NsHandle, f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+	return onThread(func() error {
 		if err := netns.Set(ns); err != nil {
-			result <- fmt.Errorf("setup: %w", err)
-			return
+			return fmt.Errorf("setup: %w", err)
 		}
-		result <- f()
-	}()
-	return <-result
+		return f()
+	})
 }
 
 // insideOf is inside for the namespace that process pid lives in.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -144,9 +143,7 @@ func (c *canaries) hear(at string) error {
 // inside puts a canary on the loopback of a process's network namespace: what
 // the machine's own loopback would be to it without one.
 func (c *canaries) inside(pid int, at string) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
+	return internet.Thread(func() error {
 		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 		if err == nil {
 			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
@@ -155,9 +152,8 @@ func (c *canaries) inside(pid int, at string) error {
 		if err == nil {
 			err = c.listen(at)
 		}
-		done <- err
-	}()
-	return <-done
+		return err
+	})
 }
 
 func (c *canaries) hit(at string) {

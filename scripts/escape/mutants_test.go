@@ -7,13 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"borne/scripts/internet"
 )
 
 // patch is a change to one source file of the terminal, made for a build of the
@@ -141,30 +142,26 @@ func graft(h *hall) error {
 	if err := os.MkdirAll(h.root(dir), 0o755); err != nil {
 		return fmt.Errorf("cannot graft a folder: %w", err)
 	}
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		done <- func() error {
-			tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-			if err != nil {
-				return err
-			}
-			defer unix.Close(tree)
-			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", h.init))
-			if err != nil {
-				return err
-			}
-			defer ns.Close()
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return err
-			}
-			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS); err != nil {
-				return err
-			}
-			return unix.MoveMount(tree, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
-		}()
-	}()
-	if err := <-done; err != nil {
+	err := internet.Thread(func() error {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree)
+		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", h.init))
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return err
+		}
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS); err != nil {
+			return err
+		}
+		return unix.MoveMount(tree, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	})
+	if err != nil {
 		return fmt.Errorf("cannot graft a folder: %w", err)
 	}
 	return nil

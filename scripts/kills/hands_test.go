@@ -18,7 +18,7 @@ func TestHandsOnTheScreen(t *testing.T) {
 	p.come(from, 60*time.Second, "warning") // nobody touches anything
 	p.reach(p.key("Return"), "active")      // « Je suis toujours là » has the focus
 	from = p.log.Mark()
-	p.reach(p.arrived, "wiping")
+	p.reach(p.arrived(), "wiping")
 	p.come(from, 60*time.Second, "welcome")
 	p.proven(false)
 	if n := len(p.ledger.sessions); n != 1 || p.ledger.sessions[0].Reason != string(wire.EndArrived) {
@@ -27,9 +27,14 @@ func TestHandsOnTheScreen(t *testing.T) {
 }
 
 // arrived presses « Je viens d'arriver : tout effacer » in the bar, which asks
-// once: « Oui » stands at the right.
-func (p *post) arrived() {
-	for _, x := range []int{930, 1186} {
+// once, and then « Oui », at the right, one press at each call. Should the first
+// be missed, the second asks about the end, and the third, where « Non » stands
+// then, takes it back.
+func (p *post) arrived() func() {
+	press := 0
+	return func() {
+		x := []int{930, 1186, 930}[press%3]
+		press++
 		p.answer = p.bench("/sim/input", map[string]any{"type": "click", "x": x, "y": 36})
 	}
 }
