@@ -3,6 +3,7 @@ package hw
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,7 @@ const (
 type Device struct {
 	Driver  string            // "mfrc522", "case", "call", "screen", "output"
 	Sim     bool              // served by the simulator's bench
-	Path    string            // device node; empty when Sim
+	Path    string            // device node, or what its driver takes instead; empty when Sim
 	Options map[string]string // never nil
 	raw     string
 }
@@ -33,15 +34,16 @@ func (d Device) String() string { return d.raw }
 
 // driver says what a driver's name takes.
 type driver struct {
-	real    bool // has a driver for real hardware
-	sim     bool // the bench offers it
+	path    string // pattern of what follows the colon; empty: no driver for real hardware
+	example string // of such a path
+	sim     bool   // the bench offers it
 	options []string
 }
 
 // drivers is a function, not a variable, so that nothing can change it.
 func drivers() map[string]driver {
 	return map[string]driver{
-		"mfrc522": {real: true, sim: true, options: []string{"clock", "gain", "poll", "rst"}},
+		"mfrc522": {path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
 		"case":    {sim: true},
 		"call":    {sim: true},
 		"screen":  {sim: true},
@@ -79,12 +81,12 @@ func ParseDevice(s string) (Device, error) {
 	switch {
 	case !known:
 		return fail("unknown driver %q; known drivers are %s", d.Driver, strings.Join(driverNames(d.Sim), ", "))
-	case d.Sim && !spec.sim, !d.Sim && !spec.real:
+	case d.Sim && !spec.sim, !d.Sim && spec.path == "":
 		return fail("driver %q is not available here; use one of %s", d.Driver, strings.Join(driverNames(d.Sim), ", "))
-	case !d.Sim && !strings.HasPrefix(d.Path, "/dev/"):
-		return fail("path %q must begin with /dev/", d.Path)
 	case strings.Contains(d.Path, ".."), strings.Contains(d.Path, "//"):
 		return fail("path %q must be a plain path without .. or //", d.Path)
+	case !d.Sim && !regexp.MustCompile("^(?:"+spec.path+")$").MatchString(d.Path):
+		return fail("path %q is not one that this driver takes; write it as in %s:%s", d.Path, d.Driver, spec.example)
 	}
 	q, err := url.ParseQuery(query)
 	if err != nil {
@@ -123,7 +125,7 @@ func allowed(opts []string) string {
 func driverNames(sim bool) []string {
 	var out []string
 	for n, d := range drivers() {
-		if sim && d.sim || !sim && d.real {
+		if sim && d.sim || !sim && d.path != "" {
 			out = append(out, n)
 		}
 	}

@@ -30,7 +30,7 @@ func badDevices() map[string]string {
 		"":                              "write driver:path",
 		"mfrc522":                       "write driver:path",
 		"mfrc522:":                      "write driver:path",
-		"mfrc522:spidev0.0":             "must begin with /dev/",
+		"mfrc522:spidev0.0":             "mfrc522:/dev/spidev0.0",
 		"mfrc522:/dev/../etc/shadow":    "without ..",
 		"mfrc522:/dev/spidev0.0?gian=4": `unknown option "gian"; allowed options are clock, gain, poll, rst`,
 		"mfrc522:/dev/spidev0.0?gain=":  `option "gain" has no value`,

@@ -23,6 +23,10 @@ type Badge struct {
 	Random bool
 	// Assurance is what the reading proves.
 	Assurance Assurance
+	// Counter is the card's own count of readings, which only rises; 0 when it has none.
+	Counter uint32
+	// Suspect: the card claims keys and answers wrongly. Its Assurance is then AssuranceUID at most.
+	Suspect bool
 }
 
 // LogValue keeps even the keyed pseudonym out of logs but for a short prefix.
@@ -38,6 +42,27 @@ const (
 	AssuranceDynamic                    // NTAG 424 DNA SUN message
 	AssuranceMutual                     // mutual authentication
 )
+
+// Link carries ISO/IEC 7816-4 commands to the one card that is selected, and
+// its answers, status word included. An error means that the card or the reader
+// is lost, never that the card refused.
+type Link interface {
+	Transmit(ctx context.Context, apdu []byte) ([]byte, error)
+}
+
+// Proof is what a card has proven.
+type Proof struct {
+	Assurance Assurance
+	UID       []byte // the real one where the card showed a random one; nil: as shown. Zeroed by its receiver
+	Counter   uint32
+	Suspect   bool
+}
+
+// Prover finds out what a card proves. A card without our keys proves its UID
+// alone, which is no error; errors are the Link's.
+type Prover interface {
+	Prove(ctx context.Context, card Link, uid []byte) (Proof, error)
+}
 
 // Tap is one reading: the cards that were in the field together.
 type Tap struct {
