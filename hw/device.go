@@ -47,7 +47,14 @@ func drivers() map[string]driver {
 		"case":    {sim: true},
 		"call":    {sim: true},
 		"screen":  {sim: true},
-		"output":  {sim: true, options: []string{"name"}},
+
+		// The display's light, by each way that darkens it; see devices.OpenScreens.
+		"x11":       {path: `auto|:[0-9]{1,5}`, example: "auto", options: []string{"authority"}},
+		"wlr":       {path: `auto|/[A-Za-z0-9_./-]{1,100}`, example: "/run/user/1000/wayland-1"},
+		"cec":       {path: `/dev/cec[0-9]{1,3}`, example: "/dev/cec0"},
+		"backlight": {path: `[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`, example: "rpi_backlight"},
+
+		"output": {sim: true, options: []string{"name"}},
 	}
 }
 

@@ -35,6 +35,8 @@ type Env struct {
 	Clock Clock        // shared with the bench and the supervisors
 	Key   hw.BadgeKey  // of the group of sites; needed by readers
 	Log   *slog.Logger // nil: silent
+
+	Display Display // where x11:auto and wlr:auto are
 }
 
 // Check says whether a device's options can be used, without opening it.
@@ -43,7 +45,7 @@ func Check(d hw.Device) error {
 		_, err := readerOptions(d)
 		return err
 	}
-	return nil
+	return checkScreen(d)
 }
 
 // OpenReader opens a badge reader.
@@ -89,14 +91,6 @@ func OpenOutput(_ context.Context, d hw.Device, env Env) (hw.Output, error) {
 		return nil, fmt.Errorf("cannot open device %q: option name is missing; write sim:output?name=relay", d)
 	}
 	return env.Bench.Output(name)
-}
-
-// OpenScreen opens the display's light.
-func OpenScreen(_ context.Context, d hw.Device, env Env) (hw.Screen, error) {
-	if err := env.usable(d, "screen", "screen"); err != nil {
-		return nil, err
-	}
-	return env.Bench.Screen(), nil
 }
 
 // usable refuses a device of another kind, and a simulated one without a bench.

@@ -68,7 +68,7 @@ func NewChain(cfg Config) (*Chain, error) {
 			return nil, fmt.Errorf("cannot switch a display by %q: each way needs a name of its own", m.Name)
 		}
 		if m.Timeout <= 0 {
-			m.Timeout = defaultTimeout
+			m.Timeout = SlowChange
 		}
 		c.ways = append(c.ways, &worker{Method: m, life: c.life, tell: c.note})
 	}
@@ -215,22 +215,26 @@ func (c *Chain) Report() []Result {
 	return out
 }
 
-// Close ends what is under way. The display stays as it is. A method that hangs
-// in the kernel is left behind, and ends by itself.
+// Close ends what is under way and closes the methods. The display stays as it
+// is. A method that hangs in the kernel is left behind, and is closed when it
+// comes back.
 func (c *Chain) Close() error {
 	c.end()
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		for _, w := range c.ways {
-			w.end()
+		var wg sync.WaitGroup
+		errs := make([]error, len(c.ways))
+		for i, w := range c.ways {
+			wg.Go(func() { errs[i] = w.end() })
 		}
-		close(done)
+		wg.Wait()
+		done <- errors.Join(errs...)
 	}()
 	t := time.NewTimer(closeGrace)
 	defer t.Stop()
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-t.C:
 		return errors.New("cannot close the display: a method of it hangs; see its last report")
 	}

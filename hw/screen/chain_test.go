@@ -242,18 +242,37 @@ func TestLightInterruptsASlowDarkening(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, d := newChain(t, false, &lamp{do: func(ctx context.Context, on bool) (hw.Level, error) {
+		d, release := &diary{}, make(chan struct{})
+		minds := &lamp{name: "a", d: d, do: func(ctx context.Context, on bool) (hw.Level, error) {
 			<-ctx.Done()
 			return hw.Unknown, ctx.Err()
-		}})
-		go func() { _, _ = c.Light(t.Context(), false) }()
+		}}
+		hangs := &lamp{name: "b", d: d, do: func(context.Context, bool) (hw.Level, error) { <-release; return hw.Unknown, nil }}
+		method := func(l *lamp) Method {
+			return Method{Name: l.name, Screen: l, Close: func() error { d.add("%s closed", l.name); return nil }}
+		}
+		c, err := NewChain(Config{Methods: []Method{method(hangs), method(minds)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Light(t.Context(), true)
+		d.take()
+		if err := c.Close(); err == nil || !strings.Contains(err.Error(), "hangs") {
+			t.Errorf("closed: %v", err)
+		}
+		if got := d.take(); got != "a closed" {
+			t.Errorf("a method that hangs keeps the others: %q", got)
+		}
+		close(release)
 		synctest.Wait()
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		d.take()
-		if _, err := c.Light(t.Context(), true); err == nil {
-			t.Error("a closed chain was used")
+		if got := d.take(); got != "b closed" {
+			t.Errorf("what came back: %q", got)
+		}
+		if _, err := c.Light(t.Context(), true); !errors.Is(err, hw.ErrClosed) && !errors.Is(err, context.Canceled) {
+			t.Errorf("a closed chain was used: %v", err)
 		}
 		if got := d.take(); got != "" {
 			t.Errorf("it did %q", got)

@@ -29,7 +29,7 @@ type Mains struct {
 	changed time.Time
 }
 
-// NewMains returns a monitor on that relay, which is the caller's to close. A
+// NewMains returns a monitor on that relay, which stays the caller's to close. A
 // program that starts again and again does not cycle it: its start counts as
 // the moment when it was lit.
 func NewMains(relay hw.Output) *Mains {

@@ -13,10 +13,12 @@ import (
 type Method struct {
 	Name    string // device name, for reports
 	Screen  hw.Screen
-	Timeout time.Duration // of one change; 0: 12 s
+	Timeout time.Duration // of one change; 0: SlowChange
+	Close   func() error  // with the chain; nil: nothing to close
 }
 
-const defaultTimeout = 12 * time.Second
+// SlowChange is the longest that a television takes.
+const SlowChange = 12 * time.Second
 
 // Result is what one method did last.
 type Result struct {
@@ -56,6 +58,7 @@ type worker struct {
 	cancel context.CancelFunc
 	last   *Result // nil: never used
 	idle   sync.WaitGroup
+	once   sync.Once // closes
 }
 
 // ask begins a change, or joins the same one when it is under way. It does not wait.
@@ -128,14 +131,21 @@ func (w *worker) report() (Result, bool) {
 	return Result{}, false
 }
 
-// end waits until the method is idle; its life has ended.
-func (w *worker) end() {
+// end waits until the method is idle, and closes it once; its life has ended.
+func (w *worker) end() error {
 	w.mu.Lock()
 	busy := w.now != nil // whoever asks after this is refused
 	w.mu.Unlock()
 	if busy {
 		w.idle.Wait()
 	}
+	var err error
+	w.once.Do(func() {
+		if w.Close != nil {
+			err = w.Close()
+		}
+	})
+	return err
 }
 
 // wait waits for a request, the method's own time at the longest.

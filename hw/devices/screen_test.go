@@ -1,0 +1,82 @@
+package devices_test
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"borne/hw"
+	"borne/hw/devices"
+	"borne/hw/sim"
+)
+
+func TestScreensInOrder(t *testing.T) {
+	bench := sim.NewBench(sim.NewVirtualClock(), 1)
+	e := devices.Env{Bench: bench, Display: devices.Display{X11: ":99999", Authority: filepath.Join(t.TempDir(), "none")}}
+	ways := []hw.Device{parse(t, "x11:auto"), parse(t, "sim:screen"), parse(t, "sim:output?name=mains")}
+	c, err := devices.OpenScreens(t.Context(), ways, true, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The X display is not there, and the mains have not been on for long enough to be cut.
+	if l, err := c.Light(t.Context(), false); err != nil || l != hw.Off {
+		t.Errorf("dark: %v, %v", l, err)
+	}
+	r := c.Report()
+	if len(r) != 3 || r[0].Method != "x11:auto" || r[0].Err == nil || !strings.Contains(r[0].Err.Error(), ":99999") || !r[1].Verified ||
+		r[2].Err == nil || !strings.Contains(r[2].Err.Error(), "mains") {
+		t.Errorf("report %+v", r)
+	}
+	if st := bench.State(); st.Screen != "off" || st.Outputs["mains"] != "off" {
+		t.Errorf("bench %+v", st)
+	}
+	if l, err := c.Light(t.Context(), true); err == nil || l != hw.Unknown {
+		t.Errorf("lit although one way failed: %v, %v", l, err)
+	}
+	if st := bench.State(); st.Screen != "on" || st.Outputs["mains"] != "on" {
+		t.Errorf("bench %+v", st)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if l, err := c.Light(t.Context(), true); err == nil || l != hw.Unknown {
+		t.Errorf("a closed display was lit: %v, %v", l, err)
+	}
+}
+
+func TestScreensThatCannotBe(t *testing.T) {
+	bench := devices.Env{Bench: sim.NewBench(sim.NewVirtualClock(), 1)}
+	for _, c := range []struct {
+		names []string
+		env   devices.Env
+		want  string
+	}{
+		{nil, bench, "give 1 to 8"},
+		{[]string{"x11:auto"}, bench, "no X display of its own"},
+		{[]string{"wlr:auto"}, bench, "no Wayland compositor of its own"},
+		{[]string{"x11::0?authority=cookie"}, bench, "a file's whole path"},
+		{[]string{"sim:screen"}, devices.Env{}, "need the -sim flag"},
+		{[]string{"sim:case"}, bench, `cannot switch the display by "sim:case"`},
+		{[]string{"cec:/dev/cec0", "cec:/dev/cec0"}, bench, "a name of its own"},
+	} {
+		var ways []hw.Device
+		for _, n := range c.names {
+			ways = append(ways, parse(t, n))
+		}
+		if s, err := devices.OpenScreens(t.Context(), ways, false, c.env); s != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.names, err, c.want)
+		}
+	}
+	if err := devices.Check(parse(t, "x11::0?authority=cookie")); err == nil {
+		t.Error("Check takes a cookie without a path")
+	}
+	// What is not there now may be there later: opening does not fail, using does.
+	s, err := devices.OpenScreen(t.Context(), parse(t, "backlight:no_such_panel"), bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Light(t.Context(), false); !errors.Is(err, hw.ErrAbsent) {
+		t.Errorf("%v", err)
+	}
+}
