@@ -135,11 +135,11 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		`sim_listen = "0.0.0.0:80"`:                  `loopback`,
 		`sim = `:                                     `line 1`,
 		"[devices]\nbadge-reader = \"pn533:/dev/x\"": `unknown driver "pn533"`,
-		"[devices]\nbadge-reader = \"mfrc522:/dev/spidev0.0?zz=1\"":  `unknown option "zz"`,
-		"[devices]\nbadge-reader = \"sim:mfrc522\"":          `only with -sim`,
-		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"": `small letters`,
-		"[devicse]\nx = \"y\"":                               `did you mean "devices"?`,
-		strings.Repeat("#", MaxFile+1):                       `passes 65536 bytes`,
+		"[devices]\nbadge-reader = \"mfrc522:/dev/spidev0.0?zz=1\"": `unknown option "zz"`,
+		"[devices]\nbadge-reader = \"sim:mfrc522\"":                 `only with -sim`,
+		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":        `small letters`,
+		"[devicse]\nx = \"y\"":                                      `did you mean "devices"?`,
+		strings.Repeat("#", MaxFile+1):                              `passes 65536 bytes`,
 	} {
 		_, err := Parse([]byte(in), false)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "cannot ") {
