@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME   ?= 2s
 export CGO_ENABLED := 0
 
-.PHONY: all run test check build ui setup unit fuzz e2e escape escape-mutation forensics forensics-full bench clean cross
+.PHONY: all run test check build ui setup unit fuzz e2e escape escape-mutation forensics forensics-full bench clean cross hw-kernel
 
 all: build
 
@@ -66,6 +66,10 @@ escape-mutation: build
 bench: build
 	go test -count=1 -v -run '^$$' -bench 'SessionEnd|ShellBack' -benchtime 20x -timeout 30m ./scripts/kills
 	go test -count=1 -v -run '^$$' -bench ProfileWipe -benchtime 20x ./kiosk/warden
+
+# The drivers over the kernel's own devices, on a real kernel without a board (User-Mode Linux).
+hw-kernel:
+	@scripts/hw-kernel
 
 check:
 	@scripts/check '$(STATICCHECK)' '$(GOVULNCHECK)'

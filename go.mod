@@ -12,6 +12,7 @@ require (
 	github.com/prometheus/client_golang v1.23.2
 	github.com/vishvananda/netlink v1.3.1
 	github.com/vishvananda/netns v0.0.5
+	github.com/warthog618/go-gpiocdev v0.9.1
 	github.com/zserge/lorca v0.1.10
 	go.etcd.io/bbolt v1.4.3
 	golang.org/x/image v0.41.0

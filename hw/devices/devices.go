@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"borne/hw"
+	"borne/hw/gpio"
 	"borne/hw/mfrc522"
 	"borne/hw/sim"
 
-	"periph.io/x/conn/v3/gpio"
+	periph "periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/spi"
 	"periph.io/x/host/v3/sysfs"
 )
@@ -41,8 +42,12 @@ type Env struct {
 
 // Check says whether a device's options can be used, without opening it.
 func Check(d hw.Device) error {
-	if d.Driver == "mfrc522" {
+	switch d.Driver {
+	case "mfrc522":
 		_, err := readerOptions(d)
+		return err
+	case "gpio":
+		_, _, err := gpioOptions(d)
 		return err
 	}
 	return checkScreen(d)
@@ -71,20 +76,26 @@ func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
 }
 
 // OpenInput opens a contact.
-func OpenInput(_ context.Context, d hw.Device, env Env) (hw.Input, error) {
-	if err := env.usable(d, "contact", "case", "call"); err != nil {
+func OpenInput(ctx context.Context, d hw.Device, env Env) (hw.Input, error) {
+	if err := env.usable(d, "contact", "case", "call", "gpio"); err != nil {
 		return nil, err
 	}
-	if d.Driver == "case" {
+	switch d.Driver {
+	case "case":
 		return env.Bench.Case(), nil
+	case "gpio":
+		return openGPIOInput(ctx, d, env)
 	}
 	return env.Bench.Call(), nil
 }
 
 // OpenOutput opens a relay, light or buzzer.
-func OpenOutput(_ context.Context, d hw.Device, env Env) (hw.Output, error) {
-	if err := env.usable(d, "output", "output"); err != nil {
+func OpenOutput(ctx context.Context, d hw.Device, env Env) (hw.Output, error) {
+	if err := env.usable(d, "output", "output", "gpio"); err != nil {
 		return nil, err
+	}
+	if d.Driver == "gpio" {
+		return openGPIOOutput(ctx, d, env)
 	}
 	name := d.Options["name"]
 	if name == "" {
@@ -139,15 +150,12 @@ func readerOptions(d hw.Device) (mfrc522.Options, error) {
 		if !regexp.MustCompile(`^GPIO[0-9]{1,3}$`).MatchString(v) {
 			return bad("rst", "a GPIO line, for example GPIO25")
 		}
-		if !d.Sim {
-			return o, fmt.Errorf("cannot use device %q: option rst is not supported by this version; remove it, the reader is then reset by command", d)
-		}
 	}
 	return o, nil
 }
 
 // openSPI opens the port, and the reset pin when it is configured.
-func openSPI(d hw.Device, env Env) (spi.PortCloser, gpio.PinOut, error) {
+func openSPI(d hw.Device, env Env) (spi.PortCloser, periph.PinOut, error) {
 	if d.Sim {
 		port, err := env.Bench.OpenReader()
 		if err != nil || d.Options["rst"] == "" {
@@ -176,7 +184,14 @@ func openSPI(d hw.Device, env Env) (spi.PortCloser, gpio.PinOut, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open device %q: %w", d, err)
 	}
-	return port, nil, nil
+	if d.Options["rst"] == "" {
+		return port, nil, nil
+	}
+	pin, err := gpio.OpenPin(gpio.Address{Chip: gpio.Auto, Line: d.Options["rst"]})
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("cannot open device %q: option rst=%s: %w", d, d.Options["rst"], err), port.Close())
+	}
+	return portWithPin{port, pin}, pin, nil
 }
 
 // spidev takes bus and chip select from a node's name.

@@ -69,7 +69,7 @@ func TestBadOptionsAreNamed(t *testing.T) {
 		"sim:mfrc522?gain=40":                     "option gain=40 must be one of [18 23 33 38 43 48]",
 		"sim:mfrc522?poll=5":                      "option poll=5 must be a duration between 20ms and 2s",
 		"sim:mfrc522?rst=25":                      "option rst=25 must be a GPIO line",
-		"mfrc522:/dev/spidev0.0?rst=GPIO25":       "option rst is not supported by this version; remove it",
+		"mfrc522:/dev/spidev0.0?rst=25":           "option rst=25 must be a GPIO line",
 		"mfrc522:/dev/spidev0.0?clock=0&gain=48":  "option clock=0",
 		"mfrc522:/dev/spidev0.0?poll=1h&gain=48":  "option poll=1h",
 		"mfrc522:/dev/spidev0.0?gain=048&poll=1s": "option gain=048",

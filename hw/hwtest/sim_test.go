@@ -71,3 +71,35 @@ func (l limited) Write(p []byte) (int, error) {
 	}
 	return l.b.Write(p)
 }
+
+func TestOutputOnSimulator(t *testing.T) {
+	hwtest.OutputSuite{Open: func(t *testing.T) *hwtest.OutputRig {
+		bench := sim.NewBench(sim.NewVirtualClock(), 1)
+		o, err := bench.Output("relay")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { o.Close() })
+		return &hwtest.OutputRig{Output: o, Safe: hw.Off, Load: func() hw.Level {
+			if bench.State().Outputs["relay"] == "on" {
+				return hw.On
+			}
+			return hw.Off
+		}}
+	}}.Run(t)
+}
+
+func TestInputOnSimulator(t *testing.T) {
+	hwtest.InputSuite{Open: func(t *testing.T) *hwtest.InputRig {
+		bench := sim.NewBench(sim.NewVirtualClock(), 1)
+		in := bench.Call()
+		t.Cleanup(func() { in.Close() })
+		return &hwtest.InputRig{Input: in, Drive: func(l hw.Level) {
+			if l == hw.On {
+				bench.PressCall()
+			} else {
+				bench.ReleaseCall()
+			}
+		}}
+	}}.Run(t)
+}

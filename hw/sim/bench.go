@@ -128,12 +128,13 @@ func (b *Bench) PlugReader() { b.chip.plug(true) }
 // Screen is the display's light.
 func (b *Bench) Screen() hw.Screen { return screen{b.screen} }
 
-// Output returns the output of that name, creating it switched off.
+// Output opens the output of that name, creating it switched off. Like a real
+// one it is switched off again when it is closed.
 func (b *Bench) Output(name string) (hw.Output, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if o, ok := b.outputs[name]; ok {
-		return o, nil
+		return &output{lamp: o}, nil
 	}
 	if name == "" || len(name) > 64 {
 		return nil, fmt.Errorf("cannot open an output named %.64q: give it a name of 1 to 64 bytes", name)
@@ -143,7 +144,7 @@ func (b *Bench) Output(name string) (hw.Output, error) {
 	}
 	o := &lamp{level: hw.Off}
 	b.outputs[name] = o
-	return o, nil
+	return &output{lamp: o}, nil
 }
 
 // SetPrinter sets whether paper is jammed and whether there is any.

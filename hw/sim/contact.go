@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"borne/hw"
 )
@@ -95,7 +96,7 @@ func (i *input) Close() error {
 	return nil
 }
 
-// lamp is a simulated output that reads back, and a screen's light.
+// lamp is what a simulated output switches, and a screen's light.
 type lamp struct {
 	mu    sync.Mutex
 	level hw.Level
@@ -107,7 +108,7 @@ func (l *lamp) get() hw.Level {
 	return l.level
 }
 
-// Set implements hw.Output.
+// Set switches the lamp and reads it back.
 func (l *lamp) Set(ctx context.Context, to hw.Level) (hw.Level, error) {
 	if err := ctx.Err(); err != nil {
 		return hw.Unknown, err
@@ -121,8 +122,28 @@ func (l *lamp) Set(ctx context.Context, to hw.Level) (hw.Level, error) {
 	return l.level, nil
 }
 
-// Close implements hw.Output; a real relay keeps its level too.
-func (l *lamp) Close() error { return nil }
+// output is one opening of a simulated output.
+type output struct {
+	lamp   *lamp
+	closed atomic.Bool
+}
+
+// Set implements hw.Output.
+func (o *output) Set(ctx context.Context, to hw.Level) (hw.Level, error) {
+	if o.closed.Load() {
+		return hw.Unknown, fmt.Errorf("cannot switch a simulated output: %w", hw.ErrClosed)
+	}
+	return o.lamp.Set(ctx, to)
+}
+
+// Close implements hw.Output: off is the safe level.
+func (o *output) Close() error {
+	if o.closed.Swap(true) {
+		return nil
+	}
+	_, err := o.lamp.Set(context.Background(), hw.Off)
+	return err
+}
 
 // screen is a simulated hw.Screen.
 type screen struct{ lamp *lamp }

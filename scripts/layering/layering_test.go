@@ -89,6 +89,8 @@ var only = map[string][]string{
 	"github.com/zserge/lorca":  {"kiosk/browser"},                          // unsafe unless tamed there
 	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},          // one room talks to the display; a suite looks at it from outside
 	"periph.io/x":              {"hw/…"},                                   // drivers only
+	"github.com/warthog618":    {"hw/…"},                                   // the same
+	"github.com/holoplot":      {"hw/…"},                                   // the same; types in tests
 	"github.com/vishvananda":   {"kiosk/warden"},                           // network links are root's
 	"github.com/OpenPrinting":  {"kiosk/press"},
 	"github.com/miekg/dns":     {"kiosk/resolver"}, // foreign bytes are read in a role that dies with the session
