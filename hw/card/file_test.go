@@ -150,7 +150,7 @@ func FuzzParseKeys(f *testing.F) {
 			if m == nil {
 				continue
 			}
-			if _, err := m.of(make([]byte, uidSize)); err != nil {
+			if _, err := m.Of(make([]byte, uidSize)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -52,8 +52,8 @@ const (
 	defaultMAC  = "cmac"
 )
 
-// of returns the card's own key.
-func (m *MasterKey) of(uid []byte) (Key, error) {
+// Of returns the card's own key.
+func (m *MasterKey) Of(uid []byte) (Key, error) {
 	if !m.Diversified {
 		return NewKey(m.Key.get()[:])
 	}

@@ -167,7 +167,7 @@ func (v *visit) learn(uid [uidSize]byte) bool {
 
 // authenticate runs AuthenticateEV2First and asks for the UID.
 func (v *visit) authenticate(m *MasterKey) (verdict, error) {
-	key, err := m.of(v.real[:])
+	key, err := m.Of(v.real[:])
 	if err != nil {
 		return notOurs, err
 	}
@@ -223,7 +223,7 @@ func (v *visit) sun() (verdict, uint32, error) {
 	if !ok {
 		return wrong, 0, nil
 	}
-	key, err := s.File.of(uid[:])
+	key, err := s.File.Of(uid[:])
 	if err != nil {
 		return notOurs, 0, err
 	}

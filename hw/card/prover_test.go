@@ -34,14 +34,14 @@ func ours(t testing.TB, k Keys) *fakeCard {
 		if m == nil {
 			continue
 		}
-		own, err := m.of(c.uid[:])
+		own, err := m.Of(c.uid[:])
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.keys[m.Number] = own
 	}
 	if k.SUN != nil {
-		own, err := k.SUN.File.of(c.uid[:])
+		own, err := k.SUN.File.Of(c.uid[:])
 		if err != nil {
 			t.Fatal(err)
 		}

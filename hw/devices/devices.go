@@ -35,6 +35,7 @@ type Env struct {
 	Bench *sim.Bench   // nil: simulated devices are refused
 	Clock Clock        // shared with the bench and the supervisors
 	Key   hw.BadgeKey  // of the group of sites; needed by readers
+	Prove hw.Prover    // what badges prove; nil: their UIDs are all that counts
 	Log   *slog.Logger // nil: silent
 
 	Display Display // where x11:auto and wlr:auto are
@@ -62,7 +63,7 @@ func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.Clock, opts.Log = env.Clock, env.Log
+	opts.Clock, opts.Log, opts.Prove = env.Clock, env.Log, env.Prove
 	port, reset, err := openSPI(d, env)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,8 @@ package mfrc522
 import (
 	"errors"
 	"fmt"
+
+	"borne/hw/isodep"
 )
 
 // Frames of ISO/IEC 14443-3 (2018), clause 6. Everything in this file takes
@@ -14,6 +16,7 @@ const (
 
 	cascadeTag = 0x88 // first byte of an incomplete UID part, 6.5.4
 	sakCascade = 0x04 // SAK bit 3: the UID is not complete, 6.5.3.4
+	sakISODEP  = 0x20 // SAK bit 6: ISO/IEC 14443-4, 6.5.3.4
 
 	nvbSelect = 0x70 // NVB of a SELECT: 7 whole bytes
 	maxLevels = 3
@@ -43,15 +46,7 @@ type response struct {
 }
 
 // crcA computes CRC_A, low byte first (ISO/IEC 14443-3, annex B).
-func crcA(b []byte) [2]byte {
-	w := uint16(0x6363)
-	for _, x := range b {
-		x ^= byte(w)
-		x ^= x << 4
-		w = w>>8 ^ uint16(x)<<8 ^ uint16(x)<<3 ^ uint16(x)>>4
-	}
-	return [2]byte{byte(w), byte(w >> 8)}
-}
+func crcA(b []byte) [2]byte { return isodep.CRCA(b) }
 
 // checkATQA accepts two whole bytes. Their content is not used: cards of
 // several kinds answer at once, so collisions in it are normal, and the cascade
@@ -135,10 +130,11 @@ func parseSAK(r response, p *part, level int) (more bool, err error) {
 	return true, nil
 }
 
-// uid collects the bytes of up to three parts.
+// uid collects the bytes of up to three parts, and SAK of the last.
 type uid struct {
-	b [maxUID]byte
-	n int
+	b   [maxUID]byte
+	n   int
+	sak byte
 }
 
 // add appends a part's bytes: three after the cascade tag, else four.

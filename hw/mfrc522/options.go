@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"borne/hw"
+
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/physic"
 )
@@ -26,6 +28,7 @@ type Options struct {
 	Poll       time.Duration    // from one look at the field to the next, 20 ms to 2 s; default 100 ms
 	LeaveAfter int              // looks without a card before it has left, 1 to 50; default 3
 	Reset      gpio.PinOut      // NRSTPD; nil when it is not wired
+	Prove      hw.Prover        // what cards prove beyond their UIDs; nil: nothing is asked
 	Clock      Clock
 	Log        *slog.Logger // nil: silent
 }

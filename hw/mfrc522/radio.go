@@ -31,6 +31,18 @@ const (
 // exchange sends a frame whose last byte has lastBits valid bits (0: 8) and
 // receives the answer into rx, aligned by as many bits (10.3.1.8).
 func (r *Reader) exchange(ctx context.Context, tx []byte, lastBits int, rx *[fifoSize]byte) (response, error) {
+	return r.transceive(ctx, tx, lastBits, rx, patience{exchangeDeadline, exchangeStep, 2})
+}
+
+// patience is how long to wait for an exchange's end, and how often to look: the
+// pause grows by a factor.
+type patience struct {
+	deadline, step time.Duration
+	growth         time.Duration
+}
+
+// transceive is exchange with a patience of its own.
+func (r *Reader) transceive(ctx context.Context, tx []byte, lastBits int, rx *[fifoSize]byte, wait patience) (response, error) {
 	b, align := &r.bus, lastBits
 	if len(tx) == 1 { // short frames are answered by whole bytes
 		align = 0
@@ -49,7 +61,7 @@ func (r *Reader) exchange(ctx context.Context, tx []byte, lastBits int, rx *[fif
 	if err := b.write(regBitFraming, framingStartSend|byte(align)<<4|byte(lastBits)); err != nil {
 		return response{}, err
 	}
-	irq, err := r.awaitEnd(ctx)
+	irq, err := r.awaitEnd(ctx, wait)
 	if err != nil {
 		return response{}, err
 	}
@@ -67,9 +79,9 @@ func (r *Reader) exchange(ctx context.Context, tx []byte, lastBits int, rx *[fif
 }
 
 // awaitEnd waits for the answer's end or the timer's.
-func (r *Reader) awaitEnd(ctx context.Context) (irq byte, err error) {
+func (r *Reader) awaitEnd(ctx context.Context, wait patience) (irq byte, err error) {
 	start := r.opts.Clock.Now()
-	for pause := exchangeStep; ; pause *= 2 {
+	for pause := wait.step; ; pause *= wait.growth {
 		if err := r.opts.Clock.Sleep(ctx, pause); err != nil {
 			return 0, err
 		}
@@ -83,11 +95,11 @@ func (r *Reader) awaitEnd(ctx context.Context) (irq byte, err error) {
 		if irq&(irqRx|irqTimer) != 0 {
 			return irq, nil
 		}
-		if r.opts.Clock.Now()-start > exchangeDeadline {
+		if r.opts.Clock.Now()-start > wait.deadline {
 			if irq&irqErr != 0 { // noise stopped the timer (8.5) and then ceased
 				return 0, fmt.Errorf("%w: it does not end", errFrame)
 			}
-			return 0, fmt.Errorf("%w: no end of exchange after %v (ComIrqReg 0x%02X)", errChip, exchangeDeadline, irq)
+			return 0, fmt.Errorf("%w: no end of exchange after %v (ComIrqReg 0x%02X)", errChip, wait.deadline, irq)
 		}
 	}
 }
@@ -192,6 +204,7 @@ func (r *Reader) selectLevel(ctx context.Context, level int, u *uid, rx *[fifoSi
 		return false, err
 	}
 	u.add(&p, more)
+	u.sak = res.data[0]
 	return more, nil
 }
 
@@ -224,10 +237,10 @@ func (r *Reader) field(ctx context.Context, on bool) error {
 	return r.opts.Clock.Sleep(ctx, guardTime)
 }
 
-// inventory lists the cards in the field, calling each with every UID. It is
-// complete unless some card could not be read. Errors are the chip's, the bus's
-// or the context's, never a card's.
-func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete bool, err error) {
+// inventory lists the cards in the field, calling each with every UID while its
+// card is selected. It is complete unless some card could not be read. Errors are
+// the chip's, the bus's or the context's, never a card's.
+func (r *Reader) inventory(ctx context.Context, each meeting) (complete bool, err error) {
 	if err := r.sentinel(); err != nil {
 		return false, err
 	}
@@ -235,6 +248,7 @@ func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete boo
 		return false, err
 	}
 	start := r.opts.Clock.Now()
+	complete = true
 	for bad, found := 0, 0; found < maxCards; {
 		if r.opts.Clock.Now()-start > lookDeadline {
 			return false, r.field(ctx, false)
@@ -243,15 +257,19 @@ func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete boo
 		err := r.selectCard(ctx, cmdREQA, &u)
 		if err == nil {
 			found++
-			each(&u)
+			var after parting
+			after, err = each(ctx, &u)
+			complete = complete && after != unread
 			bad = 0 // the unreadable card may be this one
-			err = r.halt(ctx)
+			if err == nil && after != halted {
+				err = r.halt(ctx)
+			}
 		}
 		u = uid{}
 		switch {
 		case err == nil:
 		case errors.Is(err, errNoCard) && bad == 0:
-			return true, r.field(ctx, false)
+			return complete, r.field(ctx, false)
 		case errors.Is(err, errNoCard), errors.Is(err, errFrame):
 			// A power cycle would wake the cards already counted. A card left in
 			// READY takes a first REQA as an error, falls back to IDLE in silence
@@ -263,5 +281,17 @@ func (r *Reader) inventory(ctx context.Context, each func(u *uid)) (complete boo
 			return false, err
 		}
 	}
-	return true, r.field(ctx, false)
+	return complete, r.field(ctx, false)
 }
+
+// meeting is what is done with a card that is selected.
+type meeting func(ctx context.Context, u *uid) (parting, error)
+
+// parting is how a meeting leaves its card.
+type parting uint8
+
+const (
+	selected parting = iota // still to be halted
+	halted                  // in HALT, or in a state that does not hear REQA
+	unread                  // it left before all was known of it: to be halted, if it is there
+)

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +33,10 @@ type Reader struct {
 	opts       Options
 	key        hw.BadgeKey
 	version    byte
-	present    map[[32]byte]int // looks since each badge was last seen
-	randomMiss int              // looks with fewer random UIDs than randomSeen
-	randomSeen int              // random UIDs change at each power-up: only their number counts
+	present    map[[32]byte]*visit // by the UID that each shows; no random ones
+	randoms    []hw.Badge          // cards whose UIDs change at each power-up, when last counted
+	randomMiss int                 // looks with fewer of them since
+	reload     uint16              // of the chip's timer
 	incomplete int
 	faults     int
 	next       time.Duration // when the next look is due
@@ -55,7 +55,7 @@ func Open(ctx context.Context, port spi.PortCloser, opts Options, key hw.BadgeKe
 	if err != nil {
 		return nil, errors.Join(err, port.Close())
 	}
-	r := &Reader{opts: opts, key: key, present: map[[32]byte]int{}}
+	r := &Reader{opts: opts, key: key, present: map[[32]byte]*visit{}}
 	r.bus.port = port
 	if r.bus.conn, err = port.Connect(opts.Frequency, spi.Mode0, 8); err == nil {
 		err = r.reset(ctx, true)
@@ -131,19 +131,15 @@ func (r *Reader) recover(ctx context.Context, err error) error {
 
 // look takes one inventory and returns a tap when somebody entered.
 func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
-	var seen []hw.Badge
-	complete, err := r.inventory(ctx, func(u *uid) {
-		b := hw.Badge{
-			Key:       r.key(u.b[:u.n:u.n]),
-			Bytes:     u.n,
-			Random:    u.random(),
-			Assurance: hw.AssuranceUID,
+	asked := r.opts.Prove != nil && len(r.randoms) == 0
+	seen, complete, err := r.survey(ctx, asked)
+	if err == nil && r.opts.Prove != nil && !asked && r.recount(seen) {
+		// The field was just switched off; cards need a while to notice.
+		if err = r.opts.Clock.Sleep(ctx, guardTime); err == nil {
+			asked = true
+			seen, complete, err = r.survey(ctx, asked)
 		}
-		// A card that did not hear HLTA is found twice.
-		if !slices.Contains(seen, b) {
-			seen = append(seen, b)
-		}
-	})
+	}
 	if err != nil {
 		return hw.Tap{}, err
 	}
@@ -154,47 +150,5 @@ func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
 	} else if r.incomplete++; r.incomplete < maxIncomplete {
 		return hw.Tap{}, nil // wait for a clean look rather than report half a purse
 	}
-	return hw.Tap{At: now, Badges: r.track(seen)}, nil
-}
-
-// track updates who is present; it returns nil unless somebody entered.
-func (r *Reader) track(seen []hw.Badge) []hw.Badge {
-	var entered, stayed []hw.Badge
-	randoms := 0
-	for k := range r.present {
-		r.present[k]++
-	}
-	for _, b := range seen {
-		if b.Random {
-			// Its UID changed with the last power-up: only their number says
-			// whether one more has entered.
-			if randoms++; randoms > r.randomSeen {
-				entered = append(entered, b)
-			} else {
-				stayed = append(stayed, b)
-			}
-			continue
-		}
-		if _, ok := r.present[b.Key]; ok {
-			stayed = append(stayed, b)
-		} else {
-			entered = append(entered, b)
-		}
-		r.present[b.Key] = 0
-	}
-	for k, misses := range r.present {
-		if misses >= r.opts.LeaveAfter {
-			delete(r.present, k)
-		}
-	}
-	if randoms < r.randomSeen {
-		r.randomMiss++
-	}
-	if randoms >= r.randomSeen || r.randomMiss >= r.opts.LeaveAfter {
-		r.randomSeen, r.randomMiss = randoms, 0
-	}
-	if entered == nil {
-		return nil
-	}
-	return append(entered, stayed...)
+	return hw.Tap{At: now, Badges: r.track(seen, asked)}, nil
 }

@@ -95,7 +95,7 @@ func (r *Reader) resetBy(ctx context.Context, trigger func() error) error {
 	if err := r.bus.writeAll(configuration(gainBits(r.opts.GainDB))); err != nil {
 		return err
 	}
-	r.version = v
+	r.version, r.reload = v, timerReload
 	return r.sentinel()
 }
 

@@ -1,6 +1,7 @@
 package mfrc522
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -130,11 +131,19 @@ func TestInventoryKnowsWhenItIsComplete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, _ := scriptedReader(t, c.script...)
 			found := 0
-			complete, err := r.inventory(t.Context(), func(*uid) { found++ })
+			complete, err := r.inventory(t.Context(), count(&found))
 			if err != nil || found != c.found || complete != c.complete {
 				t.Errorf("%d cards, complete %v, error %v; want %d, %v", found, complete, err, c.found, c.complete)
 			}
 		})
+	}
+}
+
+// count is a meeting that leaves its card to be halted.
+func count(n *int) meeting {
+	return func(context.Context, *uid) (parting, error) {
+		*n++
+		return selected, nil
 	}
 }
 
@@ -169,7 +178,7 @@ func TestJammerCannotHoldALook(t *testing.T) {
 	r, p := scriptedReader(t, card)
 	p.once = false
 	start, found := p.clk.Now(), 0
-	complete, err := r.inventory(t.Context(), func(u *uid) { found++ })
+	complete, err := r.inventory(t.Context(), count(&found))
 	if took := p.clk.Now() - start; err != nil || complete || found == 0 || took < lookDeadline || took > lookDeadline+500*time.Millisecond {
 		t.Fatalf("%d cards, complete %v after %v, error %v", found, complete, took, err)
 	}

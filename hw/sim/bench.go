@@ -28,6 +28,7 @@ type Bench struct {
 	box    *contact
 	call   *contact
 	screen *lamp
+	reads  uint32 // readings of SUN messages, of all cards: each one's count rises. The chip's lock guards it
 
 	mu      sync.Mutex
 	outputs map[string]*lamp
@@ -63,6 +64,11 @@ func (b *Bench) ResetPin() gpio.PinOut { return b.chip.ResetPin() }
 // leave after hold, or at Lift when it is 0. A 4-byte UID that begins with 0x08
 // is a phone's: it changes at each power-up of the field.
 func (b *Bench) Tap(hold time.Duration, uids ...[]byte) error {
+	return b.TapKind(hold, KindUID, uids...)
+}
+
+// TapKind does the same with cards of one kind.
+func (b *Bench) TapKind(hold time.Duration, kind string, uids ...[]byte) error {
 	if len(uids) == 0 || len(uids) > MaxCards {
 		return fmt.Errorf("cannot hold out %d cards: give 1 to %d", len(uids), MaxCards)
 	}
@@ -80,7 +86,11 @@ func (b *Bench) Tap(hold time.Duration, uids ...[]byte) error {
 		if slices.ContainsFunc(uids[:i], func(v []byte) bool { return slices.Equal(u, v) }) {
 			return fmt.Errorf("cannot hold out card %d: another one has its UID", i+1)
 		}
-		cards = append(cards, &Card{UID: slices.Clone(u), Random: len(u) == 4 && u[0] == 0x08, SAK: 0x20})
+		k, err := b.issue(kind, u)
+		if err != nil {
+			return fmt.Errorf("cannot hold out card %d: %w", i+1, err)
+		}
+		cards = append(cards, k)
 	}
 	b.chip.Put(hold, cards...)
 	return nil

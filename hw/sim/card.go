@@ -19,6 +19,8 @@ type Card struct {
 	state       cardState
 	star        bool // came from HALT: READY*, ACTIVE*
 	level       int
+	dep         *dep       // nil: no ISO/IEC 14443-4, whatever SAK says
+	rnd         *rand.Rand // the card's own, when it has dep
 }
 
 type cardState uint8
@@ -28,6 +30,7 @@ const (
 	cardReady
 	cardActive
 	cardHalt
+	cardProtocol // ISO/IEC 14443-4
 )
 
 // cardStart is what cards take to be ready once the field is there (6.2.3).
@@ -44,10 +47,21 @@ func (k *Card) power(on bool, now time.Duration, rnd *rand.Rand) {
 	k.powered, k.state, k.star, k.level = on, cardIdle, false, 0
 	if on {
 		k.ready = now + cardStart
+		if k.dep != nil {
+			k.rnd = rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64()))
+		}
 		if k.Random {
 			k.UID = []byte{0x08, byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.Uint32())}
 		}
 	}
+}
+
+// busy is what the card takes to answer the frame it has just heard.
+func (k *Card) busy() time.Duration {
+	if k.state != cardProtocol {
+		return 0
+	}
+	return k.dep.busy
 }
 
 // levels is the number of cascade levels: 1, 2 or 3 for 4, 7 or 10 bytes.
@@ -90,6 +104,9 @@ func (k *Card) answer(bits []byte, parityOK bool, now time.Duration) []byte {
 	if !k.powered || now < k.ready {
 		return nil
 	}
+	if k.state == cardProtocol {
+		return k.protocol(bits, parityOK)
+	}
 	if len(bits) == 7 {
 		return k.short(pack(bits, 0)[0])
 	}
@@ -106,6 +123,11 @@ func (k *Card) answer(bits []byte, parityOK bool, now time.Duration) []byte {
 		if crc := crcA([]byte{0x50, 0}); parityOK && slices.Equal(d, []byte{0x50, 0, crc[0], crc[1]}) && len(bits) == 32 {
 			k.state, k.star, k.level = cardHalt, true, 0
 			return nil
+		}
+		if parityOK {
+			if a := k.activate(d, len(bits)); a != nil {
+				return a
+			}
 		}
 		k.fallBack()
 	}

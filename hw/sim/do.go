@@ -19,7 +19,7 @@ const (
 // Actions lists what Do understands, with the shape of its arguments.
 func Actions() map[string]string {
 	return map[string]string{
-		"tap":     `{"uids":["04a1b2c3"],"hold_ms":1500} (hold_ms may be left out: until lifted)`,
+		"tap":     `{"uids":["04a1b2c3"],"hold_ms":1500,"kind":"uid"} (hold_ms may be left out: until lifted; kind too, or it is one of uid, ntag424, ntag424-random and ntag424-clone, which take UIDs of 7 bytes)`,
 		"lift":    `{}`,
 		"case":    `{"open":true}`,
 		"reader":  `{"plugged":true}`,
@@ -77,8 +77,9 @@ func (b *Bench) doTap(args []byte) error {
 	var a struct {
 		UIDs []string `json:"uids"`
 		Hold int64    `json:"hold_ms"`
+		Kind *string  `json:"kind"`
 	}
-	if err := strict(args, &a, "uids", "hold_ms"); err != nil {
+	if err := strict(args, &a, "uids", "hold_ms", "kind"); err != nil {
 		return err
 	}
 	if a.Hold < 0 || a.Hold > maxHold.Milliseconds() {
@@ -98,7 +99,11 @@ func (b *Bench) doTap(args []byte) error {
 		}
 		uids = append(uids, u)
 	}
-	return b.Tap(time.Duration(a.Hold)*time.Millisecond, uids...)
+	kind := KindUID
+	if a.Kind != nil {
+		kind = *a.Kind
+	}
+	return b.TapKind(time.Duration(a.Hold)*time.Millisecond, kind, uids...)
 }
 
 // doSwitch takes one required boolean.

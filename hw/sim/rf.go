@@ -18,7 +18,7 @@ func (c *MFRC522) transceive(now time.Duration) {
 	c.reg[rError] &= 0x10
 	c.reg[rComIrq] |= 0x40 // TxIRq
 	sent := now + time.Duration(n)*bitTime
-	answers := c.hear(unpack(data)[:n], now)
+	answers, busy := c.hear(unpack(data)[:n], now)
 	if len(answers) == 0 {
 		c.startTimer(sent)
 		return
@@ -43,12 +43,18 @@ func (c *MFRC522) transceive(now time.Duration) {
 		return
 	}
 	c.pending = func() { c.received(bits, align, coll, parityErr) }
-	c.pendingEnd = sent + frameDelay + time.Duration(len(bits)+len(bits)/8)*bitTime
+	begin := sent + frameDelay + busy
+	c.pendingEnd = begin + time.Duration(len(bits)+len(bits)/8)*bitTime
+	if busy > 0 { // the timer may end first
+		if c.startTimer(sent); c.timerEnd > begin {
+			c.timerRuns = false
+		}
+	}
 }
 
 // hear gives each card the frame, with its own noise, and collects answers.
-func (c *MFRC522) hear(bits []byte, now time.Duration) [][]byte {
-	var answers [][]byte
+// busy is what the slowest of them takes.
+func (c *MFRC522) hear(bits []byte, now time.Duration) (answers [][]byte, busy time.Duration) {
 	for _, k := range c.cards {
 		if !k.in(now) {
 			continue
@@ -60,8 +66,9 @@ func (c *MFRC522) hear(bits []byte, now time.Duration) [][]byte {
 			continue
 		}
 		answers = append(answers, a)
+		busy = max(busy, k.busy())
 	}
-	return answers
+	return answers, busy
 }
 
 // superpose merges answers: where a 0 and a 1 meet there is a collision (both

@@ -1,0 +1,371 @@
+package mfrc522_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"borne/hw"
+	cardkeys "borne/hw/card"
+	"borne/hw/mfrc522"
+	"borne/hw/sim"
+)
+
+// provingRig is a rig whose reader asks cards what they prove.
+type provingRig struct {
+	*rig
+	r    *mfrc522.Reader
+	keys cardkeys.Keys
+	logs bytes.Buffer
+}
+
+func newProvingRig(t testing.TB, seed uint64, keys func(cardkeys.Keys) cardkeys.Keys) *provingRig {
+	t.Helper()
+	all, err := sim.DemoKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys != nil {
+		all = keys(all)
+	}
+	g := &provingRig{rig: newRig(t), keys: all}
+	g.chip = sim.NewMFRC522(g.clk, seed)
+	counters, err := cardkeys.NewCounters(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := cardkeys.NewProver(all, cardkeys.Options{Badge: g.key, Counters: counters})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := g.chip.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(&g.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if g.r, err = mfrc522.Open(t.Context(), port, mfrc522.Options{Clock: g.clk, Prove: p, Log: log}, g.key); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.r.Close() })
+	return g
+}
+
+func (g *provingRig) ntag(t testing.TB, n sim.NTAG424) *sim.Card {
+	t.Helper()
+	n.Keys = g.keys
+	if n.Busy == 0 {
+		n.Busy = 3 * time.Millisecond
+	}
+	k, err := sim.NewNTAG424(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (g *provingRig) tap(t testing.TB, cards ...*sim.Card) hw.Tap {
+	t.Helper()
+	g.chip.Put(0, cards...)
+	tap, err := g.next(t, g.r, 3*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tap
+}
+
+func (g *provingRig) leave(t testing.TB) {
+	t.Helper()
+	g.chip.Put(0)
+	if tap, err := g.next(t, g.r, time.Second); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%d badges in an empty field, error %v", len(tap.Badges), err)
+	}
+}
+
+func sunOnly(k cardkeys.Keys) cardkeys.Keys    { return cardkeys.Keys{SUN: k.SUN} }
+func mutualOnly(k cardkeys.Keys) cardkeys.Keys { return cardkeys.Keys{Mutual: k.Mutual} }
+func noPrivacy(k cardkeys.Keys) cardkeys.Keys  { return cardkeys.Keys{Mutual: k.Mutual, SUN: k.SUN} }
+func withInput(k cardkeys.Keys) cardkeys.Keys {
+	s := *k.SUN
+	s.Input = s.PICC
+	return cardkeys.Keys{SUN: &s}
+}
+
+var badge7 = []byte{4, 0x95, 0x8C, 0xAA, 0x5C, 0x5E, 0x80}
+
+func TestAssurance(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys func(cardkeys.Keys) cardkeys.Keys
+		card sim.NTAG424
+		want hw.Badge
+	}{
+		"mutual":                  {nil, sim.NTAG424{}, hw.Badge{Assurance: hw.AssuranceMutual}},
+		"mutual, random ID":       {nil, sim.NTAG424{RandomID: true}, hw.Badge{Assurance: hw.AssuranceMutual}},
+		"mutual, told by SUN":     {noPrivacy, sim.NTAG424{RandomID: true}, hw.Badge{Assurance: hw.AssuranceMutual, Counter: 1}},
+		"SUN":                     {sunOnly, sim.NTAG424{}, hw.Badge{Assurance: hw.AssuranceDynamic, Counter: 1}},
+		"SUN, random ID":          {sunOnly, sim.NTAG424{RandomID: true}, hw.Badge{Assurance: hw.AssuranceDynamic, Counter: 1}},
+		"SUN with input":          {withInput, sim.NTAG424{}, hw.Badge{Assurance: hw.AssuranceDynamic, Counter: 1}},
+		"more time":               {nil, sim.NTAG424{WTX: 3, Busy: 30 * time.Millisecond}, hw.Badge{Assurance: hw.AssuranceMutual}},
+		"clone":                   {nil, sim.NTAG424{Clone: true}, hw.Badge{Assurance: hw.AssuranceUID, Suspect: true}},
+		"clone, SUN":              {sunOnly, sim.NTAG424{Clone: true}, hw.Badge{Assurance: hw.AssuranceUID, Suspect: true}},
+		"clone that only refuses": {mutualOnly, sim.NTAG424{Clone: true}, hw.Badge{Assurance: hw.AssuranceUID}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newProvingRig(t, 1, c.keys)
+			c.card.UID = badge7
+			start := g.clk.Now()
+			tap := g.tap(t, g.ntag(t, c.card))
+			c.want.Key, c.want.Bytes = g.key(badge7), 7
+			if len(tap.Badges) != 1 || tap.Badges[0] != c.want {
+				t.Fatalf("%+v, want %+v", tap.Badges, c.want)
+			}
+			t.Logf("%v from card to tap", tap.At-start)
+			if _, err := g.next(t, g.r, 2*time.Second); !errors.Is(err, context.Canceled) {
+				t.Fatalf("a card that stays fired again (error %v)", err)
+			}
+		})
+	}
+}
+
+func TestCardsWithoutKeysAreUIDs(t *testing.T) {
+	g := newProvingRig(t, 1, nil)
+	// No ISO/IEC 14443-4; the same though SAK promises it; one without our application.
+	for i, k := range []*sim.Card{{UID: badge7, SAK: 0x08}, {UID: badge7, SAK: 0x20}, sim.NewPhone()} {
+		tap := g.tap(t, k)
+		if len(tap.Badges) != 1 || tap.Badges[0].Assurance != hw.AssuranceUID || tap.Badges[0].Suspect || tap.Badges[0].Random != k.Random {
+			t.Fatalf("card %d: %+v", i, tap.Badges)
+		}
+		if !k.Random && tap.Badges[0].Key != g.key(badge7) {
+			t.Fatalf("card %d is somebody else", i)
+		}
+		if _, err := g.next(t, g.r, 2*time.Second); !errors.Is(err, context.Canceled) {
+			t.Fatalf("card %d: one that stays fired again (error %v)", i, err)
+		}
+		g.leave(t)
+	}
+}
+
+func TestOneMessagePerVisitAndItsCountRises(t *testing.T) {
+	g := newProvingRig(t, 1, sunOnly)
+	var count uint32
+	k := g.ntag(t, sim.NTAG424{UID: badge7, Counter: &count})
+	for visit := uint32(1); visit <= 3; visit++ {
+		tap := g.tap(t, k)
+		if tap.Badges[0].Assurance != hw.AssuranceDynamic || tap.Badges[0].Counter != visit {
+			t.Fatalf("visit %d: %+v", visit, tap.Badges[0])
+		}
+		if _, err := g.next(t, g.r, 5*time.Second); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if count != visit {
+			t.Fatalf("%d messages in %d visits", count, visit)
+		}
+		g.leave(t)
+	}
+	count = 1 // a copy of an earlier message
+	if b := g.tap(t, k).Badges[0]; b.Assurance != hw.AssuranceUID || !b.Suspect || b.Key != g.key(badge7) {
+		t.Fatalf("a count that goes back gave %+v", b)
+	}
+}
+
+// Several cards at once, random ones among them.
+func TestPurse(t *testing.T) {
+	g := newProvingRig(t, 1, nil)
+	other := []byte{4, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66}
+	a := g.ntag(t, sim.NTAG424{UID: badge7, RandomID: true})
+	b := g.ntag(t, sim.NTAG424{UID: other, RandomID: true})
+	plain := &sim.Card{UID: []byte{1, 2, 3, 4}, SAK: 0x08}
+	first := g.tap(t, a, plain)
+	if len(first.Badges) != 2 || !slices.ContainsFunc(first.Badges, func(x hw.Badge) bool { return x.Key == g.key(badge7) && x.Assurance == hw.AssuranceMutual }) {
+		t.Fatalf("%+v", first.Badges)
+	}
+	purse := []*sim.Card{plain, a}
+	for _, in := range []*sim.Card{b, sim.NewPhone()} {
+		purse = append(purse, in)
+		tap := g.tap(t, purse...)
+		if got := tap.Badges[0]; in == b && got.Key != g.key(other) || in != b && !got.Random {
+			t.Fatalf("entered %+v", got)
+		}
+		if !slices.ContainsFunc(tap.Badges[1:], func(x hw.Badge) bool { return x.Key == g.key(badge7) && x.Assurance == hw.AssuranceMutual }) {
+			t.Fatalf("the first badge is not said to stay: %+v", tap.Badges)
+		}
+	}
+	// All but the second badge leave: nothing enters by that.
+	g.chip.Put(0, b)
+	if tap, err := g.next(t, g.r, 2*time.Second); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a badge that stayed fired again: %+v (error %v)", tap.Badges, err)
+	}
+	tap := g.tap(t, b, a)
+	if len(tap.Badges) != 2 || tap.Badges[0].Key != g.key(badge7) || tap.Badges[1].Key != g.key(other) {
+		t.Fatalf("%+v", tap.Badges)
+	}
+}
+
+// Under noise a badge may prove less, never more, and is never somebody else or
+// a suspect; a copy never passes.
+func TestNoiseNeverUpgrades(t *testing.T) {
+	each := 400
+	if testing.Short() {
+		each = 40
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, keys := range []struct {
+		name string
+		set  func(cardkeys.Keys) cardkeys.Keys
+		most hw.Assurance
+	}{{"all", nil, hw.AssuranceMutual}, {"SUN", sunOnly, hw.AssuranceDynamic}} {
+		for _, rate := range []float64{0, 0.0002, 0.001, 0.003, 0.01} {
+			t.Run(fmt.Sprint(keys.name, rate), func(t *testing.T) {
+				g := newProvingRig(t, 3, keys.set)
+				read, full := 0, 0
+				for n := range each {
+					uid := []byte{4, byte(rnd.Uint32()), byte(rnd.Uint32()), 1, 2, 3, byte(n)}
+					clone, random, plain := n%4 == 1, n%4 == 2, n%4 == 3
+					k := &sim.Card{UID: uid, SAK: 0x20}
+					if !plain {
+						k = g.ntag(t, sim.NTAG424{UID: uid, Clone: clone, RandomID: random})
+					}
+					g.chip.SetFaults(sim.Faults{BitErrors: rate})
+					g.chip.Put(0, k)
+					tap, err := g.next(t, g.r, time.Second)
+					g.chip.SetFaults(sim.Faults{})
+					if err != nil && !errors.Is(err, context.Canceled) {
+						t.Fatalf("presentation %d: %v", n, err)
+					}
+					for _, b := range tap.Badges {
+						read++
+						most := keys.most
+						if clone || plain {
+							most = hw.AssuranceUID
+						}
+						known := b.Key == g.key(uid) || random && b.Random
+						if b.Assurance > most || !known || b.Suspect && !clone || b.Random && b.Assurance != hw.AssuranceUID {
+							t.Fatalf("presentation %d (clone %v, random %v, plain %v): %+v", n, clone, random, plain, b)
+						}
+						if b.Assurance == keys.most {
+							full++
+						}
+					}
+					g.leave(t)
+				}
+				t.Logf("%d of %d read, %d of %d proven, 0 wrong", read, each, full, each/2)
+				if read == 0 || rate == 0 && (read != each || full != each/2) {
+					t.Fatal("too little was read")
+				}
+			})
+		}
+	}
+}
+
+func TestPulledMidProof(t *testing.T) {
+	// Every answer of selection and proof in turn.
+	for _, random := range []bool{false, true} {
+		for at := 1; at <= 30; at++ {
+			g := newProvingRig(t, uint64(at), nil)
+			k := g.ntag(t, sim.NTAG424{UID: badge7, RandomID: random})
+			g.chip.SetFaults(sim.Faults{PullAt: at})
+			g.chip.Put(0, k)
+			tap, err := g.next(t, g.r, time.Second)
+			g.chip.SetFaults(sim.Faults{})
+			if err == nil {
+				if b := tap.Badges[0]; len(tap.Badges) != 1 || b.Key != g.key(badge7) || b.Suspect || b.Assurance != hw.AssuranceMutual {
+					t.Fatalf("pulled at answer %d: %+v", at, tap.Badges)
+				}
+				continue // it was all said
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("pulled at answer %d: %v", at, err)
+			}
+			if b := g.tap(t, k).Badges[0]; b.Key != g.key(badge7) || b.Assurance != hw.AssuranceMutual {
+				t.Fatalf("pulled at answer %d, then back: %+v", at, b)
+			}
+		}
+	}
+}
+
+func TestLostAnswersAreAskedAgain(t *testing.T) {
+	proven := 0
+	for seed := range uint64(40) {
+		g := newProvingRig(t, seed, nil)
+		g.chip.SetFaults(sim.Faults{Drop: 0.05})
+		b := g.tap(t, g.ntag(t, sim.NTAG424{UID: badge7})).Badges[0]
+		if b.Key != g.key(badge7) || b.Suspect {
+			t.Fatalf("seed %d: %+v", seed, b)
+		}
+		if b.Assurance == hw.AssuranceMutual {
+			proven++
+		}
+	}
+	if t.Logf("%d of 40 proven", proven); proven < 35 {
+		t.Fatalf("%d of 40 proven with one answer of twenty lost", proven)
+	}
+}
+
+func TestBrownOutMidProof(t *testing.T) {
+	for at := 1; at <= 400; at += 3 {
+		g := newProvingRig(t, 1, nil)
+		g.chip.SetFaults(sim.Faults{BrownOutAt: at})
+		if b := g.tap(t, g.ntag(t, sim.NTAG424{UID: badge7})).Badges[0]; b.Key != g.key(badge7) || b.Suspect || b.Assurance < hw.AssuranceUID {
+			t.Fatalf("brown-out at transfer %d: %+v", at, b)
+		}
+	}
+}
+
+// A proof that is broken off leaves the reader as it was: its silence is 3 ms.
+func TestContextEndsMidProof(t *testing.T) {
+	for cut := time.Millisecond; cut < 100*time.Millisecond; cut += 1700 * time.Microsecond {
+		g := newProvingRig(t, 1, nil)
+		k := g.ntag(t, sim.NTAG424{UID: badge7})
+		g.chip.Put(0, k)
+		if _, err := g.next(t, g.r, cut); err == nil {
+			break
+		} else if !errors.Is(err, context.Canceled) {
+			t.Fatalf("after %v: %v", cut, err)
+		}
+		tap, err := g.next(t, g.r, time.Second)
+		if err != nil || tap.Badges[0].Assurance != hw.AssuranceMutual {
+			t.Fatalf("after %v: %+v, error %v", cut, tap.Badges, err)
+		}
+	}
+}
+
+// A card that asks for ever more time does not hold the reader.
+func TestSlowCardIsBounded(t *testing.T) {
+	g := newProvingRig(t, 1, nil)
+	slow := g.ntag(t, sim.NTAG424{UID: badge7, WTX: 1 << 20, Busy: 100 * time.Millisecond})
+	start := g.clk.Now()
+	tap := g.tap(t, slow)
+	if b := tap.Badges[0]; b.Assurance != hw.AssuranceUID || b.Suspect {
+		t.Fatalf("%+v", b)
+	}
+	if took := g.clk.Now() - start; took > 2500*time.Millisecond {
+		t.Fatalf("it took %v", took)
+	}
+}
+
+// Without a prover, a card that could prove something is read like any other.
+func TestNoProverNoChange(t *testing.T) {
+	frames := func(k *sim.Card) (uint64, uint64) {
+		g := newRig(t)
+		r := g.mustOpen(t, nil)
+		g.chip.Put(0, k)
+		if _, err := g.next(t, r, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		return g.chip.Frames(), g.chip.Transfers()
+	}
+	n, err := sim.NewNTAG424(sim.NTAG424{UID: badge7, Keys: cardkeys.Keys{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f1, t1 := frames(n)
+	f2, t2 := frames(&sim.Card{UID: badge7, SAK: 0x08})
+	if f1 != f2 || t1 != t2 {
+		t.Fatalf("%d frames and %d transfers, want %d and %d", f1, t1, f2, t2)
+	}
+}
