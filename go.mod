@@ -7,6 +7,7 @@ require (
 	github.com/OpenPrinting/goipp v1.2.0
 	github.com/danielgtaylor/huma/v2 v2.34.1
 	github.com/gorilla/websocket v1.5.3
+	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83
 	github.com/jezek/xgb v1.1.1
 	github.com/miekg/dns v1.1.72
 	github.com/prometheus/client_golang v1.23.2

@@ -45,6 +45,7 @@ func drivers() map[string]driver {
 	return map[string]driver{
 		"mfrc522": {path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
 		"gpio":    {path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
+		"wedge":   {path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
 		"case":    {sim: true},
 		"call":    {sim: true},
 		"screen":  {sim: true},

@@ -50,14 +50,20 @@ func Check(d hw.Device) error {
 	case "gpio":
 		_, _, err := gpioOptions(d)
 		return err
+	case "wedge":
+		_, err := wedgeOptions(d)
+		return err
 	}
 	return checkScreen(d)
 }
 
 // OpenReader opens a badge reader.
 func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
-	if err := env.usable(d, "badge reader", "mfrc522"); err != nil {
+	if err := env.usable(d, "badge reader", "mfrc522", "wedge"); err != nil {
 		return nil, err
+	}
+	if d.Driver == "wedge" {
+		return openWedge(d, env)
 	}
 	opts, err := readerOptions(d)
 	if err != nil {
