@@ -25,6 +25,7 @@ type dep struct {
 	last    []byte // block sent
 	pending int
 	busy    time.Duration // before the next answer
+	work    time.Duration // of the command: also before it asks for more time again
 }
 
 const (
@@ -47,7 +48,7 @@ func (d *dep) rats(b []byte, rnd *rand.Rand) []byte {
 	}
 	sizes := []int{16, 24, 32, 40, 48, 64, 96, 128, 256}
 	d.num, d.fsd = 1, sizes[min(int(b[1]>>4), len(sizes)-1)]
-	d.cmd, d.rest, d.last, d.pending, d.busy = nil, nil, nil, 0, 0
+	d.cmd, d.rest, d.last, d.pending, d.busy, d.work = nil, nil, nil, 0, 0, 0
 	d.app.reset(rnd)
 	return d.ats()
 }
@@ -60,6 +61,7 @@ func (d *dep) block(b []byte) (answer []byte, over bool) {
 		return []byte{depDSL}, true
 	case len(b) == 2 && b[0] == depWTX && b[1] == depWTXM && d.pending > 0:
 		d.pending--
+		d.busy = d.work
 		return d.next(), false
 	case b[0]&0xEE == depI: // no CID, no NAD
 		d.num ^= 1
@@ -71,7 +73,8 @@ func (d *dep) block(b []byte) (answer []byte, over bool) {
 			d.last = []byte{depACK | d.num}
 			return d.last, false
 		}
-		d.rest, d.busy = d.app.apdu(d.cmd)
+		d.rest, d.work = d.app.apdu(d.cmd)
+		d.busy = d.work
 		d.cmd, d.pending = nil, d.wtx
 		return d.next(), false
 	case len(b) == 1 && b[0]&0xEE == depACK: // R(ACK) and R(NAK)
