@@ -27,6 +27,8 @@ func TestDoMovesTheBench(t *testing.T) {
 	}{
 		{"tap", `{"uids":["04A1B2C3"],"hold_ms":1500}`, func(s sim.State) any { return s.Reader.UIDs }, []string{"04a1b2c3"}},
 		{"tap", `{"uids":["04a1b2c3d4e5f6","04a1b2c3d4e5f60718ff"]}`, func(s sim.State) any { return s.Reader.UIDs }, []string{"04a1b2c3d4e5f6", "04a1b2c3d4e5f60718ff"}},
+		{"tap", `{"uids":["04a1b2c3d4e5f6"],"kind":"ntag424"}`, func(s sim.State) any { return s.Reader.UIDs }, []string{"04a1b2c3d4e5f6"}},
+		{"tap", `{"uids":["04a1b2c3d4e5f6"],"kind":"ntag424-clone","hold_ms":5}`, func(s sim.State) any { return s.Reader.UIDs }, []string{"04a1b2c3d4e5f6"}},
 		{"lift", `{}`, func(s sim.State) any { return s.Reader.UIDs }, []string{}},
 		{"case", `{"open":true}`, func(s sim.State) any { return s.Case }, "open"},
 		{"call", `{"pressed":true}`, func(s sim.State) any { return s.Call }, "pressed"},
@@ -46,25 +48,28 @@ func TestDoMovesTheBench(t *testing.T) {
 // badDo are refused, say what was wrong and change nothing.
 func badDo() map[string][2]string {
 	return map[string][2]string{
-		"actions are":       {"explode", `{}`},
-		"0 cards":           {"tap", `{}`},
-		"3 bytes":           {"tap", `{"uids":["010203"]}`},
-		"cascade tag":       {"tap", `{"uids":["88010203"]}`},
-		"hexadecimal":       {"tap", `{"uids":["zz010203"]}`},
-		"has its UID":       {"tap", `{"uids":["01020304","01020304"]}`},
-		"limit is 8":        {"tap", `{"uids":["01","02","03","04","05","06","07","08","09"]}`},
-		"longest has 20":    {"tap", `{"uids":["` + strings.Repeat("a", 22) + `"]}`},
-		"hold_ms is -1":     {"tap", `{"uids":["01020304"],"hold_ms":-1}`},
-		`argument "uid"`:    {"tap", `{"uid":["01020304"]}`},
-		`argument "UIDS"`:   {"tap", `{"UIDS":["01020304"]}`},
-		"given twice":       {"case", `{"open":false,"open":true}`},
-		"needed":            {"case", `{}`},
-		"is needed, true":   {"reader", `{"plugged":null}`},
-		"not a JSON object": {"call", `[true]`},
-		"cannot be read":    {"call", `{"pressed":1}`},
-		"after top-level":   {"lift", `{}{}`},
-		"both needed":       {"printer", `{"jam":true}`},
-		"limit is 2048":     {"lift", `{}` + strings.Repeat(" ", 3000)},
+		"actions are":           {"explode", `{}`},
+		"kind \"visa\" is none": {"tap", `{"uids":["04a1b2c3d4e5f6"],"kind":"visa"}`},
+		"must have 7 bytes":     {"tap", `{"uids":["04a1b2c3"],"kind":"ntag424"}`},
+		"unmarshal number":      {"tap", `{"uids":["04a1b2c3"],"kind":7}`},
+		"0 cards":               {"tap", `{}`},
+		"3 bytes":               {"tap", `{"uids":["010203"]}`},
+		"cascade tag":           {"tap", `{"uids":["88010203"]}`},
+		"hexadecimal":           {"tap", `{"uids":["zz010203"]}`},
+		"has its UID":           {"tap", `{"uids":["01020304","01020304"]}`},
+		"limit is 8":            {"tap", `{"uids":["01","02","03","04","05","06","07","08","09"]}`},
+		"longest has 20":        {"tap", `{"uids":["` + strings.Repeat("a", 22) + `"]}`},
+		"hold_ms is -1":         {"tap", `{"uids":["01020304"],"hold_ms":-1}`},
+		`argument "uid"`:        {"tap", `{"uid":["01020304"]}`},
+		`argument "UIDS"`:       {"tap", `{"UIDS":["01020304"]}`},
+		"given twice":           {"case", `{"open":false,"open":true}`},
+		"needed":                {"case", `{}`},
+		"is needed, true":       {"reader", `{"plugged":null}`},
+		"not a JSON object":     {"call", `[true]`},
+		"cannot be read":        {"call", `{"pressed":1}`},
+		"after top-level":       {"lift", `{}{}`},
+		"both needed":           {"printer", `{"jam":true}`},
+		"limit is 2048":         {"lift", `{}` + strings.Repeat(" ", 3000)},
 	}
 }
 
@@ -89,6 +94,7 @@ func FuzzDo(f *testing.F) {
 		f.Add(a, []byte(shape))
 	}
 	f.Add("tap", []byte(`{"uids":["04a1b2c3d4e5f6"],"hold_ms":600000}`))
+	f.Add("tap", []byte(`{"uids":["04a1b2c3d4e5f6","04a1b2c3d4e5f7"],"kind":"ntag424-random"}`))
 	for _, c := range badDo() {
 		f.Add(c[0], []byte(c[1]))
 	}

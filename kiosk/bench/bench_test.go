@@ -122,6 +122,7 @@ func TestGestures(t *testing.T) {
 	}{
 		{`{"action":"tap","uids":["04a1b2c3d4e5f6","a1b2c3d4"]}`, func(s State) bool { return slices.Equal(s.Badges, []string{"04a1b2c3d4e5f6", "a1b2c3d4"}) }},
 		{`{"action":"lift"}`, func(s State) bool { return len(s.Badges) == 0 }},
+		{`{"action":"tap","uids":["04a1b2c3d4e5f6"],"kind":"ntag424"}`, func(s State) bool { return slices.Equal(s.Badges, []string{"04a1b2c3d4e5f6"}) }},
 		{`{"action":"tap","uids":["a1b2c3d4"],"ms":1500}`, func(s State) bool { return len(s.Badges) == 1 }},
 		{`{"action":"case","on":true}`, func(s State) bool { return s.Case == "open" }},
 		{`{"action":"case","on":false}`, func(s State) bool { return s.Case == "closed" }},
@@ -224,7 +225,7 @@ func TestBadGesturesChangeNothing(t *testing.T) {
 	r := start(t)
 	before := r.state(t)
 	for _, bad := range []string{``, `null`, `{}`, `[]`, `{"action":"explode"}`, `{"action":"tap"}`, `{"action":"tap","uids":[]}`, `{"action":"tap","uids":["zz"]}`,
-		`{"action":"tap","uids":["0102"]}`, `{"action":"tap","uids":["a1b2c3d4"],"ms":-1}`, `{"action":"tap","uids":["a1b2c3d4"],"ms":99999999999}`,
+		`{"action":"tap","uids":["0102"]}`, `{"action":"tap","uids":["a1b2c3d4"],"kind":"visa"}`, `{"action":"tap","uids":["a1b2c3d4"],"kind":"ntag424"}`, `{"action":"lift","kind":"uid"}`, `{"action":"tap","uids":["a1b2c3d4"],"ms":-1}`, `{"action":"tap","uids":["a1b2c3d4"],"ms":99999999999}`,
 		`{"action":"case"}`, `{"action":"case","on":true,"jam":true}`, `{"action":"case","on":true,"x":1}`, `{"action":"lift","on":true}`,
 		`{"action":"lift"} {}`, `{"action":"printer","on":true}`, `{"action":"power","ms":1}`,
 		`{"action":"tap","uids":["01020304","01020305","01020306","01020307","01020308","01020309","0102030a","0102030b","0102030c"]}`} {

@@ -55,6 +55,7 @@ func (s *Server) state(w http.ResponseWriter, _ *http.Request) {
 type Gesture struct {
 	Action string   `json:"action"`         // tap, lift, case, reader, network, printer, call, power
 	UIDs   []string `json:"uids,omitempty"` // tap: hexadecimal, 4, 7 or 10 bytes each
+	Kind   string   `json:"kind,omitempty"` // tap: uid (the default), ntag424, ntag424-random, ntag424-clone
 	MS     int64    `json:"ms,omitempty"`   // tap: how long; 0 until lift
 	On     *bool    `json:"on,omitempty"`   // case: open; reader: plugged; network: there
 	Jam    *bool    `json:"jam,omitempty"`  // printer
@@ -72,8 +73,8 @@ func ParseGesture(b []byte) (Gesture, error) {
 	switch {
 	case !known:
 		return Gesture{}, fmt.Errorf("cannot do %.40q: actions are tap, lift, case, reader, network, printer, call and power", g.Action)
-	case want != takes{g.UIDs != nil, g.On != nil, g.Jam != nil} || g.MS != 0 && !want.uids:
-		return Gesture{}, fmt.Errorf("cannot do %q: tap takes uids and ms; case, reader and network take on; printer takes jam; the others nothing", g.Action)
+	case want != takes{g.UIDs != nil, g.On != nil, g.Jam != nil} || (g.MS != 0 || g.Kind != "") && !want.uids:
+		return Gesture{}, fmt.Errorf("cannot do %q: tap takes uids, kind and ms; case, reader and network take on; printer takes jam; the others nothing", g.Action)
 	case g.MS < 0 || g.MS > maxHold.Milliseconds():
 		return Gesture{}, fmt.Errorf("cannot hold a card for %d ms: at most %d", g.MS, maxHold.Milliseconds())
 	}
@@ -97,7 +98,11 @@ func (s *Server) do(w http.ResponseWriter, b []byte) error {
 				return fmt.Errorf("cannot hold out card %d: its UID is not hexadecimal", i+1)
 			}
 		}
-		return h.Tap(time.Duration(g.MS)*time.Millisecond, uids...)
+		kind := g.Kind
+		if kind == "" {
+			kind = sim.KindUID
+		}
+		return h.TapKind(time.Duration(g.MS)*time.Millisecond, kind, uids...)
 	case "lift":
 		h.Lift()
 	case "case":
