@@ -2,6 +2,14 @@
 // SUN messages and mutual authentication (NXP NT4H2421Gx data sheet, AN12196),
 // with keys diversified per card (AN10922). It has no I/O of its own but the
 // reading of its key file: commands travel over a hw.Link.
+//
+// What the levels leave open:
+//   - A SUN message can be read from a badge by anybody who comes near it, and be
+//     shown once later, as long as the badge itself has not been read since by this
+//     terminal. Counts are in RAM: after a restart the first message counts.
+//   - Mutual authentication leaves only a live relay.
+//   - A card may always claim less than it can: who relies on a level asks for it
+//     badge by badge, as it was when the badge was enrolled.
 package card
 
 import (

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"borne/hw"
+	"borne/hw/card"
 	"borne/hw/clock"
 	"borne/hw/devices"
 	"borne/hw/sim"
@@ -50,6 +51,46 @@ func TestTapInRealTime(t *testing.T) {
 		tap, err := r.Next(t.Context())
 		if err != nil || len(tap.Badges) != len(uids) {
 			t.Fatalf("%d badges, error %v; want %d", len(tap.Badges), err, len(uids))
+		}
+	}
+}
+
+// The bench's cards, in real time: what is held out while the reader looks.
+func TestBadgesThatProveInRealTime(t *testing.T) {
+	e := env(t)
+	keys, err := sim.DemoKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counters, err := card.NewCounters(16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Prove, err = card.NewProver(keys, card.Options{Badge: e.Key, Counters: counters}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := devices.OpenReader(t.Context(), parse(t, "sim:mfrc522?poll=20ms"), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i, c := range []struct {
+		kind string
+		want hw.Badge
+	}{
+		{sim.KindNTAG424, hw.Badge{Assurance: hw.AssuranceMutual}},
+		{sim.KindNTAG424Random, hw.Badge{Assurance: hw.AssuranceMutual}},
+		{sim.KindNTAG424Clone, hw.Badge{Assurance: hw.AssuranceUID, Suspect: true}},
+		{sim.KindUID, hw.Badge{Assurance: hw.AssuranceUID}},
+	} {
+		uid := []byte{4, 1, 2, 3, 4, 5, byte(i)}
+		if err := e.Bench.TapKind(0, c.kind, uid); err != nil {
+			t.Fatal(err)
+		}
+		tap, err := r.Next(t.Context())
+		c.want.Key, c.want.Bytes = e.Key(uid), len(uid)
+		if err != nil || len(tap.Badges) != 1 || tap.Badges[0] != c.want {
+			t.Fatalf("%s: %+v, error %v; want %+v", c.kind, tap.Badges, err, c.want)
 		}
 	}
 }

@@ -24,6 +24,9 @@ type Rig struct {
 	Visit   time.Duration                                             // a card taken away for so long has left
 	Logs    func() []byte                                             // all that was logged since opening, from debug level on
 
+	// Proves is what the card with a UID proves; nil: its UID. Under noise, less is right too.
+	Proves func(uid []byte) hw.Assurance
+
 	// What a device cannot do stays nil, and its tests are skipped.
 	Noise  func(rate float64) // bit error rate on the air; 0 ends it
 	Unplug func()             // the device vanishes for good
@@ -93,7 +96,7 @@ func (s ReaderSuite) bitErrors(t *testing.T) {
 		case err != nil:
 			t.Fatalf("presentation %d: %v", n, err)
 		default:
-			if err := g.check(tap, [][]byte{u}); err != nil {
+			if err := g.compare(tap, [][]byte{u}, false); err != nil {
 				t.Fatalf("presentation %d: %v", n, err)
 			}
 			right++
@@ -237,14 +240,29 @@ func ended(err error) bool {
 }
 
 // check compares a tap with the cards presented, in whatever order.
-func (g *Rig) check(tap hw.Tap, set [][]byte) error {
+func (g *Rig) check(tap hw.Tap, set [][]byte) error { return g.compare(tap, set, true) }
+
+// compare does so; exact asks for all that each card can prove, else less will do.
+func (g *Rig) compare(tap hw.Tap, set [][]byte, exact bool) error {
 	if len(tap.Badges) != len(set) {
 		return fmt.Errorf("%d badges for %d cards", len(tap.Badges), len(set))
 	}
 	for _, u := range set {
-		want := hw.Badge{Key: g.Key(u), Bytes: len(u), Assurance: hw.AssuranceUID}
-		if !slices.Contains(tap.Badges, want) {
+		i := slices.IndexFunc(tap.Badges, func(b hw.Badge) bool { return b.Key == g.Key(u) })
+		if i < 0 {
 			return fmt.Errorf("the card with %d bytes was read wrong", len(u))
+		}
+		b, proves := tap.Badges[i], hw.AssuranceUID
+		if g.Proves != nil {
+			proves = g.Proves(u)
+		}
+		switch {
+		case b.Bytes != len(u) || b.Random || b.Suspect:
+			return fmt.Errorf("the card with %d bytes is %+v", len(u), b)
+		case b.Assurance > proves || b.Assurance < hw.AssuranceUID || exact && b.Assurance != proves:
+			return fmt.Errorf("the card with %d bytes has assurance %d, want %d", len(u), b.Assurance, proves)
+		case b.Counter != 0 && b.Assurance < hw.AssuranceDynamic:
+			return fmt.Errorf("the card with %d bytes counts %d", len(u), b.Counter)
 		}
 	}
 	return nil

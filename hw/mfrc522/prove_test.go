@@ -330,6 +330,8 @@ func TestContextEndsMidProof(t *testing.T) {
 		} else if !errors.Is(err, context.Canceled) {
 			t.Fatalf("after %v: %v", cut, err)
 		}
+		g.leave(t)
+		g.chip.Put(0, k)
 		tap, err := g.next(t, g.r, time.Second)
 		if err != nil || tap.Badges[0].Assurance != hw.AssuranceMutual {
 			t.Fatalf("after %v: %+v, error %v", cut, tap.Badges, err)

@@ -225,22 +225,27 @@ func TestNothingStaysInTheBuffers(t *testing.T) {
 // FuzzHostileChip lets anything answer on the bus: the driver must end in bounded
 // virtual time, close its port, keep no byte and never report more than it may.
 func FuzzHostileChip(f *testing.F) {
-	f.Add([]byte{0x92})
-	f.Add(slices.Concat(oneCard(), silence()))
-	f.Add(slices.Concat(atqa(), heard(errCollision, 0x04, 0x95, 0, 0, 0), []byte{12}, sdd(), sak()))
+	f.Add([]byte{0x92}, false)
+	f.Add(slices.Concat(oneCard(), silence()), false)
+	f.Add(slices.Concat(atqa(), heard(errCollision, 0x04, 0x95, 0, 0, 0), []byte{12}, sdd(), sak()), false)
 	r := rand.New(rand.NewPCG(1, 2))
 	long := make([]byte, 512)
 	for i := range long {
 		long[i] = byte(r.Uint32())
 	}
-	f.Add(long)
-	f.Fuzz(func(t *testing.T, script []byte) {
+	f.Add(long, false)
+	f.Add(slices.Concat(oneCard(), silence()), true)
+	f.Fuzz(func(t *testing.T, script []byte, proving bool) {
 		clk := sim.NewVirtualClock()
 		p := &scriptedPort{clk: clk, script: script}
 		ctx, cancel := clk.Context(t.Context(), time.Second)
 		defer cancel()
 		var lent [][]byte
-		rd, err := Open(ctx, p, Options{Clock: clk}, func(u []byte) (k [32]byte) {
+		opts := Options{Clock: clk}
+		if proving {
+			opts.Prove = asking{}
+		}
+		rd, err := Open(ctx, p, opts, func(u []byte) (k [32]byte) {
 			if n := len(u); n != 4 && n != 7 && n != 10 {
 				t.Fatalf("UID of %d bytes", n)
 			}
@@ -256,6 +261,11 @@ func FuzzHostileChip(f *testing.F) {
 		tap, err := rd.Next(ctx)
 		if err == nil && (len(tap.Badges) == 0 || len(tap.Badges) > maxCards) {
 			t.Fatalf("%d badges", len(tap.Badges))
+		}
+		for _, b := range tap.Badges {
+			if !proving && b.Assurance != hw.AssuranceUID {
+				t.Fatalf("assurance %d without being asked", b.Assurance)
+			}
 		}
 		if clk.Now()-start > 2*time.Second {
 			t.Fatalf("it took %v", clk.Now()-start)
@@ -275,4 +285,18 @@ func FuzzHostileChip(f *testing.F) {
 			}
 		}
 	})
+}
+
+// asking is a prover that believes whatever card answers, with another UID.
+type asking struct{}
+
+func (asking) Prove(ctx context.Context, card hw.Link, uid []byte) (hw.Proof, error) {
+	if n := len(uid); n != 4 && n != 7 && n != 10 {
+		return hw.Proof{}, errors.New("a UID of another length")
+	}
+	b, err := card.Transmit(ctx, make([]byte, 100))
+	if err != nil {
+		return hw.Proof{UID: []byte{1, 2, 3, 4, 5, 6, 7}}, err
+	}
+	return hw.Proof{Assurance: hw.AssuranceMutual, Counter: uint32(len(b)), UID: []byte{1, 2, 3, 4, 5, 6, 7}, Suspect: len(b)%2 == 1}, nil
 }
