@@ -43,12 +43,14 @@ type driver struct {
 // drivers is a function, not a variable, so that nothing can change it.
 func drivers() map[string]driver {
 	return map[string]driver{
-		"mfrc522": {path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
-		"gpio":    {path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
-		"wedge":   {path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
-		"case":    {sim: true},
-		"call":    {sim: true},
-		"screen":  {sim: true},
+		"mfrc522":  {path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
+		"gpio":     {path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
+		"rtc":      {path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0"},
+		"watchdog": {path: `/dev/watchdog[0-9]{1,2}`, example: "/dev/watchdog0", options: []string{"timeout"}},
+		"wedge":    {path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
+		"case":     {sim: true},
+		"call":     {sim: true},
+		"screen":   {sim: true},
 
 		// The display's light, by each way that darkens it; see devices.OpenScreens.
 		"x11":       {path: `auto|:[0-9]{1,5}`, example: "auto", options: []string{"authority"}},

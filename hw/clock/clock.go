@@ -20,12 +20,20 @@ type System struct {
 	built   time.Time
 	now     func() time.Time
 	adjtime func(*unix.Timex) (state int, err error)
+	vouch   func(wall time.Time) error
 }
 
 // NewSystem returns the machine's clock; built is when the program was built
 // (see BuildTime), or zero when it is not known.
 func NewSystem(built time.Time) System {
 	return System{built: built, now: time.Now, adjtime: unix.Adjtimex}
+}
+
+// Backed returns the same clock, trusted also while vouch returns nil for its time,
+// as that of a real-time clock with a battery does (rtc.Voucher).
+func (s System) Backed(vouch func(wall time.Time) error) System {
+	s.vouch = vouch
+	return s
 }
 
 // Now implements hw.Clock.
@@ -37,7 +45,10 @@ func (s System) Now() (time.Time, bool) {
 	var tx unix.Timex // Modes 0: read only, needs no privilege
 	state, err := s.adjtime(&tx)
 	// A kernel that cannot be asked is not a reason to trust.
-	return t, err == nil && state != unix.TIME_ERROR && tx.Status&unix.STA_UNSYNC == 0
+	if err == nil && state != unix.TIME_ERROR && tx.Status&unix.STA_UNSYNC == 0 {
+		return t, true
+	}
+	return t, s.vouch != nil && s.vouch(t) == nil
 }
 
 // BuildTime returns the time of the commit that this program was built from, or

@@ -45,6 +45,36 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+func TestBackedClock(t *testing.T) {
+	built := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	no := errors.New("no")
+	for _, c := range []struct {
+		name    string
+		now     time.Time
+		status  int32
+		vouch   error
+		trusted bool
+	}{
+		{"vouched for", built.AddDate(0, 1, 0), unix.STA_UNSYNC, nil, true},
+		{"not vouched for", built.AddDate(0, 1, 0), unix.STA_UNSYNC, no, false},
+		{"NTP needs no voucher", built.AddDate(0, 1, 0), 0, no, true},
+		{"before the build", built.Add(-time.Second), unix.STA_UNSYNC, nil, false},
+	} {
+		s := System{built: built, now: func() time.Time { return c.now }, adjtime: func(tx *unix.Timex) (int, error) {
+			tx.Status = c.status
+			return unix.TIME_OK, nil
+		}}.Backed(func(wall time.Time) error {
+			if !wall.Equal(c.now) {
+				t.Errorf("%s: asked to vouch for %v", c.name, wall)
+			}
+			return c.vouch
+		})
+		if _, trusted := s.Now(); trusted != c.trusted {
+			t.Errorf("%s: trusted is %v", c.name, trusted)
+		}
+	}
+}
+
 func TestSystemAsksThisKernel(t *testing.T) {
 	var tx unix.Timex
 	state, err := unix.Adjtimex(&tx)

@@ -53,6 +53,9 @@ func Check(d hw.Device) error {
 	case "wedge":
 		_, err := wedgeOptions(d)
 		return err
+	case "watchdog":
+		_, err := watchdogOptions(d)
+		return err
 	}
 	return checkScreen(d)
 }

@@ -12,6 +12,8 @@ import (
 	"borne/hw"
 	"borne/hw/devices"
 	"borne/hw/gpio"
+	"borne/hw/rtc"
+	"borne/hw/watchdog"
 )
 
 func TestGPIOOptions(t *testing.T) {
@@ -58,14 +60,16 @@ func TestGPIOOptions(t *testing.T) {
 	}
 }
 
-// The pattern of paths in package hw, which imports nothing of ours, is the driver's.
-func TestGPIOPathsAreAddresses(t *testing.T) {
+// The patterns of paths in package hw, which imports nothing of ours, are the drivers'.
+func TestPathsAreTheDrivers(t *testing.T) {
 	src, err := os.ReadFile("../device.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(src), "`"+gpio.AddressPattern+"`") {
-		t.Error("hw.ParseDevice and gpio.ParseAddress do not take the same lines")
+	for _, p := range []string{gpio.AddressPattern, rtc.PathPattern, watchdog.PathPattern} {
+		if !strings.Contains(string(src), "`"+p+"`") {
+			t.Errorf("hw.ParseDevice does not take what the driver takes: %s", p)
+		}
 	}
 }
 
