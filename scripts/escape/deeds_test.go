@@ -183,7 +183,7 @@ func deedHTTP(args []string) string {
 		return "refused: " + err.Error()
 	}
 	defer r.Body.Close()
-	b, _ := io.ReadAll(io.LimitReader(r.Body, 200))
+	b, _ := io.ReadAll(io.LimitReader(r.Body, 2000))
 	return fmt.Sprintf("status %d %s", r.StatusCode, b)
 }
 

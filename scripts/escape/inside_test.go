@@ -48,7 +48,8 @@ func (h *hall) inner0() []string {
 	uid := strconv.Itoa(h.uid())
 	args := []string{"nsenter", "-t", strconv.Itoa(h.init)}
 	for g, flag := range map[guard]string{mountns: "-m", netns: "-n", ipcns: "-i", pidns: "-p"} {
-		if !h.without(g) {
+		// Outside the PID namespace, its /proc does not show who runs there: the tree goes with it.
+		if !h.without(g) && !(g == mountns && h.without(pidns)) {
 			args = append(args, flag)
 		}
 	}

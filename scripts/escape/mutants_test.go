@@ -47,6 +47,9 @@ var noGrabs = patch{"kiosk/stage/keys.go", "for _, g := range shellGrabs() {", "
 
 var noShellPolicy = patch{"kiosk/warden/shell.go", "json.Marshal(shellPolicy(origin))", "json.Marshal(map[string]any{\"HomepageIsNewTabPage\": shellPolicy(origin)[\"HomepageIsNewTabPage\"]})"}
 
+// blind is an agent that does not see that a session's browser is gone.
+var blind = patch{"kiosk/agent/boxes.go", "\t\tb.close(x)\n\t\tb.lost(x)\n", "\t\t_ = x\n"}
+
 var stockKeys = patch{"kiosk/warden/programs.go", "func openboxConfig() []byte {\n", `func openboxConfig() []byte {
 	if stock, err := os.ReadFile("/etc/xdg/openbox/rc.xml"); err == nil {
 		return stock
@@ -64,7 +67,8 @@ func mutants() []mutant {
 		{name: "keys", removes: by(keys), patches: []patch{stockKeys}},
 		{name: "policy-keys", removes: by(policy, keys), patches: []patch{noPolicy, stockKeys}},
 		{name: "switches", removes: by(switches), patches: []patch{{program, "\"--disable-blink-features=DocumentPictureInPictureAPI\",", ""}}},
-		{name: "windows", removes: by(windowed, keys), patches: []patch{window, stockKeys}},
+		{name: "windows", removes: by(windowed, keys, switches), patches: []patch{window, stockKeys,
+			{program, "\t\tfmt.Sprintf(\"--window-size=%d,%d\", width, height),\n\t\t\"--window-position=0,0\",\n", ""}}},
 		{name: "tabs", removes: by(tabs), patches: []patch{
 			{session, "if last && s.ctx.Err() == nil {", "if last && s.html == nil {"},
 			{program, `"--keep-alive-for-test", `, ""}}},
@@ -72,7 +76,7 @@ func mutants() []mutant {
 		{name: "grabs", removes: by(grabs), patches: []patch{noGrabs}},
 		{name: "grabs-policy", removes: by(grabs, shellPolicy), patches: []patch{noGrabs, noShellPolicy}},
 		{name: "admission", removes: by(admission), patches: []patch{{"kiosk/shell/server.go", "if err := s.admit(w, r); err != nil {", "if err := s.admit(w, r); err != nil && s.ln == nil {"}}},
-		{name: "pipe", removes: by(pipe, shellPolicy), patches: []patch{noShellPolicy, {program, `"--remote-debugging-pipe",`, `"--remote-debugging-pipe", "--remote-debugging-port=9333",`}}},
+		{name: "pipe", removes: by(pipe), patches: []patch{{program, `"--remote-debugging-pipe",`, `"--remote-debugging-pipe", "--remote-debugging-port=9333",`}}},
 		{name: "firewall", removes: by(firewall), spoil: noTables("borne_", "borne_shell_")},
 		{name: "policy-firewall", removes: by(firewall, policy), patches: []patch{noPolicy}, spoil: noTables("borne_", "borne_shell_")},
 		{name: "resolver-firewall", removes: by(resolver, firewall), patches: []patch{anyAnswer}, spoil: noTables("borne_", "borne_shell_")},
@@ -86,7 +90,6 @@ func mutants() []mutant {
 		{name: "mountns-users", removes: by(mountns, users)},
 		{name: "mountns-cookie", removes: by(mountns, cookie)},
 		{name: "mountns-pidns", removes: by(pidns, mountns)},
-		{name: "pidns", removes: by(pidns)},
 		{name: "pidns-users", removes: by(pidns, users)},
 		{name: "users", removes: by(users)},
 		{name: "ipcns", removes: by(ipcns)},
@@ -94,8 +97,8 @@ func mutants() []mutant {
 		{name: "noexec", removes: by(noexec), spoil: remount("/home", "exec")},
 		{name: "limits", removes: by(limits)},
 		{name: "sizes", removes: by(sizes), spoil: remount("/tmp", "size=1g")},
-		{name: "revival", removes: by(revival), patches: []patch{{"kiosk/agent/boxes.go", "\t\tb.close(x)\n\t\tb.lost(x)\n", "\t\t_ = x\n"},
-			{"kiosk/agent/agent.go", "case err = <-lost:", "case err = <-make(chan error):"}}},
+		{name: "policy-revival", removes: by(policy, revival), patches: []patch{noPolicy, blind}},
+		{name: "revival", removes: by(revival), patches: []patch{blind, {"kiosk/agent/agent.go", "case err = <-lost:", "case err = <-func() chan error { _ = lost; return nil }():"}}},
 	}
 }
 

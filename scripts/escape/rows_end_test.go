@@ -87,6 +87,9 @@ func shellRows() []row {
 	}
 	revived := func(name, kind string) row {
 		return row{"shell", name, name, "the shell is not back", by(revival), func(a *attempt) string {
+			if a.without(revival) && !strings.Contains(a.shellWindows(), "borne-shell") {
+				return "it is not back since the attempt before"
+			}
 			a.welcome()
 			a.still()
 			before := a.outer.sample()

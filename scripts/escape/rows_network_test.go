@@ -64,7 +64,6 @@ func pageNetworkRows() []row {
 		page("a frame inside", `document.body.append(Object.assign(document.createElement("iframe"), {src: "http://`+lan10+`/"}))`, lan, policy, firewall),
 		page("a form sent inside", `{ document.body.insertAdjacentHTML("beforeend", '<form method="post" action="http://`+lan10+`/"><input name="a"></form>'); document.forms[0].submit(); }`, lan, firewall),
 		page("WebSocket inside", `new WebSocket("ws://`+lan10+`/")`, lan, policy, firewall),
-		page("an image that redirects inside", `new Promise((a) => { new Image().src = "http://clair.test/to/`+lan10+`"; a(); })`, lan, policy, firewall),
 		page("a name that leads inside", `fetch("http://lan.test/", {mode: "no-cors"})`, lan, policy, resolver, firewall),
 		page("a name with two addresses", `fetch("http://deux.test:631/", {mode: "no-cors"})`, lan10+":631", policy, resolver, firewall),
 		page("the machine's loopback by name", `fetch("http://boucle.test/", {mode: "no-cors"})`, "127.0.0.1:80", policy, resolver, netns),
@@ -175,7 +174,7 @@ func agentRows() []row {
 		knock("with a made-up cookie", "Cookie", "borne-shell=AAAAAAAAAAAAAAAAAAAAAAAAAA"),
 		knock("by another name", "Host", "lan.test"),
 		knock("from another site", "Origin", "https://piege.test", "Sec-Fetch-Site", "cross-site"),
-		{"other users", "a debugging port", "another user of the machine looks for a browser's debugging port", "one answers", by(pipe, shellPolicy), func(a *attempt) string {
+		{"other users", "a debugging port", "another user of the machine looks for a browser's debugging port", "one answers", by(pipe), func(a *attempt) string {
 			ports := a.listening(uidBase, uidBase+69)
 			for _, p := range ports {
 				if out := a.outside(other, "http", p.String()+"/json/version"); strings.Contains(out, "status 200") && strings.Contains(out, "webSocketDebuggerUrl") {
@@ -194,7 +193,7 @@ func agentRows() []row {
 			return ""
 		}},
 		{"other users", "the shell's display", "another user of the machine connects to the terminal's display", "it is let in", by(cookie), func(a *attempt) string {
-			if out := a.outside(other, "x11", a.outerSocket(), a.outerCookie()); strings.HasPrefix(out, "opened") {
+			if out := a.outside(other, "x11", a.outerSocket(), a.outerCookie()); strings.Contains(out, "opened") {
 				return out
 			}
 			return ""

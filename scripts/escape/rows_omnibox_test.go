@@ -74,7 +74,7 @@ func omniboxRows() []row {
 		titled("chrome://bookmarks", "Favoris", policy),
 		titled("chrome://about", "URLs", policy),
 		titled("devtools://devtools/bundled/inspector.html", "DevTools", policy),
-		{"omnibox", "chrome://restart", "a person types chrome://restart", "a person is left before neither browser nor shell", by(revival), func(a *attempt) string {
+		{"omnibox", "chrome://restart", "a person types chrome://restart", "a person is left before neither browser nor shell", by(policy, revival), func(a *attempt) string {
 			a.open("")
 			from := a.log.mark()
 			a.address("chrome://restart")
