@@ -110,8 +110,21 @@ func (a *attempt) run(prefix []string, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
-// join puts a process, and what it has started, into the sandbox's control groups.
+// join puts a process, and what it has started, into the sandbox's control groups. The process goes
+// first: what it forks from then on is born there, so the list taken afterwards misses nobody.
 func (a *attempt) join(pid int) {
+	folders := a.groups()
+	for _, list := range []func(int) []int{func(p int) []int { return []int{p} }, descendants} {
+		for _, p := range list(pid) {
+			for _, dir := range folders {
+				os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(p)), 0)
+			}
+		}
+	}
+}
+
+// groups are the folders of the sandbox's control groups.
+func (a *attempt) groups() (folders []string) {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", a.init))
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(b)) {
@@ -128,13 +141,12 @@ func (a *attempt) join(pid int) {
 			v2 := part[1] == "" && f[sep+1] == "cgroup2"
 			v1 := part[1] != "" && f[sep+1] == "cgroup" && strings.Contains(","+f[sep+3]+",", ","+strings.Split(part[1], ",")[0]+",")
 			if v1 || v2 {
-				for _, p := range descendants(pid) {
-					os.WriteFile(filepath.Join(f[4], part[2], "cgroup.procs"), []byte(strconv.Itoa(p)), 0)
-				}
+				folders = append(folders, filepath.Join(f[4], part[2]))
 				break
 			}
 		}
 	}
+	return folders
 }
 
 // descendants are pid and those below it.
