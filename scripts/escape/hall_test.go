@@ -189,7 +189,7 @@ func (h *hall) ready() {
 func (h *hall) crash() {
 	from := h.log.mark()
 	syscall.Kill(h.init, syscall.SIGKILL)
-	if _, ok := h.log.find(from, phaseLine("(welcome|outOfService|thanks)"), 60*time.Second); !ok {
+	if _, ok := h.log.find(from, phaseLine("(welcome|broken|thanks)"), 60*time.Second); !ok {
 		panic(failure{fmt.Errorf("the session did not end; the log ends:\n%s", h.log.tail(25))})
 	}
 }

@@ -80,12 +80,12 @@ func keyboardRows() []row {
 			}
 			return ""
 		}},
-		{"keyboard", "the browser's menu: quit", "a person opens the menu with Alt+F and chooses to quit", "an empty display, with no shell above it", by(revival), func(a *attempt) string {
+		{"keyboard", "the browser's menu: quit", "a person opens the menu with Alt+F and chooses to quit", "an empty display, with no shell above it", by(tabs), func(a *attempt) string {
 			a.open("")
 			from := a.log.mark()
 			a.press("alt+f")
 			time.Sleep(300 * time.Millisecond)
-			a.press("Up", "Up", "Return") // the last one tells who manages the browser
+			a.press("q") // Quitter
 			return a.leftAlone(from)
 		}},
 	}

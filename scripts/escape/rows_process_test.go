@@ -197,7 +197,7 @@ func bombRows() []row {
 // survivorRows leave a process behind; then the session ends by its button.
 func survivorRows() []row {
 	daemon := func(name string, how ...string) row {
-		return row{"survivors", name, "a program of the session leaves a process behind: " + name, "it runs after the session's end", by(pidns, users), func(a *attempt) string {
+		return row{"survivors", name, "a program of the session leaves a process behind: " + name, "it runs after the session's end", by(pidns, users, limits), func(a *attempt) string {
 			mark := "evade" + letters(12)
 			if out := a.inside(append([]string{"setsid", mark}, how...)...); out != "left" {
 				a.fail("it could not even begin: %s", out)
