@@ -37,6 +37,8 @@ func (r *Reader) survey(ctx context.Context, randoms bool) (seen []sighting, com
 		after := selected
 		if v := r.present[shown]; v != nil {
 			s.badge = v.badge
+		} else if b, ok := r.proven[shown]; ok {
+			s.badge = b
 		} else if r.opts.Prove != nil && u.sak&sakISODEP != 0 && (randoms || !s.random) {
 			p, ok, err := r.prove(ctx, u)
 			switch {
@@ -44,7 +46,9 @@ func (r *Reader) survey(ctx context.Context, randoms bool) (seen []sighting, com
 				return unread, err
 			case ok:
 				r.apply(p, &s.badge)
-				after = halted
+				if after = halted; !s.random {
+					r.proven[shown] = s.badge
+				}
 			case r.incomplete < maxIncomplete-1:
 				failed = append(failed, shown)
 				return unread, nil

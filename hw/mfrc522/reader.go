@@ -33,10 +33,11 @@ type Reader struct {
 	opts       Options
 	key        hw.BadgeKey
 	version    byte
-	present    map[[32]byte]*visit // by the UID that each shows; no random ones
-	randoms    []hw.Badge          // cards whose UIDs change at each power-up, when last counted
-	randomMiss int                 // looks with fewer of them since
-	reload     uint16              // of the chip's timer
+	present    map[[32]byte]*visit   // by the UID that each shows; no random ones
+	proven     map[[32]byte]hw.Badge // by cards that entered, in looks that could not be reported
+	randoms    []hw.Badge            // cards whose UIDs change at each power-up, when last counted
+	randomMiss int                   // looks with fewer of them since
+	reload     uint16                // of the chip's timer
 	incomplete int
 	faults     int
 	next       time.Duration // when the next look is due
@@ -55,7 +56,7 @@ func Open(ctx context.Context, port spi.PortCloser, opts Options, key hw.BadgeKe
 	if err != nil {
 		return nil, errors.Join(err, port.Close())
 	}
-	r := &Reader{opts: opts, key: key, present: map[[32]byte]*visit{}}
+	r := &Reader{opts: opts, key: key, present: map[[32]byte]*visit{}, proven: map[[32]byte]hw.Badge{}}
 	r.bus.port = port
 	if r.bus.conn, err = port.Connect(opts.Frequency, spi.Mode0, 8); err == nil {
 		err = r.reset(ctx, true)
@@ -150,5 +151,6 @@ func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
 	} else if r.incomplete++; r.incomplete < maxIncomplete {
 		return hw.Tap{}, nil // wait for a clean look rather than report half a purse
 	}
+	clear(r.proven)
 	return hw.Tap{At: now, Badges: r.track(seen, asked)}, nil
 }
