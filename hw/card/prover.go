@@ -98,6 +98,7 @@ type visit struct {
 	real   [uidSize]byte
 	known  bool // real is the card's UID: shown or told under a key
 	random bool
+	asked  bool // an authentication was begun
 }
 
 func (v *visit) prove() (hw.Proof, error) {
@@ -128,8 +129,10 @@ func (v *visit) prove() (hw.Proof, error) {
 	}
 	// Selecting again ends an authentication, in which no messages are made
 	// (NT4H2421Gx, 9.3.2).
-	if ok, err := v.d.selectApplication(); err != nil || !ok {
-		return plain, err
+	if v.asked {
+		if ok, err := v.d.selectApplication(); err != nil || !ok {
+			return plain, err
+		}
 	}
 	got, counter, err := v.sun()
 	switch {
@@ -172,6 +175,7 @@ func (v *visit) authenticate(m *MasterKey) (verdict, error) {
 		return notOurs, err
 	}
 	defer key.wipe()
+	v.asked = true
 	challenge, got, err := v.d.challenge(m.Number)
 	if err != nil || got != proven {
 		return got, err

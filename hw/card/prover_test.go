@@ -116,7 +116,7 @@ func TestProve(t *testing.T) {
 		"wrong UID cryptogram": {mutualOnly, flip(4, 2), false, suspect, false},
 		"refuses its UID":      {mutualOnly, func(c *fakeCard) { c.change = refuse(4) }, false, suspect, false},
 		"another card's UID":   {flat, func(c *fakeCard) { c.uid[6] = 1 }, false, suspect, false},
-		// Commands: 1 select, 2 select, 3 file, 4 read.
+		// Commands: 1 select, 2 file, 3 read.
 		"SUN of another card":        {sunOnly, func(c *fakeCard) { c.uid[6] = 1 }, false, suspect, false},
 		"SUN under another meta key": {sunOnly, func(c *fakeCard) { c.meta = key(t, zeroKey) }, false, suspect, false},
 		"SUN under another file key": {sunOnly, func(c *fakeCard) { c.file = key(t, zeroKey) }, false, suspect, false},
@@ -129,10 +129,10 @@ func TestProve(t *testing.T) {
 			}
 		}, false, uidOnly, false},
 		"no file":        {sunOnly, func(c *fakeCard) { c.url = nil }, false, uidOnly, false},
-		"file is locked": {sunOnly, func(c *fakeCard) { c.change = refuse(4) }, false, uidOnly, false},
+		"file is locked": {sunOnly, func(c *fakeCard) { c.change = refuse(3) }, false, uidOnly, false},
 		"file of 200 bytes": {sunOnly, func(c *fakeCard) {
 			c.change = func(n int, b []byte) []byte {
-				if n == 4 {
+				if n == 3 {
 					return append(b[:200], 0x62, 0x82)
 				}
 				return b
@@ -140,7 +140,7 @@ func TestProve(t *testing.T) {
 		}, false, dynamic, false},
 		"file that names its length": {sunOnly, func(c *fakeCard) {
 			c.change = func(n int, b []byte) []byte {
-				if n == 4 {
+				if n == 3 {
 					c.counter--
 					return []byte{0x6C, 0xC8}
 				}
@@ -150,7 +150,7 @@ func TestProve(t *testing.T) {
 		"empty answers": {all, func(c *fakeCard) { c.change = func(int, []byte) []byte { return nil } }, false, uidOnly, false},
 		"endless answers": {sunOnly, func(c *fakeCard) {
 			c.change = func(n int, b []byte) []byte {
-				if n == 4 {
+				if n == 3 {
 					return append(make([]byte, 300), b...)
 				}
 				return b

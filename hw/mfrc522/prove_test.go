@@ -12,6 +12,7 @@ import (
 
 	"borne/hw"
 	cardkeys "borne/hw/card"
+	"borne/hw/mfrc522"
 	"borne/hw/sim"
 )
 
@@ -317,6 +318,36 @@ func TestProofHoldsForTheVisit(t *testing.T) {
 		}) {
 			t.Fatalf("random %v: %+v", random, tap.Badges)
 		}
+	}
+}
+
+// capture is a prover that keeps what it is lent and what it gives.
+type capture struct{ lent, given []byte }
+
+func (c *capture) Prove(_ context.Context, _ hw.Link, uid []byte) (hw.Proof, error) {
+	c.lent, c.given = uid, slices.Clone(badge7)
+	return hw.Proof{Assurance: hw.AssuranceMutual, UID: c.given}, nil
+}
+
+func TestUIDsOfAProofAreWiped(t *testing.T) {
+	g := newRig(t)
+	port, err := g.chip.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c capture
+	r, err := mfrc522.Open(t.Context(), port, mfrc522.Options{Clock: g.clk, Prove: &c}, g.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	g.chip.Put(0, sim.NewPhone())
+	tap, err := g.next(t, r, time.Second)
+	if err != nil || tap.Badges[0].Key != g.key(badge7) || tap.Badges[0].Random || tap.Badges[0].Bytes != 7 {
+		t.Fatalf("%+v, error %v", tap.Badges, err)
+	}
+	if len(c.lent) != 4 || !slices.Equal(c.lent, make([]byte, 4)) || !slices.Equal(c.given, make([]byte, 7)) {
+		t.Error("a UID was not zeroed")
 	}
 }
 
