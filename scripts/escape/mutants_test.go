@@ -61,6 +61,8 @@ func mutants() []mutant {
 		session = "kiosk/browser/session.go"
 		program = "kiosk/warden/programs.go"
 	)
+	lastTab := []patch{{session, "if last && s.ctx.Err() == nil {", "if last && s.html == nil {"}, {program, `"--keep-alive-for-test", `, ""}}
+	forsaken := []patch{blind, {"kiosk/agent/agent.go", "case err = <-lost:", "case err = <-func() chan error { _ = lost; return nil }():"}}
 	window := patch{"kiosk/browser/windows.go", "\t\t\ts.fillScreen(ctx)\n", "\t\t\t_ = ctx\n"}
 	return []mutant{
 		{name: "policy", removes: by(policy), patches: []patch{noPolicy}},
@@ -69,9 +71,7 @@ func mutants() []mutant {
 		{name: "switches", removes: by(switches), patches: []patch{{program, "\"--disable-blink-features=DocumentPictureInPictureAPI\",", ""}}},
 		{name: "windows", removes: by(windowed, keys, switches), patches: []patch{window, stockKeys,
 			{program, "\t\tfmt.Sprintf(\"--window-size=%d,%d\", width, height),\n\t\t\"--window-position=0,0\",\n", ""}}},
-		{name: "tabs", removes: by(tabs), patches: []patch{
-			{session, "if last && s.ctx.Err() == nil {", "if last && s.html == nil {"},
-			{program, `"--keep-alive-for-test", `, ""}}},
+		{name: "tabs", removes: by(tabs), patches: lastTab},
 		{name: "stage", removes: by(stacking), patches: []patch{{"kiosk/stage/stage.go", "s.root, 0, int16(s.bar), uint16(width)", "s.root, 0, int16(-s.bar), uint16(width)"}}},
 		{name: "grabs", removes: by(grabs), patches: []patch{noGrabs}},
 		{name: "grabs-policy", removes: by(grabs, shellPolicy), patches: []patch{noGrabs, noShellPolicy}},
@@ -99,7 +99,8 @@ func mutants() []mutant {
 		{name: "limits", removes: by(limits)},
 		{name: "sizes", removes: by(sizes), spoil: remount("/tmp", "size=1g")},
 		{name: "policy-revival", removes: by(policy, revival), patches: []patch{noPolicy, blind}},
-		{name: "revival", removes: by(revival), patches: []patch{blind, {"kiosk/agent/agent.go", "case err = <-lost:", "case err = <-func() chan error { _ = lost; return nil }():"}}},
+		{name: "revival", removes: by(revival), patches: forsaken},
+		{name: "tabs-revival", removes: by(tabs, revival), patches: append(lastTab, forsaken...)},
 	}
 }
 

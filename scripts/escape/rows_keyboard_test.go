@@ -80,7 +80,7 @@ func keyboardRows() []row {
 			}
 			return ""
 		}},
-		{"keyboard", "the browser's menu: quit", "a person opens the menu with Alt+F and chooses to quit", "an empty display, with no shell above it", by(tabs), func(a *attempt) string {
+		{"keyboard", "the browser's menu: quit", "a person opens the menu with Alt+F and chooses to quit", "an empty display, with no shell above it", by(tabs, revival), func(a *attempt) string {
 			a.open("")
 			from := a.log.mark()
 			a.press("alt+f")
