@@ -1,7 +1,6 @@
 package kills
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -12,9 +11,6 @@ import (
 // beginning and ending: somebody who only read answers the idle warning; somebody
 // who finds an open session has it erased from the bar.
 func TestHandsOnTheScreen(t *testing.T) {
-	if os.Getenv("KILLS") == "" {
-		t.Skip("SKIP: not in the short run: its presses are missed now and then on a busy machine; set KILLS to run it")
-	}
 	p := newPost(t, 4*time.Minute, nil)
 	p.policy(func(pol map[string]any) { section(pol, "session")["idleSeconds"] = 30 }, "session")
 	p.work()
