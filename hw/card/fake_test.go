@@ -12,23 +12,22 @@ var errLost = errors.New("card lost")
 
 // fakeCard answers commands as an NTAG 424 DNA does, and as a bad one when told.
 type fakeCard struct {
-	t        testing.TB
-	uid      [7]byte
-	keys     map[byte]Key
-	meta     Key
-	file     Key
-	counter  uint32
-	frozen   bool                         // the counter stands still
-	url      func() string                // after https://
-	noApp    bool                         // no NDEF application
-	lostAt   int                          // the link fails at the n-th command
-	change   func(n int, b []byte) []byte // of an answer, by command number
-	n        int
-	fileSel  bool
-	rndB     [16]byte
-	authKey  Key
-	session  *Session
-	messages int
+	t       testing.TB
+	uid     [7]byte
+	keys    map[byte]Key
+	meta    Key
+	file    Key
+	counter uint32
+	frozen  bool                         // the counter stands still
+	url     func() string                // after https://
+	noApp   bool                         // no NDEF application
+	lostAt  int                          // the link fails at the n-th command
+	change  func(n int, b []byte) []byte // of an answer, by command number
+	n       int
+	fileSel bool
+	rndB    [16]byte
+	authKey Key
+	session *Session
 }
 
 func (c *fakeCard) Transmit(_ context.Context, apdu []byte) ([]byte, error) {

@@ -195,7 +195,7 @@ func (w *Watchdog) Close() error {
 
 // Numbers of linux/watchdog.h: _IOR or _IOWR('W', nr, …).
 const (
-	wdiocGetSupport    = 2<<30 | 40<<16 | 'W'<<8 | 0
+	wdiocGetSupport    = 2<<30 | 40<<16 | 'W'<<8 // nr 0
 	wdiocGetBootStatus = 2<<30 | 4<<16 | 'W'<<8 | 2
 	wdiocKeepAlive     = 2<<30 | 4<<16 | 'W'<<8 | 5
 	wdiocSetTimeout    = 3<<30 | 4<<16 | 'W'<<8 | 6

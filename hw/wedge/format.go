@@ -47,9 +47,6 @@ const maxChars = 20
 // uidMax is the longest UID (ISO/IEC 14443-3).
 const uidMax = 10
 
-// hexadecimal tells whether the format's digits go up to F.
-func (f Format) hexadecimal() bool { return f == Hex || f == HexRev || f == Hex8 || f == Hex8Rev }
-
 // Assurance is what a reading in this format proves.
 func (f Format) Assurance() hw.Assurance {
 	if f == Hex || f == HexRev {
