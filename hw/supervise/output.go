@@ -52,6 +52,7 @@ func StartOutput(ctx context.Context, cfg Config, open func(context.Context) (hw
 	o := &Output{cfg: cfg}
 	o.Supervisor = start(ctx, cfg, job[hw.Output]{
 		open:  open,
+		begin: o.begin,
 		serve: o.serve,
 		lost:  func(context.Context) {},
 		end:   func() {},
@@ -91,11 +92,17 @@ func (o *Output) Set(ctx context.Context, l hw.Level) (hw.Level, error) {
 	}
 }
 
-func (o *Output) serve(ctx context.Context, dev hw.Output, fault func(error)) error {
-	s := &service{orders: make(chan order), gone: make(chan struct{})}
+// begin takes orders for a device from before it is said to be ready: whoever
+// hears that and switches it at once is not told that it is absent.
+func (o *Output) begin() {
 	o.mu.Lock()
-	o.serving = s
-	wanted := o.wanted
+	defer o.mu.Unlock()
+	o.serving = &service{orders: make(chan order), gone: make(chan struct{})}
+}
+
+func (o *Output) serve(ctx context.Context, dev hw.Output, fault func(error)) error {
+	o.mu.Lock()
+	s, wanted := o.serving, o.wanted
 	o.mu.Unlock()
 	defer func() {
 		o.mu.Lock()

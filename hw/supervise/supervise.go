@@ -80,7 +80,8 @@ func (s *Supervisor) Done() <-chan struct{} { return s.done }
 
 // job is what a supervisor does with one kind of device.
 type job[D io.Closer] struct {
-	open func(context.Context) (D, error)
+	open  func(context.Context) (D, error)
+	begin func() // before the device is reported as ready; nil: nothing to do
 	// serve works until the device fails or ctx ends, and closes it; fault
 	// reports a device that neither works nor gives up.
 	serve func(ctx context.Context, dev D, fault func(error)) error
@@ -117,6 +118,9 @@ func (r *runner[D]) run(ctx context.Context) {
 		r.report(hw.Opening, nil)
 		dev, err := r.open(ctx)
 		if err == nil {
+			if r.job.begin != nil {
+				r.job.begin()
+			}
 			r.report(hw.Ready, nil)
 			since := r.cfg.Clock.Now()
 			faulted := false

@@ -278,7 +278,7 @@ func TestHungOpeningDoesNotHoldTheEnd(t *testing.T) {
 
 func TestStalledReaderIsFaulted(t *testing.T) {
 	clk := newStepClock()
-	release := make(chan struct{})
+	release, looking := make(chan struct{}), make(chan struct{})
 	var opens atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -286,6 +286,7 @@ func TestStalledReaderIsFaulted(t *testing.T) {
 		first := opens.Add(1) == 1
 		return &scripted{beat: func() time.Duration { return 0 }, next: func(ctx context.Context) (hw.Tap, error) {
 			if first {
+				close(looking)
 				<-release // deaf to its context
 				return hw.Tap{}, errors.New("cannot read: gave up")
 			}
@@ -297,6 +298,7 @@ func TestStalledReaderIsFaulted(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, r.Status(), hw.Ready)
+	<-looking // what passes before it looks is not held against it
 	for range 3 { // each is half of StallAfter
 		clk.deadline <- struct{}{}
 	}
