@@ -99,9 +99,12 @@ func OpenInput(ctx context.Context, d hw.Device, env Env) (hw.Input, error) {
 	return env.Bench.Call(), nil
 }
 
+// outputDrivers are what OpenOutput opens.
+func outputDrivers() []string { return []string{"output", "gpio"} }
+
 // OpenOutput opens a relay, light or buzzer.
 func OpenOutput(ctx context.Context, d hw.Device, env Env) (hw.Output, error) {
-	if err := env.usable(d, "output", "output", "gpio"); err != nil {
+	if err := env.usable(d, "output", outputDrivers()...); err != nil {
 		return nil, err
 	}
 	if d.Driver == "gpio" {

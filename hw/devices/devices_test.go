@@ -174,7 +174,7 @@ func TestOtherDevices(t *testing.T) {
 	if _, err := devices.OpenOutput(t.Context(), parse(t, "sim:output"), e); err == nil || !strings.Contains(err.Error(), "option name is missing") {
 		t.Errorf("error %v", err)
 	}
-	s, err := devices.OpenScreen(t.Context(), parse(t, "sim:screen"), e)
+	s, err := devices.OpenScreen(parse(t, "sim:screen"), e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"borne/hw"
 	"borne/hw/screen"
+	"borne/hw/supervise"
 )
 
 // Display says where the terminal's own display is.
@@ -30,7 +31,7 @@ const quickChange = screen.MinOff + 2*time.Second
 //	screen-3 = any output: the relay of the monitor's mains
 //
 // all darkens by all of them; otherwise the first that is verified is enough.
-func OpenScreens(ctx context.Context, ways []hw.Device, all bool, env Env) (*screen.Chain, error) {
+func OpenScreens(ways []hw.Device, all bool, env Env) (*screen.Chain, error) {
 	cfg := screen.Config{All: all, Log: env.Log}
 	fail := func(err error) (*screen.Chain, error) {
 		for _, m := range cfg.Methods {
@@ -41,7 +42,7 @@ func OpenScreens(ctx context.Context, ways []hw.Device, all bool, env Env) (*scr
 		return nil, err
 	}
 	for _, d := range ways {
-		m, err := openMethod(ctx, d, env)
+		m, err := openMethod(d, env)
 		if err != nil {
 			return fail(err)
 		}
@@ -55,8 +56,8 @@ func OpenScreens(ctx context.Context, ways []hw.Device, all bool, env Env) (*scr
 }
 
 // OpenScreen opens a display with one way to darken it.
-func OpenScreen(ctx context.Context, d hw.Device, env Env) (*screen.Chain, error) {
-	return OpenScreens(ctx, []hw.Device{d}, false, env)
+func OpenScreen(d hw.Device, env Env) (*screen.Chain, error) {
+	return OpenScreens([]hw.Device{d}, false, env)
 }
 
 // checkScreen checks a screen's options.
@@ -67,7 +68,7 @@ func checkScreen(d hw.Device) error {
 	return nil
 }
 
-func openMethod(ctx context.Context, d hw.Device, env Env) (screen.Method, error) {
+func openMethod(d hw.Device, env Env) (screen.Method, error) {
 	m := screen.Method{Name: d.String(), Timeout: quickChange}
 	if err := checkScreen(d); err != nil {
 		return m, err
@@ -109,11 +110,32 @@ func openMethod(ctx context.Context, d hw.Device, env Env) (screen.Method, error
 		}
 		m.Screen = b
 	default:
-		out, err := OpenOutput(ctx, d, env)
-		if err != nil {
-			return m, fmt.Errorf("cannot switch the display by %q: it is neither x11, wlr, cec or backlight nor a relay that can be used: %w", d, err)
-		}
-		m.Screen, m.Close = screen.NewMains(out), out.Close
+		return openMains(m, d, env)
+	}
+	return m, nil
+}
+
+// openMains supervises the relay: one that is not there yet, or is lost, leaves
+// the other ways as they are, and is switched when it comes back.
+func openMains(m screen.Method, d hw.Device, env Env) (screen.Method, error) {
+	if err := env.usable(d, "screen", append([]string{"x11", "wlr", "cec", "backlight"}, outputDrivers()...)...); err != nil {
+		return m, err
+	}
+	if err := Check(d); err != nil {
+		return m, err
+	}
+	life, end := context.WithCancel(context.Background())
+	cfg := supervise.Config{Name: "screen", Device: d.String(), Clock: env.Clock, Log: env.Log}
+	relay, err := supervise.StartOutput(life, cfg, func(ctx context.Context) (hw.Output, error) { return OpenOutput(ctx, d, env) })
+	if err != nil {
+		end()
+		return m, err
+	}
+	m.Screen = screen.NewMains(relay)
+	m.Close = func() error {
+		end()
+		<-relay.Done()
+		return nil
 	}
 	return m, nil
 }

@@ -3,19 +3,22 @@ package devices_test
 import (
 	"errors"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"borne/hw"
+	"borne/hw/clock"
 	"borne/hw/devices"
 	"borne/hw/sim"
 )
 
 func TestScreensInOrder(t *testing.T) {
 	bench := sim.NewBench(sim.NewVirtualClock(), 1)
-	e := devices.Env{Bench: bench, Display: devices.Display{X11: ":99999", Authority: filepath.Join(t.TempDir(), "none")}}
+	e := devices.Env{Bench: bench, Clock: clock.NewMonotonic(), Display: devices.Display{X11: ":99999", Authority: filepath.Join(t.TempDir(), "none")}}
 	ways := []hw.Device{parse(t, "x11:auto"), parse(t, "sim:screen"), parse(t, "sim:output?name=mains")}
-	c, err := devices.OpenScreens(t.Context(), ways, true, e)
+	c, err := devices.OpenScreens(ways, true, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,13 +31,19 @@ func TestScreensInOrder(t *testing.T) {
 		r[2].Err == nil || !strings.Contains(r[2].Err.Error(), "mains") {
 		t.Errorf("report %+v", r)
 	}
-	if st := bench.State(); st.Screen != "off" || st.Outputs["mains"] != "off" {
+	if st := bench.State(); st.Screen != "off" || st.Outputs["mains"] == "on" {
 		t.Errorf("bench %+v", st)
 	}
-	if l, err := c.Light(t.Context(), true); err == nil || l != hw.Unknown {
-		t.Errorf("lit although one way failed: %v, %v", l, err)
+	// The relay is opened in the background.
+	for end := time.Now().Add(10 * time.Second); bench.State().Outputs["mains"] != "on"; runtime.Gosched() {
+		if l, err := c.Light(t.Context(), true); err == nil || l != hw.Unknown {
+			t.Fatalf("lit although one way failed: %v, %v", l, err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("the mains stay off")
+		}
 	}
-	if st := bench.State(); st.Screen != "on" || st.Outputs["mains"] != "on" {
+	if st := bench.State(); st.Screen != "on" {
 		t.Errorf("bench %+v", st)
 	}
 	if err := c.Close(); err != nil {
@@ -45,8 +54,33 @@ func TestScreensInOrder(t *testing.T) {
 	}
 }
 
+// A relay whose chip is not there leaves the other ways as they are.
+func TestScreenWithoutItsRelay(t *testing.T) {
+	bench := sim.NewBench(sim.NewVirtualClock(), 1)
+	e := devices.Env{Bench: bench, Clock: clock.NewMonotonic()}
+	goroutines := runtime.NumGoroutine()
+	c, err := devices.OpenScreens([]hw.Device{parse(t, "sim:screen"), parse(t, "gpio:no-such-chip/17")}, false, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := c.Light(t.Context(), false); err != nil || l != hw.Off {
+		t.Errorf("dark: %v, %v", l, err)
+	}
+	if l, err := c.Light(t.Context(), true); err != nil || l != hw.On {
+		t.Errorf("lit: %v, %v", l, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), goroutines)
+		}
+	}
+}
+
 func TestScreensThatCannotBe(t *testing.T) {
-	bench := devices.Env{Bench: sim.NewBench(sim.NewVirtualClock(), 1)}
+	bench := devices.Env{Bench: sim.NewBench(sim.NewVirtualClock(), 1), Clock: clock.NewMonotonic()}
 	for _, c := range []struct {
 		names []string
 		env   devices.Env
@@ -57,14 +91,15 @@ func TestScreensThatCannotBe(t *testing.T) {
 		{[]string{"wlr:auto"}, bench, "no Wayland compositor of its own"},
 		{[]string{"x11::0?authority=cookie"}, bench, "a file's whole path"},
 		{[]string{"sim:screen"}, devices.Env{}, "need the -sim flag"},
-		{[]string{"sim:case"}, bench, `cannot switch the display by "sim:case"`},
-		{[]string{"cec:/dev/cec0", "cec:/dev/cec0"}, bench, "a name of its own"},
+		{[]string{"sim:case"}, bench, `cannot use device "sim:case" as a screen`},
+		{[]string{"gpio:auto/17?safe=maybe"}, bench, "safe=maybe"},
+		{[]string{"sim:output?name=mains", "cec:/dev/cec0", "cec:/dev/cec0"}, bench, "a name of its own"},
 	} {
 		var ways []hw.Device
 		for _, n := range c.names {
 			ways = append(ways, parse(t, n))
 		}
-		if s, err := devices.OpenScreens(t.Context(), ways, false, c.env); s != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+		if s, err := devices.OpenScreens(ways, false, c.env); s != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.names, err, c.want)
 		}
 	}
@@ -72,7 +107,7 @@ func TestScreensThatCannotBe(t *testing.T) {
 		t.Error("Check takes a cookie without a path")
 	}
 	// What is not there now may be there later: opening does not fail, using does.
-	s, err := devices.OpenScreen(t.Context(), parse(t, "backlight:no_such_panel"), bench)
+	s, err := devices.OpenScreen(parse(t, "backlight:no_such_panel"), bench)
 	if err != nil {
 		t.Fatal(err)
 	}

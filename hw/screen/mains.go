@@ -16,11 +16,17 @@ const (
 	MinOn  = 5 * time.Minute // before its mains are cut
 )
 
+// Relay is an output that reads back, or says Unknown: an hw.Output, or a
+// supervised one.
+type Relay interface {
+	Set(ctx context.Context, l hw.Level) (hw.Level, error)
+}
+
 // Mains switches a monitor's mains by a relay. It never cuts a monitor that
 // has been lit, as far as it knows, for less than MinOn, and lets MinOff pass
 // before it gives power back.
 type Mains struct {
-	relay  hw.Output
+	relay  Relay
 	minOn  time.Duration
 	minOff time.Duration
 
@@ -32,7 +38,7 @@ type Mains struct {
 // NewMains returns a monitor on that relay, which stays the caller's to close. A
 // program that starts again and again does not cycle it: its start counts as
 // the moment when it was lit.
-func NewMains(relay hw.Output) *Mains {
+func NewMains(relay Relay) *Mains {
 	return &Mains{relay: relay, minOn: MinOn, minOff: MinOff, changed: time.Now()}
 }
 

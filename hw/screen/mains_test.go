@@ -26,7 +26,6 @@ func (r *relay) Set(_ context.Context, l hw.Level) (hw.Level, error) {
 	}
 	return l, nil
 }
-func (r *relay) Close() error { return nil }
 
 func TestMainsAreNotCycledFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
