@@ -240,6 +240,21 @@ func TestLightInterruptsASlowDarkening(t *testing.T) {
 	})
 }
 
+func TestAskedTheOppositeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lamp{}
+		c, _ := newChain(t, false, l)
+		w := c.ways[0]
+		for range 100 {
+			w.ask(false)
+			<-w.ask(true).done // perhaps before the first has begun
+			if !l.lit {
+				t.Fatal("left dark")
+			}
+		}
+	})
+}
+
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, release := &diary{}, make(chan struct{})

@@ -86,7 +86,7 @@ func (w *worker) ask(on bool) *request {
 		w.next.finish(hw.Unknown, ErrSuperseded)
 	}
 	w.next = q
-	if w.now.on != on {
+	if w.now.on != on && w.cancel != nil { // nil: it has not begun, and will look at next
 		w.cancel()
 	}
 	return q

@@ -298,7 +298,7 @@ func TestStalledReaderIsFaulted(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, r.Status(), hw.Ready)
-	<-looking // what passes before it looks is not held against it
+	<-looking     // what passes before it looks is not held against it
 	for range 3 { // each is half of StallAfter
 		clk.deadline <- struct{}{}
 	}
