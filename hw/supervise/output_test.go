@@ -176,8 +176,10 @@ func TestOutputComesBack(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		r.plug(true)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		for _, open, _ := r.state(); open == 0; _, open, _ = r.state() {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+		}
 		if level, open, _ := r.state(); level != hw.On || open != 1 {
 			t.Errorf("plugged again it is %v, open %d times", level, open)
 		}

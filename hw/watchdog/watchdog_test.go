@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // dog is a watchdog that says when it would fire.
 type dog struct {
+	mu     sync.Mutex
 	fed    time.Time
 	feeds  int
 	err    error
@@ -24,24 +26,34 @@ type dog struct {
 }
 
 func (d *dog) Timeout() time.Duration { return 15 * time.Second }
-func (d *dog) Close() error           { d.closed = true; return nil }
+func (d *dog) Close() error           { d.mu.Lock(); defer d.mu.Unlock(); d.closed = true; return nil }
 func (d *dog) Feed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.err == nil {
 		d.fed, d.feeds = time.Now(), d.feeds+1
 	}
 	return d.err
 }
-func (d *dog) fires() bool { return time.Since(d.fed) > d.Timeout() }
+func (d *dog) fires() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Since(d.fed) > d.Timeout()
+}
 
 func TestGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &dog{fed: time.Now()}
 		var log bytes.Buffer
-		var sick error
+		var sick error // under d.mu
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- Guard(ctx, d, clock.NewMonotonic(), func(context.Context) error { return sick }, slog.New(slog.NewTextHandler(&log, nil)))
+			ended <- Guard(ctx, d, clock.NewMonotonic(), func(context.Context) error {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				return sick
+			}, slog.New(slog.NewTextHandler(&log, nil)))
 		}()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
@@ -50,7 +62,9 @@ func TestGuard(t *testing.T) {
 		}
 		for name, fail := range map[string]func(error){"the agent": func(err error) { sick = err }, "the watchdog": func(err error) { d.err = err }} {
 			log.Reset()
+			d.mu.Lock()
 			fail(errors.New("one goroutine does not answer"))
+			d.mu.Unlock()
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			if d.fires() {
@@ -61,7 +75,9 @@ func TestGuard(t *testing.T) {
 			if !d.fires() || strings.Count(log.String(), "is not fed") != 1 || !strings.Contains(log.String(), "does not answer") {
 				t.Errorf("%s: fires %v, log %s", name, d.fires(), &log)
 			}
+			d.mu.Lock()
 			fail(nil)
+			d.mu.Unlock()
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			if d.fires() || !strings.Contains(log.String(), "fed again") {
