@@ -48,6 +48,17 @@ func text(b []byte) string {
 	return s
 }
 
+// nodes lists the chips' nodes. Links are left out: Raspberry Pi OS links gpiochip4
+// to gpiochip0 on a Pi 5, and that is one chip, not two.
+func nodes() ([]string, error) {
+	all, err := filepath.Glob("/dev/gpiochip*")
+	slices.Sort(all)
+	return slices.DeleteFunc(all, func(n string) bool {
+		fi, err := os.Lstat(n)
+		return err != nil || fi.Mode()&fs.ModeSymlink != 0
+	}), err
+}
+
 // findChip opens the chip of an address. Labels are stable; names are given in
 // the order of discovery and moved between kernels on the Pi 5.
 func findChip(want string) (*chip, error) {
@@ -65,19 +76,14 @@ func findChip(want string) (*chip, error) {
 	if want == Auto {
 		labels = headers()
 	}
-	nodes, err := filepath.Glob("/dev/gpiochip*")
+	nodes, err := nodes()
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(nodes)
 	var found *chip
 	var others []string
 	var failed error
 	for _, n := range nodes {
-		// Raspberry Pi OS links gpiochip4 to gpiochip0 on a Pi 5: one chip, not two.
-		if fi, err := os.Lstat(n); err != nil || fi.Mode()&fs.ModeSymlink != 0 {
-			continue
-		}
 		c, err := openNode(n)
 		switch {
 		case err != nil:
@@ -151,17 +157,13 @@ type Named struct {
 
 // Chips lists this machine's chips, for the list of what is there.
 func Chips() ([]Named, error) {
-	nodes, err := filepath.Glob("/dev/gpiochip*")
+	nodes, err := nodes()
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(nodes)
 	var out []Named
 	var failed error
 	for _, n := range nodes {
-		if fi, err := os.Lstat(n); err != nil || fi.Mode()&fs.ModeSymlink != 0 {
-			continue
-		}
 		c, err := openNode(n)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("cannot look at GPIO chip %s: %w", n, err))

@@ -65,9 +65,14 @@ func newChip(t *testing.T, label string) *simChip {
 			}
 		}
 	})
-	write(t, cfg+"/live", "1")
-	c.lines = "/sys/devices/platform/" + read(t, cfg+"/dev_name") + "/" + read(t, cfg+"/bank0/chip_name")
+	c.plug()
 	return c
+}
+
+func (c *simChip) plug() {
+	c.unplugged = false
+	write(c.t, c.cfg+"/live", "1")
+	c.lines = "/sys/devices/platform/" + read(c.t, c.cfg+"/dev_name") + "/" + read(c.t, c.cfg+"/bank0/chip_name")
 }
 
 func (c *simChip) unplug() {
