@@ -107,7 +107,11 @@ func (h *hall) findOuter() {
 func (h *hall) findInner() error {
 	h.init = 0
 	_, warden := h.stand.Pids()
+	ours := descendants(warden) // other terminals may run on the machine
 	for _, p := range running("sandbox-init") {
+		if !slices.Contains(ours, p.pid) {
+			continue
+		}
 		routes, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/route", p.pid))
 		if sameLink(fmt.Sprintf("/proc/%d/ns/net", p.pid), fmt.Sprintf("/proc/%d/ns/net", warden)) {
 			continue // the shell's
