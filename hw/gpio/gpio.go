@@ -13,7 +13,8 @@
 //     an input, so that the relay follows the board's pull resistor. Raspberry
 //     Pi's kernel keeps the level instead (persist_gpio_outputs=Y), unless
 //     config.txt has dtparam=strict_gpiod.
-//   - Pi 5 (pinctrl-rp1): the same parameter, of pinctrl_rp1.
+//   - Pi 5 (pinctrl-rp1): the same parameter, of pinctrl_rp1; its first kernels, which
+//     do not have it, keep the level.
 //   - While the board boots each pin is an input with the pull of its reset state
 //     (GPIO0 to 8 up, the others down), whatever the software wants.
 //

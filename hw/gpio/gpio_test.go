@@ -212,7 +212,8 @@ func TestReleased(t *testing.T) {
 		{"pinctrl-bcm2835", sys("pinctrl_bcm2835", "N\n"), ReleaseInput},
 		{"pinctrl-bcm2835", fstest.MapFS{}, ReleaseInput},
 		{"pinctrl-rp1", sys("pinctrl_rp1", "Y\n"), ReleaseKeeps},
-		{"pinctrl-rp1", fstest.MapFS{}, ReleaseUnknown},
+		{"pinctrl-rp1", fstest.MapFS{}, ReleaseKeeps},
+		{"pinctrl-rp1", sys("pinctrl_rp1", "N\n"), ReleaseInput},
 		{"pinctrl-rp1", sys("pinctrl_rp1", "?"), ReleaseUnknown},
 		{"ftdi-cbus", sys("pinctrl_bcm2835", "Y\n"), ReleaseUnknown},
 	} {

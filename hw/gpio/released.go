@@ -34,20 +34,19 @@ func (r Release) String() string {
 func Released(label string) Release { return released(os.DirFS("/sys"), label) }
 
 func released(sys fs.FS, label string) Release {
-	module, always := "", false
+	module, without := "", ReleaseUnknown // what drivers older than the parameter do
 	switch label {
 	case "pinctrl-bcm2835", "pinctrl-bcm2711":
-		// Without the parameter (before Linux 6.11) bcm2835_pmx_free always made an input of it.
-		module, always = "pinctrl_bcm2835", true
+		module, without = "pinctrl_bcm2835", ReleaseInput // bcm2835_pmx_free before Linux 6.11
 	case "pinctrl-rp1":
-		module = "pinctrl_rp1"
+		module, without = "pinctrl_rp1", ReleaseKeeps // rp1_pmx_free spared what was a GPIO
 	default:
 		return ReleaseUnknown
 	}
 	b, err := fs.ReadFile(sys, filepath.Join("module", module, "parameters/persist_gpio_outputs"))
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && always:
-		return ReleaseInput
+	case errors.Is(err, fs.ErrNotExist):
+		return without
 	case err != nil:
 		return ReleaseUnknown
 	case strings.TrimSpace(string(b)) == "Y":
