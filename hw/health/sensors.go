@@ -116,9 +116,15 @@ const (
 // memory reads /proc/meminfo (proc(5)).
 func memory(t tree) []reading {
 	s, err := t.read("proc/meminfo", maxAttr)
-	if err != nil {
+	share, ok := memoryLeft(s)
+	if err != nil || !ok {
 		return nil
 	}
+	return []reading{{key: key{code: MemoryLow}, value: share, raise: share < memoryLow, clear: share >= memoryEnough, calm: calmMemory}}
+}
+
+// memoryLeft returns the thousandths of the memory that programs can still have.
+func memoryLeft(s string) (share int64, ok bool) {
 	var total, left int64
 	for line := range strings.Lines(s) {
 		f := strings.Fields(line)
@@ -137,8 +143,7 @@ func memory(t tree) []reading {
 		}
 	}
 	if total == 0 || left > total {
-		return nil
+		return 0, false
 	}
-	share := left * 1000 / total
-	return []reading{{key: key{code: MemoryLow}, value: share, raise: share < memoryLow, clear: share >= memoryEnough, calm: calmMemory}}
+	return left * 1000 / total, true
 }

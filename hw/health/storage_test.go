@@ -39,6 +39,7 @@ func TestMounts(t *testing.T) {
 func FuzzMounts(f *testing.F) {
 	f.Add(mountinfo("rw", "ro"), "/dev/a / ext4 defaults 0 1")
 	f.Add("1 0 0:1 / /a\\134\\04 rw - a b rw", "x /\\040 y z")
+	f.Add("MemTotal: 10 kB\nMemAvailable: 3 kB", "# Data CRC Errors Occurred:\t 3")
 	f.Fuzz(func(t *testing.T, info, fstab string) {
 		for _, m := range parseMounts(info) {
 			_ = holds(m.point, state)
@@ -47,6 +48,9 @@ func FuzzMounts(f *testing.F) {
 			if !strings.HasPrefix(p, "/") {
 				t.Fatalf("%q", p)
 			}
+		}
+		if share, ok := memoryLeft(info); ok && (share < 0 || share > 1000) {
+			t.Fatalf("%d thousandths of memory", share)
 		}
 		if n := sumErrors(info); n < 0 {
 			t.Fatalf("%d errors", n)
