@@ -179,3 +179,15 @@ func TestInputOnSimulator(t *testing.T) {
 		}}
 	}}.Run(t)
 }
+
+func TestScreenOnSimulator(t *testing.T) {
+	hwtest.ScreenSuite{Open: func(t *testing.T) *hwtest.ScreenRig {
+		bench := sim.NewBench(sim.NewVirtualClock(), 1)
+		return &hwtest.ScreenRig{Screen: bench.Screen(), Seen: func() hw.Level {
+			if bench.State().Screen == "on" {
+				return hw.On
+			}
+			return hw.Off
+		}}
+	}}.Run(t)
+}

@@ -74,6 +74,9 @@ func (c CEC) Light(ctx context.Context, on bool) (hw.Level, error) {
 }
 
 func (c CEC) light(ctx context.Context, on bool) (hw.Level, error) {
+	if err := ctx.Err(); err != nil {
+		return hw.Unknown, err
+	}
 	open := c.open
 	if open == nil {
 		open = openCEC

@@ -82,6 +82,9 @@ func NewChain(cfg Config) (*Chain, error) {
 // Patience at the latest. The level is Unknown when the change could not be
 // verified. Report tells more, later outcomes included.
 func (c *Chain) Light(ctx context.Context, on bool) (hw.Level, error) {
+	if err := ctx.Err(); err != nil {
+		return hw.Unknown, fmt.Errorf("cannot %s the display: %w", word(on), err)
+	}
 	c.mu.Lock()
 	if c.lit != on {
 		c.over(ErrSuperseded)
@@ -159,7 +162,7 @@ func (c *Chain) darken(ctx, turn context.Context) (hw.Level, error) {
 	if level == hw.Off || len(errs) < len(c.ways) {
 		return level, nil // what failed is in the report
 	}
-	return level, errors.Join(errs...)
+	return level, fmt.Errorf("cannot darken the display: %w", errors.Join(errs...))
 }
 
 func (c *Chain) light(ctx, turn context.Context) (hw.Level, error) {
@@ -201,7 +204,10 @@ func (c *Chain) light(ctx, turn context.Context) (hw.Level, error) {
 			level = min(level, r.Level) // Unknown, Off, On
 		}
 	}
-	return level, errors.Join(errs...)
+	if len(errs) > 0 {
+		return level, fmt.Errorf("cannot light the display: %w", errors.Join(errs...))
+	}
+	return level, nil
 }
 
 // Report tells what each method that was ever used did last, in the configured order.

@@ -58,6 +58,11 @@ func (l *lamp) Light(ctx context.Context, on bool) (hw.Level, error) {
 	return wanted(on), nil
 }
 
+// fail makes every change fail from now on.
+func (l *lamp) fail(err error) {
+	l.do = func(context.Context, bool) (hw.Level, error) { return hw.Unknown, err }
+}
+
 func newChain(t *testing.T, all bool, lamps ...*lamp) (*Chain, *diary) {
 	t.Helper()
 	d := &diary{}

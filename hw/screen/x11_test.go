@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"borne/hw"
+	"borne/hw/hwtest"
 )
 
 // need skips a test, visibly, whose programs are not installed.
@@ -121,7 +122,7 @@ func newCookie() []byte {
 // Xvfb, Xephyr and Xorg's dummy driver offer none, so that the last step, the
 // monitor, is testdata/monitor.c.
 func TestXorgDPMS(t *testing.T) {
-	need(t, "gcc", "Xorg")
+	need(t, "gcc", "Xorg", "xset")
 	if _, err := os.Stat("/usr/lib/xorg/modules/drivers/dummy_drv.so"); err != nil {
 		t.Skip("SKIP: xserver-xorg-video-dummy is not installed")
 	}
@@ -197,6 +198,18 @@ EndSection
 	if n := descriptors(t); n != fds {
 		t.Errorf("%d descriptors, %d before", n, fds)
 	}
+	hwtest.ScreenSuite{Open: func(t *testing.T) *hwtest.ScreenRig {
+		light(true)
+		return &hwtest.ScreenRig{Screen: x, Seen: func() hw.Level {
+			see := exec.Command("xset", "-display", x.Display, "q")
+			see.Env = append(os.Environ(), "XAUTHORITY="+x.Authority)
+			s, err := see.CombinedOutput()
+			if err != nil {
+				t.Fatalf("xset: %v: %s", err, s)
+			}
+			return wanted(!strings.Contains(string(s), "Monitor is Off"))
+		}}
+	}}.Run(t)
 	wrong := filepath.Join(dir, "wrong")
 	if err := os.WriteFile(wrong, authority(x.Display[1:], newCookie()), 0o600); err != nil {
 		t.Fatal(err)
