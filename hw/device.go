@@ -48,6 +48,7 @@ func drivers() map[string]driver {
 		"rtc":      {path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0"},
 		"watchdog": {path: `/dev/watchdog[0-9]{1,2}`, example: "/dev/watchdog0", options: []string{"timeout"}},
 		"wedge":    {path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
+		"pcsc":     {path: `[A-Za-z0-9][A-Za-z0-9_.:()\[\]-]{0,99}`, example: "any"}, // or a part of the reader's name; see pcsc.Options
 		"case":     {sim: true},
 		"call":     {sim: true},
 		"screen":   {sim: true},

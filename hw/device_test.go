@@ -17,6 +17,7 @@ func TestParseDevice(t *testing.T) {
 		"x11::0?authority=/run/lightdm/root/:0":                {Driver: "x11", Path: ":0", Options: map[string]string{"authority": "/run/lightdm/root/:0"}},
 		"cec:/dev/cec0":                                        {Driver: "cec", Path: "/dev/cec0", Options: map[string]string{}},
 		"backlight:10-0045":                                    {Driver: "backlight", Path: "10-0045", Options: map[string]string{}},
+		"pcsc:ACS_ACR122U":                                     {Driver: "pcsc", Path: "ACS_ACR122U", Options: map[string]string{}},
 		"sim:case":                                             {Driver: "case", Sim: true, Options: map[string]string{}},
 	} {
 		d, err := ParseDevice(in)
@@ -47,6 +48,8 @@ func badDevices() map[string]string {
 		"x11:host:0":                    "write it as in x11:auto",
 		"cec:/dev/null":                 "write it as in cec:/dev/cec0",
 		"backlight:../x":                "without ..",
+		"pcsc:any?poll=1s":              "takes no option",
+		"sim:pcsc":                      "not available here",
 		"sim:cec":                       "not available here",
 		"sim:case x":                    "space",
 		"sim:case#x":                    "# is not allowed",

@@ -62,11 +62,14 @@ func Check(d hw.Device) error {
 
 // OpenReader opens a badge reader.
 func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
-	if err := env.usable(d, "badge reader", "mfrc522", "wedge"); err != nil {
+	if err := env.usable(d, "badge reader", "mfrc522", "wedge", "pcsc"); err != nil {
 		return nil, err
 	}
-	if d.Driver == "wedge" {
+	switch d.Driver {
+	case "wedge":
 		return openWedge(d, env)
+	case "pcsc":
+		return openPCSC(ctx, d, env)
 	}
 	opts, err := readerOptions(d)
 	if err != nil {
