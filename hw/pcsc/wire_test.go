@@ -113,6 +113,7 @@ func TestDaemonThatAnswersWrongly(t *testing.T) {
 		"stops":             {[][]byte{hello(), context1(), full(), event(), full(), event(), connected(uint32(codeServiceStopped))}, "pcscd is stopping", true},
 		"endless answer": {[][]byte{hello(), context1(), full(), event(), full(), event(), connected(0), words(nil, 7, 0),
 			words(nil, 7, 2, pciSize, 5, 2, pciSize, maxAnswer+1, 0)}, "an answer of 265 bytes, the limit is 264", false},
+		"ends meanwhile": {[][]byte{hello(), context1(), empty(), event(), empty()}, "pcscd has ended", true},
 		"ends in an answer": {[][]byte{hello(), context1(), full(), event(), full(), event(), connected(0), words(nil, 7, 0),
 			words(nil, 7, 2, pciSize, 5, 2, pciSize, 6, 0, 1)}, "pcscd has ended", true},
 	} {
