@@ -286,3 +286,27 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		return nil
 	})
 }
+
+// A context that ends while the card is asked costs the connection, not the reader.
+func TestContextEndsInTheMiddle(t *testing.T) {
+	d := startDaemon(t)
+	r, _ := d.open(nil)
+	asked, answer := make(chan struct{}, 10), make(chan struct{})
+	d.insert(func(apdu []byte) []byte {
+		asked <- struct{}{}
+		<-answer
+		return uidCard(1, 2, 3, 4)(apdu)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := r.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want context.Canceled", err)
+	}
+	close(answer)
+	if b := next(t, r); b.Key != badgeKey(t)([]byte{1, 2, 3, 4}) {
+		t.Fatalf("badge %+v", b)
+	}
+}
