@@ -37,29 +37,31 @@ type driver struct {
 	path    string // pattern of what follows the colon; empty: no driver for real hardware
 	example string // of such a path
 	sim     bool   // the bench offers it
+	kinds   []Kind
 	options []string
 }
 
 // drivers is a function, not a variable, so that nothing can change it.
 func drivers() map[string]driver {
 	return map[string]driver{
-		"mfrc522":  {path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
-		"gpio":     {path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
-		"rtc":      {path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0"},
-		"watchdog": {path: `/dev/watchdog[0-9]{1,2}`, example: "/dev/watchdog0", options: []string{"timeout"}},
-		"wedge":    {path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
-		"pcsc":     {path: `[A-Za-z0-9][A-Za-z0-9_.:()\[\]-]{0,99}`, example: "any"}, // or a part of the reader's name; see pcsc.Options
-		"case":     {sim: true},
-		"call":     {sim: true},
-		"screen":   {sim: true},
+		"mfrc522":  {kinds: []Kind{KindReader}, path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst"}},
+		"gpio":     {kinds: []Kind{KindInput, KindOutput}, path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
+		"rtc":      {kinds: []Kind{KindClock}, path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0"},
+		"watchdog": {kinds: []Kind{KindWatchdog}, path: `/dev/watchdog[0-9]{1,2}`, example: "/dev/watchdog0", options: []string{"timeout"}},
+		"wedge":    {kinds: []Kind{KindReader}, path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
+		"pcsc":     {kinds: []Kind{KindReader}, path: `[A-Za-z0-9][A-Za-z0-9_.:()\[\]-]{0,99}`, example: "any"}, // or a part of the reader's name; see pcsc.Options
+		"case":     {kinds: []Kind{KindInput}, sim: true},
+		"alarm":    {kinds: []Kind{KindInput}, sim: true},
+		"call":     {kinds: []Kind{KindInput}, sim: true},
+		"screen":   {kinds: []Kind{KindScreen}, sim: true},
 
 		// The display's light, by each way that darkens it; see devices.OpenScreens.
-		"x11":       {path: `auto|:[0-9]{1,5}`, example: "auto", options: []string{"authority"}},
-		"wlr":       {path: `auto|/[A-Za-z0-9_./-]{1,100}`, example: "/run/user/1000/wayland-1"},
-		"cec":       {path: `/dev/cec[0-9]{1,3}`, example: "/dev/cec0"},
-		"backlight": {path: `[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`, example: "rpi_backlight"},
+		"x11":       {kinds: []Kind{KindScreen}, path: `auto|:[0-9]{1,5}`, example: "auto", options: []string{"authority"}},
+		"wlr":       {kinds: []Kind{KindScreen}, path: `auto|/[A-Za-z0-9_./-]{1,100}`, example: "/run/user/1000/wayland-1"},
+		"cec":       {kinds: []Kind{KindScreen}, path: `/dev/cec[0-9]{1,3}`, example: "/dev/cec0"},
+		"backlight": {kinds: []Kind{KindScreen}, path: `[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`, example: "rpi_backlight"},
 
-		"output": {sim: true, options: []string{"name"}},
+		"output": {kinds: []Kind{KindOutput}, sim: true, options: []string{"name"}},
 	}
 }
 

@@ -43,7 +43,7 @@ func badDevices() map[string]string {
 		"sim:mfrc522?gain=%zz":          "name=value",
 		"sim:case?open=1":               "takes no option",
 		"pn999:/dev/ttyS0":              `unknown driver "pn999"; known drivers are `,
-		"sim:toaster":                   "known drivers are call, case, mfrc522, output, screen",
+		"sim:toaster":                   "known drivers are alarm, call, case, mfrc522, output, screen",
 		"case:/dev/gpiochip0":           "not available here",
 		"x11:host:0":                    "write it as in x11:auto",
 		"cec:/dev/null":                 "write it as in cec:/dev/cec0",
@@ -101,6 +101,55 @@ func TestBadgeKey(t *testing.T) {
 	for range 2 { // the second time after the wiping of the first
 		if got := k([]byte("Hi There")); hex.EncodeToString(got[:]) != "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" {
 			t.Errorf("key is %x", got)
+		}
+	}
+}
+
+func TestEveryRoleHasDriversAndEveryDriverARole(t *testing.T) {
+	for _, r := range Roles() {
+		name := r.Name
+		if name == "screen" {
+			name = "screen-1"
+		}
+		if got, err := RoleOf(name); err != nil || got != r {
+			t.Errorf("RoleOf(%q) = %v, %v", name, got, err)
+		}
+	}
+	for name, d := range drivers() {
+		if len(d.kinds) == 0 {
+			t.Errorf("driver %s is of no kind: nothing can use it", name)
+		}
+		if d.path != "" {
+			if _, err := ParseDevice(name + ":" + d.example); err != nil && name != "wedge" { // whose example shows a gap
+				t.Errorf("the example of %s is refused: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestRolesTakeOnlyWhatTheyCanUse(t *testing.T) {
+	for _, c := range []struct{ role, device, want string }{
+		{"badge-reader", "mfrc522:/dev/spidev0.0", ""},
+		{"screen-2", "x11:auto", ""},
+		{"screen-3", "gpio:auto/27", ""}, // the relay of its mains
+		{"alarm", "gpio:auto/22?pull=up", ""},
+		{"light", "sim:output?name=light", ""},
+		{"badge-reader", "gpio:auto/27", "takes a badge reader; drivers for it are"},
+		{"case", "mfrc522:/dev/spidev0.0", "takes a contact"},
+		{"screen-1", "mfrc522:/dev/spidev0.0", "takes a screen"},
+		{"screen-0", "x11:auto", "roles are badge-reader"},
+		{"relay", "gpio:auto/27", "roles are badge-reader"},
+	} {
+		d, err := ParseDevice(c.device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := RoleOf(c.role)
+		if err == nil {
+			err = r.Fits(d)
+		}
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s as %s: %v, want %q", c.device, c.role, err, c.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"borne/controller/accounts"
 	"borne/controller/store"
@@ -28,6 +29,33 @@ func (a *API) terminal(ctx context.Context, in *byID) (*out[TerminalDetail], err
 		return nil, a.fail(opTerminal, err)
 	}
 	return answer(d), nil
+}
+
+const (
+	alertsFor   = 7 * 24 * time.Hour
+	maxAlerts   = 12
+	maxRecords  = 500 // looked through for alerts
+	maxSaidCode = 40
+)
+
+// alerts lists what a terminal told staff lately, latest first.
+func (a *API) alerts(tx store.Tx, terminal string) ([]AlertBrief, error) {
+	all := []AlertBrief{}
+	from := store.TimeID(a.Now().Add(-alertsFor), "")
+	seen := 0
+	for it, err := range store.FindRange[store.RecordRow](tx, "terminal", terminal, from, "", true) {
+		if err != nil {
+			return nil, err
+		}
+		if seen++; seen > maxRecords || len(all) == maxAlerts {
+			break
+		}
+		var alert wire.Alert
+		if rec := it.Row.Record; rec.Kind == wire.KindAlert && json.Unmarshal(rec.Body, &alert) == nil && alert.Code != "" && len(alert.Code) <= maxSaidCode {
+			all = append(all, AlertBrief{At: rec.At, Code: alert.Code})
+		}
+	}
+	return all, nil
 }
 
 func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Person) (TerminalDetail, error) {
@@ -62,6 +90,9 @@ func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Pers
 		return d, err
 	}
 	d.Cursor, d.Gaps = cur.Seq, cur.Gaps
+	if d.Alerts, err = a.alerts(tx, it.ID); err != nil {
+		return d, err
+	}
 	if p.Holds(it.Site, a.table[opReceipt].Roles...) {
 		r, err := store.First(store.FindRange[store.ReceiptRow](tx, "terminal", it.ID, "", "", true))
 		if err == nil {

@@ -89,7 +89,14 @@ type TerminalDetail struct {
 	Index         uint64          `json:"index" doc:"Of its last receipt accepted in that segment"`
 	Quarantine    *QuarantineView `json:"quarantine,omitempty"`
 	LastReceipt   *ReceiptBrief   `json:"lastReceipt,omitempty"`
+	Alerts        []AlertBrief    `json:"alerts" doc:"What it told staff in the last week, latest first"`
 	Commands      []string        `json:"commands" doc:"Kinds of command that the person may send now"`
+}
+
+// AlertBrief is one thing that staff should know.
+type AlertBrief struct {
+	At   time.Time `json:"at"`
+	Code string    `json:"code" doc:"Reason code"`
 }
 
 // QuarantineView says why no session may open.

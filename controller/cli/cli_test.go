@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,7 +156,8 @@ func TestServe(t *testing.T) {
 	}()
 	sock := filepath.Join(filepath.Dir(s.config), "s", "control.sock")
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(sock); err == nil {
+		if c, err := net.Dial("unix", sock); err == nil { // the name is there a moment before somebody listens
+			c.Close()
 			break
 		}
 		if time.Now().After(end) {

@@ -123,9 +123,13 @@ func (t Terminal) Indexes() []Index { return []Index{{"space", t.Space}} }
 
 func (SessionRow) Table() Kind { return KindSession }
 
-// Indexes: session (its id), terminal.
+// Indexes: session (its id), terminal, and holder (a badge's pseudonym) until it ended.
 func (s SessionRow) Indexes() []Index {
-	return []Index{{"session", s.Session}, {"terminal", s.Terminal}}
+	ix := []Index{{"session", s.Session}, {"terminal", s.Terminal}}
+	if s.Holder != "" && s.Ended.IsZero() {
+		ix = append(ix, Index{"holder", s.Holder})
+	}
+	return ix
 }
 
 func (ReceiptRow) Table() Kind { return KindReceipt }

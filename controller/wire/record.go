@@ -124,6 +124,8 @@ const (
 	RefuseNoPolicy     Reason = "no-policy"
 	RefuseNoLists      Reason = "no-lists" // a list of names that the policy asks for is not here yet
 	RefuseClock        Reason = "clock-unsure"
+	RefuseAlarm        Reason = "alarm"         // the building's intrusion alarm is armed
+	RefuseSuspectBadge Reason = "suspect-badge" // it claims keys, and answers wrongly
 )
 
 // Reasons for being out of service.

@@ -90,10 +90,12 @@ func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
 
 // OpenInput opens a contact.
 func OpenInput(ctx context.Context, d hw.Device, env Env) (hw.Input, error) {
-	if err := env.usable(d, "contact", "case", "call", "gpio"); err != nil {
+	if err := env.usable(d, "contact", "alarm", "case", "call", "gpio"); err != nil {
 		return nil, err
 	}
 	switch d.Driver {
+	case "alarm":
+		return env.Bench.Alarm(), nil
 	case "case":
 		return env.Bench.Case(), nil
 	case "gpio":

@@ -27,6 +27,7 @@ type Bench struct {
 	chip   *MFRC522
 	box    *contact
 	call   *contact
+	alarm  *contact
 	screen *lamp
 	reads  uint32 // readings of SUN messages, of all cards: each one's count rises. The chip's lock guards it
 
@@ -45,6 +46,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 		chip:    NewMFRC522(clk, seed),
 		box:     newContact("case", hw.Off),
 		call:    newContact("call", hw.Off),
+		alarm:   newContact("alarm", hw.Off),
 		screen:  &lamp{level: hw.On},
 		outputs: map[string]*lamp{},
 	}
@@ -128,6 +130,15 @@ func (b *Bench) ReleaseCall() { b.call.set(hw.Off) }
 
 // Call opens the call-staff button: hw.On is pressed.
 func (b *Bench) Call() hw.Input { return b.call.open() }
+
+// Arm and Disarm switch the building's intrusion alarm.
+func (b *Bench) Arm() { b.alarm.set(hw.On) }
+
+// Disarm switches it off.
+func (b *Bench) Disarm() { b.alarm.set(hw.Off) }
+
+// Alarm opens the alarm's contact: hw.On is armed.
+func (b *Bench) Alarm() hw.Input { return b.alarm.open() }
 
 // UnplugReader takes the reader away: transfers fail with EIO and opening with hw.ErrAbsent.
 func (b *Bench) UnplugReader() { b.chip.plug(false) }

@@ -24,6 +24,7 @@ func Actions() map[string]string {
 		"case":    `{"open":true}`,
 		"reader":  `{"plugged":true}`,
 		"call":    `{"pressed":true}`,
+		"alarm":   `{"armed":true}`,
 		"printer": `{"jam":false,"paper":true}`,
 	}
 }
@@ -34,7 +35,7 @@ func Actions() map[string]string {
 func (b *Bench) Do(action string, args []byte) error {
 	shape, ok := Actions()[action]
 	if !ok {
-		return fmt.Errorf("cannot do %.40q: actions are call, case, lift, printer, reader and tap", action)
+		return fmt.Errorf("cannot do %.40q: actions are alarm, call, case, lift, printer, reader and tap", action)
 	}
 	if err := b.do(action, args); err != nil {
 		return fmt.Errorf("cannot do %q: %w; send %s", action, err, shape)
@@ -51,6 +52,8 @@ func (b *Bench) do(action string, args []byte) error {
 			return err
 		}
 		b.Lift()
+	case "alarm":
+		return b.doSwitch(args, "armed", b.Arm, b.Disarm)
 	case "case":
 		return b.doSwitch(args, "open", b.OpenCase, b.CloseCase)
 	case "reader":

@@ -12,6 +12,7 @@ type State struct {
 	Reader  ReaderState       `json:"reader"`
 	Case    string            `json:"case"`    // "open", "closed", "unknown"
 	Call    string            `json:"call"`    // "pressed", "released", "unknown"
+	Alarm   string            `json:"alarm"`   // "armed", "disarmed", "unknown"
 	Screen  string            `json:"screen"`  // "on", "off", "unknown"
 	Outputs map[string]string `json:"outputs"` // "on", "off", "unknown" by name
 	Printer PrinterState      `json:"printer"`
@@ -37,6 +38,7 @@ func (b *Bench) State() State {
 		Reader:  b.chip.state(),
 		Case:    word(b.box.get(), "open", "closed"),
 		Call:    word(b.call.get(), "pressed", "released"),
+		Alarm:   word(b.alarm.get(), "armed", "disarmed"),
 		Screen:  word(b.screen.get(), "on", "off"),
 		Outputs: map[string]string{},
 	}

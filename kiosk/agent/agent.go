@@ -43,6 +43,9 @@ type Agent struct {
 	results  chan result
 	workers  sync.WaitGroup
 	scene    chan scene
+	signals  chan signal
+	sent     signal
+	taps     int  // ever
 	making   bool // a standby is being made
 	makeAt   time.Duration
 	failures int // standbys in a row that could not be made
@@ -106,7 +109,7 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	if p.Hours == nil {
 		p.Hours = inFrance
 	}
-	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1)}
+	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), signals: make(chan signal, 1)}
 	return a, nil
 }
 
@@ -122,6 +125,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.deliver(work, result{fact: session.Lost{Session: b.session}})
 	})
 	a.workers.Go(func() { a.direct(work) })
+	a.workers.Go(func() { a.lights(work) })
 	if a.parts.Pages != nil {
 		a.workers.Go(func() { a.keepShell(work) })
 	}
@@ -143,9 +147,11 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	if a.parts.Lists != nil {
 		lists = a.parts.Lists.Changed()
 	}
-	taps, contact, calls, devices, warden := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Devices, a.parts.Warden.Events()
+	taps, contact, calls, alarm := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Alarm
+	devices, warden := a.parts.Devices, a.parts.Warden.Events()
 	for !a.done {
 		a.show(work)
+		a.signal()
 		a.keepStandby(work)
 		a.keepPorts(work)
 		if a.parts.Beat != nil {
@@ -185,6 +191,12 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				l = hw.Unknown
 			}
 			a.apply(work, session.Case{Contact: contactOf(l)})
+		case l, ok := <-alarm:
+			if !ok {
+				alarm = nil
+				l = hw.Unknown
+			}
+			a.apply(work, session.Alarm{Contact: contactOf(l)})
 		case l, ok := <-calls:
 			if !ok {
 				calls = nil

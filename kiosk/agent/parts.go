@@ -54,6 +54,10 @@ type Parts struct {
 	Taps    <-chan hw.Tap    // nil: no reader
 	Case    <-chan hw.Level  // nil: no contact
 	Call    <-chan hw.Level  // button that calls staff; nil: none
+	Alarm   <-chan hw.Level  // the building's, against intruders: On is armed; nil: none
+	Light   Output           // lit while somebody can use the terminal or does; nil: none
+	Buzzer  Output           // sounds for a moment with each warning; nil: none
+	Screen  hw.Screen        // dark while the place is closed and nobody is there; nil: always lit
 	Devices <-chan hw.Status // nil: none
 	Pages   ShellBrowser     // nil: the shell's page is shown by somebody else
 	Restart <-chan error     // something that counts from a new start on: awaited until nobody is disturbed; nil: nothing
@@ -67,6 +71,11 @@ type Parts struct {
 	Check   func(policy.Policy) error
 	Probe   Prober // nil: what the browser makes of a policy is not asked
 	Hours   func(policy.Hours, time.Time) policy.Opening
+}
+
+// Output is a lamp or a buzzer; supervise.Output is one.
+type Output interface {
+	Set(ctx context.Context, l hw.Level) (hw.Level, error)
 }
 
 // Journal makes steps durable; journal.Journal is one.

@@ -196,6 +196,7 @@ func draft(at session.Instant, kind string, body any) wire.Record {
 
 // tapped decides what a badge may, and tells the machine.
 func (a *Agent) tapped(work context.Context, t hw.Tap) {
+	a.taps++
 	f := session.Tapped{}
 	switch {
 	case len(t.Badges) == 0:
@@ -204,6 +205,9 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		f.Refused = wire.RefuseManyBadges
 	case t.Badges[0].Random:
 		f.Refused = wire.RefuseRandomBadge
+	case t.Badges[0].Suspect:
+		f.Refused = wire.RefuseSuspectBadge
+		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
 	default:
 		h := t.Badges[0].Key
 		// Which badges are known is the controller's: a list of them would lie

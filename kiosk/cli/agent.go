@@ -15,6 +15,7 @@ import (
 	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/hw/clock"
+	"borne/hw/devices"
 	"borne/hw/sim"
 	"borne/kiosk/agent"
 	"borne/kiosk/bench"
@@ -64,7 +65,8 @@ func runAgent(ctx context.Context, c *call) error {
 	// What follows must outlive ctx: when it ends, the agent still wipes and shows it.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	t := newTimes(clock.NewSystem(clock.BuildTime()), clock.NewMonotonic())
+	mono := clock.NewMonotonic()
+	t := newTimes(backed(c, mono), mono)
 	j, err := journal.Open(filepath.Join(c.cfg.State, "agent", "journal.db"), journal.Options{Clock: t})
 	if err != nil {
 		return err
@@ -187,7 +189,7 @@ func runAgent(ctx context.Context, c *call) error {
 			return err
 		}
 	}
-	if err := devicesOf(life, c, &p, hardware, t.mono, id.BadgeKey); err != nil {
+	if err := devicesOf(life, c, &p, hardware, devices.Display{X11: setup.Display, Authority: setup.Authority}, t.mono, id.BadgeKey); err != nil {
 		return err
 	}
 	a, err := agent.New(cfg, p)

@@ -9,11 +9,6 @@ import (
 	"sync"
 
 	"borne/controller/policy"
-	"borne/hw"
-	"borne/hw/clock"
-	"borne/hw/devices"
-	"borne/hw/sim"
-	"borne/hw/supervise"
 	"borne/kiosk/agent"
 	"borne/kiosk/browser"
 	"borne/kiosk/sandbox"
@@ -156,66 +151,4 @@ func checkPolicy() func(policy.Policy) error {
 		}
 		return errors.Join(wrong...)
 	}
-}
-
-// devicesOf supervises the configured devices and gives the agent their events.
-func devicesOf(ctx context.Context, c *call, p *agent.Parts, bench *sim.Bench, mono clock.Monotonic, secret []byte) error {
-	env := devices.Env{Bench: bench, Clock: mono, Log: c.log}
-	if len(secret) > 0 {
-		key, err := hw.NewBadgeKey(secret)
-		if err != nil {
-			return err
-		}
-		env.Key = key
-	}
-	health := make(chan hw.Status, 16)
-	p.Devices = health
-	forward := func(s *supervise.Supervisor) {
-		go func() {
-			for st := range s.Status() {
-				select {
-				case health <- st:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}()
-	}
-	for role, d := range c.cfg.Devices {
-		if err := devices.Check(d); err != nil {
-			return err
-		}
-		cfg := supervise.Config{Name: role, Device: d.String(), Clock: mono, Log: c.log}
-		switch {
-		case d.Driver == "mfrc522" && env.Key == nil: // no key, no pseudonym: badges wait for enrolment
-		case d.Driver == "mfrc522" && p.Taps != nil:
-			return fmt.Errorf("cannot use device %s: there is a badge reader already; remove one from the configuration", role)
-		case d.Driver == "mfrc522":
-			r, err := supervise.StartReader(ctx, cfg, func(ctx context.Context) (hw.Reader, error) { return devices.OpenReader(ctx, d, env) })
-			if err != nil {
-				return err
-			}
-			p.Taps = r.Taps()
-			forward(r.Supervisor)
-		case d.Driver == "case" && p.Case != nil:
-			return fmt.Errorf("cannot use device %s: there is a case contact already; remove one from the configuration", role)
-		case d.Driver == "case":
-			in, err := supervise.StartInput(ctx, cfg, func(ctx context.Context) (hw.Input, error) { return devices.OpenInput(ctx, d, env) })
-			if err != nil {
-				return err
-			}
-			p.Case = in.Levels()
-			forward(in.Supervisor)
-		case d.Driver == "call" && p.Call != nil:
-			return fmt.Errorf("cannot use device %s: there is a call button already; remove one from the configuration", role)
-		case d.Driver == "call":
-			in, err := supervise.StartInput(ctx, cfg, func(ctx context.Context) (hw.Input, error) { return devices.OpenInput(ctx, d, env) })
-			if err != nil {
-				return err
-			}
-			p.Call = in.Levels()
-			forward(in.Supervisor)
-		}
-	}
-	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +54,7 @@ type Config struct {
 	Sim        bool
 	SimListen  string
 	USB        *usb.Rules           // nil: the ports are not guarded
+	BadgeKeys  string               // file of the keys that badges prove to have; empty: their numbers count alone
 	Devices    map[string]hw.Device // by role; never nil
 }
 
@@ -75,6 +75,7 @@ type file struct {
 	LogLevel   string            `toml:"log_level"`
 	Sim        bool              `toml:"sim"`
 	SimListen  string            `toml:"sim_listen"`
+	BadgeKeys  string            `toml:"badge_keys"`
 	USB        ports             `toml:"usb"`
 	Devices    map[string]string `toml:"devices"`
 }
@@ -82,7 +83,7 @@ type file struct {
 // keys lists the keys that file knows.
 func keys() []string {
 	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
-		"log", "log_level", "sim", "sim_listen", "usb", "devices"}
+		"log", "log_level", "sim", "sim_listen", "badge_keys", "usb", "devices"}
 }
 
 func defaults() file {
@@ -194,6 +195,9 @@ func (f file) check() (c Config, wrong []error) {
 	if a, err := netip.ParseAddrPort(f.SimListen); err != nil || !a.Addr().IsLoopback() {
 		bad("sim_listen", f.SimListen, "write a loopback address with its port, such as "+defaults().SimListen+": who reaches the bench commands the terminal")
 	}
+	if c.BadgeKeys = f.BadgeKeys; c.BadgeKeys != "" && (!filepath.IsAbs(c.BadgeKeys) || filepath.Clean(c.BadgeKeys) != c.BadgeKeys) {
+		bad("badge_keys", f.BadgeKeys, "write a whole path such as /etc/borne/badge.keys, or leave it empty")
+	}
 	rules, more := f.USB.check()
 	wrong = append(wrong, more...)
 	if f.USB.Guard && !f.Sim { // a simulated terminal is somebody's own computer
@@ -206,16 +210,20 @@ func (f file) check() (c Config, wrong []error) {
 func (f file) devices(c *Config) (wrong []error) {
 	all := f.Devices
 	if f.Sim && len(all) == 0 {
-		all = map[string]string{"badge-reader": "sim:mfrc522", "case": "sim:case", "call": "sim:call"}
+		all = map[string]string{"badge-reader": "sim:mfrc522", "case": "sim:case", "call": "sim:call", "alarm": "sim:alarm"}
 	}
-	role := regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	for _, name := range sorted(all) {
-		d, err := hw.ParseDevice(all[name])
+		role, err := hw.RoleOf(name)
+		d, wrongName := hw.ParseDevice(all[name])
+		if err == nil {
+			err = wrongName
+		}
+		if err == nil {
+			err = role.Fits(d)
+		}
 		switch {
-		case !role.MatchString(name):
-			wrong = append(wrong, fmt.Errorf("devices.%.40s: write the role in small letters, digits and dashes, such as badge-reader", name))
 		case err != nil:
-			wrong = append(wrong, fmt.Errorf("devices.%s: %w", name, err))
+			wrong = append(wrong, fmt.Errorf("devices.%.40s: %w", name, err))
 		case d.Sim && !f.Sim:
 			wrong = append(wrong, fmt.Errorf("devices.%s: %q is simulated; it works only with -sim", name, all[name]))
 		default:

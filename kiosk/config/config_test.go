@@ -33,7 +33,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.String())
 	}
-	if all.Proxy == nil || all.Controller == "" || len(all.Devices) != 1 {
+	if all.Proxy == nil || all.Controller == "" || len(all.Devices) != 8 {
 		t.Errorf("the commented lines give %+v", all)
 	}
 	for _, k := range keys() {
@@ -137,7 +137,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"[devices]\nbadge-reader = \"pn533:/dev/x\"": `unknown driver "pn533"`,
 		"[devices]\nbadge-reader = \"mfrc522:/dev/spidev0.0?zz=1\"": `unknown option "zz"`,
 		"[devices]\nbadge-reader = \"sim:mfrc522\"":                 `only with -sim`,
-		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":        `small letters`,
+		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":        `roles are badge-reader`,
+		"[devices]\ncase = \"mfrc522:/dev/spidev0.0\"":              `takes a contact`,
+		"badge_keys = \"keys\"":                                     `whole path`,
 		"[devicse]\nx = \"y\"":                                      `did you mean "devices"?`,
 		strings.Repeat("#", MaxFile+1):                              `passes 65536 bytes`,
 	} {

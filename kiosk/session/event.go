@@ -102,6 +102,9 @@ type Lost struct {
 // which is told to staff and is no proof that the case was opened.
 type Case struct{ Contact Contact }
 
+// Alarm tells that the building's intrusion alarm changed: its contact is open while it is armed.
+type Alarm struct{ Contact Contact }
+
 // Contact is a contact's level.
 type Contact string
 
@@ -156,6 +159,7 @@ func (Opened) fact()     {}
 func (Wiped) fact()      {}
 func (Lost) fact()       {}
 func (Case) fact()       {}
+func (Alarm) fact()      {}
 func (Commanded) fact()  {}
 func (Ruled) fact()      {}
 func (Permitted) fact()  {}

@@ -179,6 +179,8 @@ type Live struct {
 	Sure        bool    // the last tick's hours could be believed
 	Contact     Contact // of the case
 	CaseOpen    bool
+	Alarm       Contact // of the building's alarm
+	Armed       bool
 	Updating    bool
 	Unprotected bool           // a list of names that the policy asks for is not here
 	Filtered    map[string]int // sites refused in this session, by category

@@ -38,6 +38,8 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 		m.lost(f)
 	case Case:
 		m.contact(f)
+	case Alarm:
+		m.alarm(f)
 	case Commanded:
 		m.commanded(f.Command)
 	case Ruled:
@@ -121,6 +123,8 @@ func (m *machine) standing() (Phase, wire.Reason) {
 		return Maintenance, wire.OutStaff
 	case s.Live.Updating:
 		return Updating, ""
+	case s.Live.Armed:
+		return Closed, wire.RefuseAlarm
 	case s.Limits.Version == 0:
 		return Closed, wire.RefuseNoPolicy
 	case s.Live.Unprotected:
@@ -341,6 +345,29 @@ func (m *machine) contact(f Case) {
 	}
 	if l.CaseOpen && s.Phase.InSession() {
 		m.end(wire.EndTamper, false)
+		return
+	}
+	m.settle()
+}
+
+// alarm follows the building's alarm: armed, nobody should be there. What cannot
+// be read is told, and keeps what was known.
+func (m *machine) alarm(f Alarm) {
+	s, l := &m.s, &m.s.Live
+	if f.Contact == l.Alarm {
+		return
+	}
+	first := l.Alarm == ""
+	l.Alarm = f.Contact
+	if f.Contact == ContactUnknown {
+		if !first {
+			m.record(wire.KindAlert, wire.Alert{Code: "alarm-unknown"})
+		}
+		return
+	}
+	l.Armed = f.Contact == ContactOpen
+	if l.Armed && s.Phase.InSession() {
+		m.end(wire.EndClosing, false)
 		return
 	}
 	m.settle()

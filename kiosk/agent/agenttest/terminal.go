@@ -38,6 +38,9 @@ type Options struct {
 	Pages  agent.ShellBrowser // nil: none
 	Anew   <-chan error       // see agent.Parts.Restart
 	Disk   *Disk              // nil: never full
+	Light  agent.Output       // nil: none
+	Buzzer agent.Output
+	Screen hw.Screen
 	Log    *slog.Logger
 }
 
@@ -59,6 +62,7 @@ type Terminal struct {
 	taps   chan hw.Tap
 	box    chan hw.Level
 	call   chan hw.Level
+	alarm  chan hw.Level
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 	err    error
@@ -84,7 +88,7 @@ func (t *Terminal) Start() error {
 	t.Browsers.begin()
 	t.Journal, t.Shell, t.cancel, t.ended = j, newShell(), cancel, make(chan struct{})
 	t.ticks, t.taps, t.box = make(chan time.Time), make(chan hw.Tap), make(chan hw.Level)
-	t.call = make(chan hw.Level)
+	t.call, t.alarm = make(chan hw.Level), make(chan hw.Level)
 	p := agent.Parts{Warden: t.Warden, Browser: t.Browsers, Stage: t.Stage, Shell: t.Shell, Journal: j, Clock: t.Clock, Ticks: t.ticks,
 		Taps: t.taps, Case: t.box, Call: t.call, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
 		Prepare: func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
@@ -92,6 +96,7 @@ func (t *Terminal) Start() error {
 		}}
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
 	p.Lists = t.opt.Lists
+	p.Alarm, p.Light, p.Buzzer, p.Screen = t.alarm, t.opt.Light, t.opt.Buzzer, t.opt.Screen
 	p.Spare, p.Windows = t.opt.Spare, []uint32{11, 12}
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}
@@ -182,6 +187,22 @@ func (t *Terminal) Tap(badges ...byte) {
 func (t *Terminal) Case(l hw.Level) {
 	select {
 	case t.box <- l:
+	case <-t.ended:
+	}
+}
+
+// Alarm arms and disarms the building's alarm.
+func (t *Terminal) Alarm(l hw.Level) {
+	select {
+	case t.alarm <- l:
+	case <-t.ended:
+	}
+}
+
+// Hold holds out one badge as a reader told of it.
+func (t *Terminal) Hold(b hw.Badge) {
+	select {
+	case t.taps <- hw.Tap{Badges: []hw.Badge{b}}:
 	case <-t.ended:
 	}
 }

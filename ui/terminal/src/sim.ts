@@ -13,12 +13,13 @@ export interface SimState {
   screen?: boolean | string | null
   power?: boolean | string | null
   call?: boolean | string | null
+  alarm?: boolean | string | null
 }
 
 export type SimAction =
-  | { action: 'tap'; uids: string[]; ms?: number }
+  | { action: 'tap'; uids: string[]; ms?: number; kind?: string }
   | { action: 'lift' | 'call' | 'power' }
-  | { action: 'case' | 'reader' | 'network'; on: boolean }
+  | { action: 'alarm' | 'case' | 'reader' | 'network'; on: boolean }
   | { action: 'printer'; jam: boolean }
 
 export type SimInput =
@@ -53,6 +54,8 @@ export function flag(v: SimState[keyof SimState], yes: string[], no: string[]): 
 export interface Badge {
   name: string
   uid: string
+  /** What the card can prove; a plain number when left out. */
+  kind?: 'ntag424' | 'ntag424-clone'
 }
 
 /** A UID as ISO 14443 has them: 4, 7 or 10 bytes, written with or without separators. */
@@ -66,6 +69,8 @@ const first: Badge[] = [
   { name: 'Badge récent', uid: '04a1b2c3d4e5f6' },
   { name: 'Badge long', uid: '04112233445566778899' },
   { name: 'Carte au numéro changeant', uid: '08f3a91c' },
+  { name: 'Badge à clés', uid: '04de5f1eacc040', kind: 'ntag424' },
+  { name: 'Copie d’un badge à clés', uid: '04de5f1eacc041', kind: 'ntag424-clone' },
 ]
 const store = 'borne.bench.badges'
 

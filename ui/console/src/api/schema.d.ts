@@ -358,6 +358,12 @@ export interface components {
             anyBadge: boolean;
             badgeRequired: boolean;
         };
+        AlertBrief: {
+            /** Format: date-time */
+            at: string;
+            /** @description Reason code */
+            code: string;
+        };
         AppliedView: {
             /** Format: int64 */
             applied: number;
@@ -1037,6 +1043,8 @@ export interface components {
             state: "free" | "in-use" | "closed" | "out" | "quarantined" | "offline" | "waiting";
         };
         TerminalDetail: {
+            /** @description What it told staff in the last week, latest first */
+            alerts: components["schemas"]["AlertBrief"][];
             build?: string;
             clockSure: boolean;
             /** @description Kinds of command that the person may send now */
