@@ -13,14 +13,12 @@ import (
 	"time"
 
 	"borne/hw"
+	"borne/hw/presence"
 
 	"periph.io/x/conn/v3/spi"
 )
 
 const (
-	// maxIncomplete is how many looks in a row may leave a card unread before
-	// what could be read counts as all there is.
-	maxIncomplete = 3
 	// maxFaults is how many looks in a row may need a reset before the reader
 	// gives up and asks to be opened again.
 	maxFaults = 3
@@ -29,19 +27,15 @@ const (
 // Reader is an open MFRC522. Next is for one goroutine at a time; Close and
 // Beat are for any.
 type Reader struct {
-	bus        bus
-	opts       Options
-	key        hw.BadgeKey
-	version    byte
-	present    map[[32]byte]*visit   // by the UID that each shows; no random ones
-	proven     map[[32]byte]hw.Badge // by cards that entered, in looks that could not be reported
-	randoms    []hw.Badge            // cards whose UIDs change at each power-up, when last counted
-	randomMiss int                   // looks with fewer of them since
-	reload     uint16                // of the chip's timer
-	incomplete int
-	faults     int
-	next       time.Duration // when the next look is due
-	beat       atomic.Int64
+	bus     bus
+	opts    Options
+	key     hw.BadgeKey
+	version byte
+	cards   *presence.Tracker
+	reload  uint16 // of the chip's timer
+	faults  int
+	next    time.Duration // when the next look is due
+	beat    atomic.Int64
 }
 
 var _ hw.Reader = (*Reader)(nil)
@@ -56,7 +50,7 @@ func Open(ctx context.Context, port spi.PortCloser, opts Options, key hw.BadgeKe
 	if err != nil {
 		return nil, errors.Join(err, port.Close())
 	}
-	r := &Reader{opts: opts, key: key, present: map[[32]byte]*visit{}, proven: map[[32]byte]hw.Badge{}}
+	r := &Reader{opts: opts, key: key, cards: presence.New(opts.LeaveAfter, opts.Prove != nil)}
 	r.bus.port = port
 	if r.bus.conn, err = port.Connect(opts.Frequency, spi.Mode0, 8); err == nil {
 		err = r.reset(ctx, true)
@@ -132,9 +126,9 @@ func (r *Reader) recover(ctx context.Context, err error) error {
 
 // look takes one inventory and returns a tap when somebody entered.
 func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
-	asked := r.opts.Prove != nil && len(r.randoms) == 0
+	asked := r.cards.AskRandoms()
 	seen, complete, err := r.survey(ctx, asked)
-	if err == nil && r.opts.Prove != nil && !asked && r.recount(seen) {
+	if err == nil && !asked && r.cards.Recount(seen) {
 		// The field was just switched off; cards need a while to notice.
 		if err = r.opts.Clock.Sleep(ctx, guardTime); err == nil {
 			asked = true
@@ -146,11 +140,5 @@ func (r *Reader) look(ctx context.Context) (hw.Tap, error) {
 	}
 	now := r.opts.Clock.Now()
 	r.beat.Store(int64(now))
-	if complete {
-		r.incomplete = 0
-	} else if r.incomplete++; r.incomplete < maxIncomplete {
-		return hw.Tap{}, nil // wait for a clean look rather than report half a purse
-	}
-	clear(r.proven)
-	return hw.Tap{At: now, Badges: r.track(seen, asked)}, nil
+	return hw.Tap{At: now, Badges: r.cards.Look(seen, complete, asked)}, nil
 }
