@@ -50,6 +50,9 @@ func Check(d hw.Device) error {
 	case "gpio":
 		_, _, err := gpioOptions(d)
 		return err
+	case "pn532":
+		_, err := pn532Options(d)
+		return err
 	case "wedge":
 		_, err := wedgeOptions(d)
 		return err
@@ -62,7 +65,7 @@ func Check(d hw.Device) error {
 
 // OpenReader opens a badge reader.
 func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
-	if err := env.usable(d, "badge reader", "mfrc522", "wedge", "pcsc"); err != nil {
+	if err := env.usable(d, "badge reader", "mfrc522", "wedge", "pcsc", "pn532"); err != nil {
 		return nil, err
 	}
 	switch d.Driver {
@@ -70,6 +73,8 @@ func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
 		return openWedge(d, env)
 	case "pcsc":
 		return openPCSC(ctx, d, env)
+	case "pn532":
+		return openPN532(ctx, d, env)
 	}
 	opts, err := readerOptions(d)
 	if err != nil {

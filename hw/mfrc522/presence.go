@@ -30,7 +30,7 @@ func (r *Reader) survey(ctx context.Context, randoms bool) (seen []presence.Sigh
 			case err != nil:
 				return unread, err
 			case ok:
-				r.apply(p, &s.Badge)
+				presence.Apply(p, &s.Badge, r.key)
 				if after = halted; !s.Random {
 					r.cards.Proven(shown, s.Badge)
 				}

@@ -110,15 +110,3 @@ func (r *Reader) ask(ctx context.Context, a *air, u *uid) (hw.Proof, error) {
 	_ = s.Deselect(ctx)
 	return p, err
 }
-
-// apply writes a proof into a badge and forgets its UID.
-func (r *Reader) apply(p hw.Proof, b *hw.Badge) {
-	b.Assurance, b.Counter, b.Suspect = p.Assurance, p.Counter, p.Suspect
-	if b.Suspect {
-		b.Assurance = min(b.Assurance, hw.AssuranceUID)
-	}
-	if n := len(p.UID); n == 4 || n == 7 || n == 10 {
-		b.Key, b.Bytes, b.Random = r.key(p.UID), n, false
-	}
-	clear(p.UID)
-}

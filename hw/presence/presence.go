@@ -159,3 +159,15 @@ func (t *Tracker) trackRandoms(now []hw.Badge, asked bool) (entered, stayed []hw
 	}
 	return entered, stayed
 }
+
+// Apply writes a proof into a badge and forgets its UID.
+func Apply(p hw.Proof, b *hw.Badge, key hw.BadgeKey) {
+	b.Assurance, b.Counter, b.Suspect = p.Assurance, p.Counter, p.Suspect
+	if b.Suspect {
+		b.Assurance = min(b.Assurance, hw.AssuranceUID)
+	}
+	if n := len(p.UID); n == 4 || n == 7 || n == 10 {
+		b.Key, b.Bytes, b.Random = key(p.UID), n, false
+	}
+	clear(p.UID)
+}

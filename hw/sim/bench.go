@@ -25,6 +25,7 @@ const maxOutputs = 32
 type Bench struct {
 	clk    Clock
 	chip   *MFRC522
+	pn     *PN532
 	box    *contact
 	call   *contact
 	alarm  *contact
@@ -32,6 +33,7 @@ type Bench struct {
 	reads  uint32 // readings of SUN messages, of all cards: each one's count rises. The chip's lock guards it
 
 	mu      sync.Mutex
+	usesPN  bool // the reader is the PN532
 	outputs map[string]*lamp
 	jam     bool
 	empty   bool
@@ -44,6 +46,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 	return &Bench{
 		clk:     clk,
 		chip:    NewMFRC522(clk, seed),
+		pn:      NewPN532(clk, seed),
 		box:     newContact("case", hw.Off),
 		call:    newContact("call", hw.Off),
 		alarm:   newContact("alarm", hw.Off),
@@ -55,9 +58,54 @@ func NewBench(clk Clock, seed uint64) *Bench {
 // Chip is the reader's chip, for faults.
 func (b *Bench) Chip() *MFRC522 { return b.chip }
 
+// PN532 is the other reader chip, for faults.
+func (b *Bench) PN532() *PN532 { return b.pn }
+
 // OpenReader opens the reader's SPI port; it fails with hw.ErrAbsent while the
 // reader is unplugged.
-func (b *Bench) OpenReader() (spi.PortCloser, error) { return b.chip.Open() }
+func (b *Bench) OpenReader() (spi.PortCloser, error) {
+	b.use(false)
+	return b.chip.Open()
+}
+
+// OpenPN532 says that the reader is a PN532, and returns it: its owner opens one
+// of its buses.
+func (b *Bench) OpenPN532() *PN532 {
+	b.use(true)
+	return b.pn
+}
+
+// benchReader is a reader chip with cards before it.
+type benchReader interface {
+	Put(hold time.Duration, cards ...*Card)
+	state() ReaderState
+}
+
+// reader is the chip that was opened last: cards are held out to it.
+func (b *Bench) reader() benchReader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.usesPN {
+		return b.pn
+	}
+	return b.chip
+}
+
+// use chooses the chip; cards held out to another one are taken away.
+func (b *Bench) use(pn bool) {
+	b.mu.Lock()
+	changed := b.usesPN != pn
+	b.usesPN = pn
+	b.mu.Unlock()
+	if !changed {
+		return
+	}
+	if pn {
+		b.chip.Put(0)
+	} else {
+		b.pn.Put(0)
+	}
+}
 
 // ResetPin is the reader's NRSTPD line.
 func (b *Bench) ResetPin() gpio.PinOut { return b.chip.ResetPin() }
@@ -94,7 +142,7 @@ func (b *Bench) TapKind(hold time.Duration, kind string, uids ...[]byte) error {
 		}
 		cards = append(cards, k)
 	}
-	b.chip.Put(hold, cards...)
+	b.reader().Put(hold, cards...)
 	return nil
 }
 
@@ -108,7 +156,7 @@ func plausible(u []byte) error {
 }
 
 // Lift takes the cards away.
-func (b *Bench) Lift() { b.chip.Put(0) }
+func (b *Bench) Lift() { b.reader().Put(0) }
 
 // OpenCase opens the case: its contact reads hw.On.
 func (b *Bench) OpenCase() { b.box.set(hw.On) }
@@ -141,10 +189,16 @@ func (b *Bench) Disarm() { b.alarm.set(hw.Off) }
 func (b *Bench) Alarm() hw.Input { return b.alarm.open() }
 
 // UnplugReader takes the reader away: transfers fail with EIO and opening with hw.ErrAbsent.
-func (b *Bench) UnplugReader() { b.chip.plug(false) }
+func (b *Bench) UnplugReader() {
+	b.chip.plug(false)
+	b.pn.plug(false)
+}
 
 // PlugReader brings the reader back, freshly powered; ports opened before stay dead.
-func (b *Bench) PlugReader() { b.chip.plug(true) }
+func (b *Bench) PlugReader() {
+	b.chip.plug(true)
+	b.pn.plug(true)
+}
 
 // Screen is the display's light.
 func (b *Bench) Screen() hw.Screen { return screen{b.screen} }

@@ -47,9 +47,13 @@ type Faults struct {
 	StuckMISO    bool    // MISO reads MISOLevel whatever the chip says
 	MISOLevel    byte    // 0x00 or 0xFF
 	BusError     error   // every transfer fails with it
-	Hang         bool    // the chip ignores commands and its timer until its reset pin or power
+	Hang         bool    // the chip ignores commands (an MFRC522: its timer too; a PN532 is never ready) until its reset pin or power
 	BlockBus     bool    // transfers block until this is cleared or the port closes
-	ChipIdentity byte    // VersionReg; 0: 0x92
+	ChipIdentity byte    // VersionReg, or the PN532's IC; 0: the right one
+
+	// Of the PN532 alone.
+	Garble  int           // that many of its next frames arrive with a wrong checksum
+	Stretch time.Duration // each transfer takes so much longer (I²C clock stretching)
 }
 
 // MFRC522 is a register-level model of the reader chip with cards before it. It
@@ -60,16 +64,14 @@ type MFRC522 struct {
 
 	mu        sync.Mutex
 	unblocked *sync.Cond // BlockBus, plugged or a port changed
-	rnd       *rand.Rand
-	reg       [64]byte
-	fifo      []byte
-	faults    Faults
-	hung      bool
-	held      bool // reset pin is low
-	plugged   bool
-	cards     []*Card
-	ports     int // open
-	life      int // counts unplugs: ports of an earlier life are dead
+	ether
+	reg     [64]byte
+	fifo    []byte
+	hung    bool
+	held    bool // reset pin is low
+	plugged bool
+	ports   int // open
+	life    int // counts unplugs: ports of an earlier life are dead
 
 	resetDone  time.Duration
 	timerRuns  bool
@@ -83,7 +85,7 @@ type MFRC522 struct {
 // NewMFRC522 returns a healthy, powered chip without cards. The same seed makes
 // the same faults.
 func NewMFRC522(clk Clock, seed uint64) *MFRC522 {
-	c := &MFRC522{clk: clk, rnd: rand.New(rand.NewPCG(seed, 0)), plugged: true}
+	c := &MFRC522{clk: clk, ether: ether{rnd: rand.New(rand.NewPCG(seed, 0))}, plugged: true}
 	c.unblocked = sync.NewCond(&c.mu)
 	c.reset(clk.Now())
 	return c

@@ -161,7 +161,10 @@ func (c *MFRC522) transfer(w, r []byte, now time.Duration) {
 // ResetPin returns the chip's NRSTPD line.
 func (c *MFRC522) ResetPin() gpio.PinOut { return &resetPin{chip: c} }
 
-type resetPin struct{ chip *MFRC522 }
+type resetPin struct{ chip resettable }
+
+// resettable is a chip with a reset line.
+type resettable interface{ hold(down bool) }
 
 func (p *resetPin) String() string   { return "sim:NRSTPD" }
 func (p *resetPin) Name() string     { return "NRSTPD" }
@@ -174,15 +177,19 @@ func (p *resetPin) PWM(gpio.Duty, physic.Frequency) error {
 }
 
 func (p *resetPin) Out(l gpio.Level) error {
-	c := p.chip
+	p.chip.hold(l == gpio.Low)
+	return nil
+}
+
+// hold is the reset line: the chip is in reset while it is down.
+func (c *MFRC522) hold(down bool) {
 	now := c.clk.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.plugged {
-		return nil // the line is there, the chip is not
+		return // the line is there, the chip is not
 	}
-	c.held = l == gpio.Low
+	c.held = down
 	c.hung = false // the fault is cured until SetFaults says otherwise
 	c.reset(now)
-	return nil
 }

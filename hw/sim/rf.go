@@ -1,6 +1,16 @@
 package sim
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// ether is what is between a reader's antenna and the cards before it.
+type ether struct {
+	rnd    *rand.Rand
+	faults Faults
+	cards  []*Card
+}
 
 // transceive sends the FIFO's content to the cards and schedules the end of
 // their answers, superposed bit by bit as the antenna hears them.
@@ -26,18 +36,7 @@ func (c *MFRC522) transceive(now time.Duration) {
 	bits, coll := superpose(answers)
 	align := int(c.reg[rBitFraming] >> 4 & 7)
 	parityErr := c.noise(bits, align, coll)
-	if c.faults.PullAt > 0 {
-		if c.faults.PullAt--; c.faults.PullAt == 0 {
-			bits = bits[:c.rnd.IntN(len(bits))]
-			if coll >= len(bits) {
-				coll = -1
-			}
-			for _, k := range c.cards {
-				k.power(false, now, c.rnd)
-				k.until = max(now, 1)
-			}
-		}
-	}
+	bits, coll = c.pulled(bits, coll, now)
 	if len(bits) < 5 { // the timer stops at the fifth bit (8.5)
 		c.startTimer(sent)
 		return
@@ -52,9 +51,28 @@ func (c *MFRC522) transceive(now time.Duration) {
 	}
 }
 
+// pulled cuts an answer short when the cards are pulled in the middle of it.
+func (c *ether) pulled(bits []byte, coll int, now time.Duration) ([]byte, int) {
+	if c.faults.PullAt == 0 {
+		return bits, coll
+	}
+	if c.faults.PullAt--; c.faults.PullAt > 0 {
+		return bits, coll
+	}
+	bits = bits[:c.rnd.IntN(len(bits))]
+	if coll >= len(bits) {
+		coll = -1
+	}
+	for _, k := range c.cards {
+		k.power(false, now, c.rnd)
+		k.until = max(now, 1)
+	}
+	return bits, coll
+}
+
 // hear gives each card the frame, with its own noise, and collects answers.
 // busy is what the slowest of them takes.
-func (c *MFRC522) hear(bits []byte, now time.Duration) (answers [][]byte, busy time.Duration) {
+func (c *ether) hear(bits []byte, now time.Duration) (answers [][]byte, busy time.Duration) {
 	for _, k := range c.cards {
 		if !k.in(now) {
 			continue
@@ -94,7 +112,7 @@ func superpose(answers [][]byte) (bits []byte, coll int) {
 // noise flips bits and tells whether a parity bit gives it away: each whole byte
 // carries one. A byte that began before the frame (align) or that comes after a
 // collision is not checked (9.3.1.7, 9.3.1.14).
-func (c *MFRC522) noise(bits []byte, align, coll int) (parityErr bool) {
+func (c *ether) noise(bits []byte, align, coll int) (parityErr bool) {
 	rate := c.faults.BitErrors
 	if rate == 0 {
 		return false

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/hex"
 	"maps"
+	"time"
 
 	"borne/hw"
 )
@@ -35,7 +36,7 @@ type PrinterState struct {
 // State returns a snapshot that shares nothing with the bench.
 func (b *Bench) State() State {
 	s := State{
-		Reader:  b.chip.state(),
+		Reader:  b.reader().state(),
 		Case:    word(b.box.get(), "open", "closed"),
 		Call:    word(b.call.get(), "pressed", "released"),
 		Alarm:   word(b.alarm.get(), "armed", "disarmed"),
@@ -66,11 +67,16 @@ func (c *MFRC522) state() ReaderState {
 	now := c.clk.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := ReaderState{Plugged: c.plugged, Open: c.ports > 0, Field: c.plugged && c.antenna(), UIDs: []string{}}
+	return ReaderState{Plugged: c.plugged, Open: c.ports > 0, Field: c.plugged && c.antenna(), UIDs: c.uids(now)}
+}
+
+// uids are the cards' in the field.
+func (c *ether) uids(now time.Duration) []string {
+	out := []string{}
 	for _, k := range c.cards {
 		if k.in(now) {
-			s.UIDs = append(s.UIDs, hex.EncodeToString(k.UID))
+			out = append(out, hex.EncodeToString(k.UID))
 		}
 	}
-	return s
+	return out
 }

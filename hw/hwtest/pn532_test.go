@@ -1,0 +1,127 @@
+package hwtest_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"borne/hw"
+	"borne/hw/card"
+	"borne/hw/devices"
+	"borne/hw/hwtest"
+	"borne/hw/sim"
+)
+
+// The production driver, unmodified, on the simulated chip's three buses.
+func TestPN532OnSimulator(t *testing.T) {
+	sets, selects := 2000, 6000
+	if testing.Short() {
+		sets, selects = 200, 400
+	}
+	for n, bus := range []string{"spi", "i2c", "uart"} {
+		t.Run(bus, func(t *testing.T) {
+			hwtest.ReaderSuite{Sets: sets, Selects: selects, Seed: 20261126 + uint64(n), Open: func(t *testing.T) *hwtest.Rig {
+				g, _ := openPN532(t, bus, nil)
+				return g
+			}}.Run(t)
+		})
+	}
+}
+
+// The same with cards that prove who they are, also behind random IDs.
+func TestPN532ProvesOnSimulator(t *testing.T) {
+	sets, selects := 500, 1500
+	if testing.Short() {
+		sets, selects = 60, 100
+	}
+	for name, c := range map[string]struct {
+		bus    string
+		keys   func(*card.Keys)
+		want   hw.Assurance
+		random bool
+	}{
+		"mutual":    {"spi", func(*card.Keys) {}, hw.AssuranceMutual, false},
+		"SUN":       {"i2c", func(k *card.Keys) { k.Mutual, k.Privacy = nil, nil }, hw.AssuranceDynamic, false},
+		"random ID": {"uart", func(*card.Keys) {}, hw.AssuranceMutual, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hwtest.ReaderSuite{Sets: sets, Selects: selects, Seed: 20261127, Open: func(t *testing.T) *hwtest.Rig {
+				keys, err := sim.DemoKeys()
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.keys(&keys)
+				counters, err := card.NewCounters(1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				prover, err := card.NewProver(keys, card.Options{Badge: badgeKey(t), Counters: counters})
+				if err != nil {
+					t.Fatal(err)
+				}
+				g, bench := openPN532(t, c.bus, prover)
+				var count uint32
+				g.Present = func(uids ...[]byte) {
+					var cards []*sim.Card
+					for _, u := range uids {
+						k := &sim.Card{UID: u, SAK: 0x08}
+						if len(u) == 7 {
+							if k, err = sim.NewNTAG424(sim.NTAG424{UID: u, Keys: keys, RandomID: c.random, Counter: &count}); err != nil {
+								t.Fatal(err)
+							}
+						}
+						cards = append(cards, k)
+					}
+					bench.PN532().Put(0, cards...)
+				}
+				g.Proves = func(uid []byte) hw.Assurance {
+					if len(uid) == 7 {
+						return c.want
+					}
+					return hw.AssuranceUID
+				}
+				if c.random {
+					g.Noise = nil // what does not get through stays a random UID, which is nobody's
+				}
+				return g
+			}}.Run(t)
+		})
+	}
+}
+
+func openPN532(t *testing.T, bus string, prover hw.Prover) (*hwtest.Rig, *sim.Bench) {
+	clk := sim.NewVirtualClock()
+	bench := sim.NewBench(clk, 7)
+	key := badgeKey(t)
+	var logs bytes.Buffer
+	dev, err := hw.ParseDevice("sim:pn532?poll=50ms&bus=" + bus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(limited{&logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r, err := devices.OpenReader(t.Context(), dev, devices.Env{Bench: bench, Clock: clk, Key: key, Prove: prover, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return &hwtest.Rig{
+		Reader: r,
+		Key:    key,
+		Present: func(uids ...[]byte) {
+			if len(uids) == 0 {
+				bench.Lift()
+			} else if err := bench.Tap(0, uids...); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Within: func(d time.Duration) (context.Context, context.CancelFunc) {
+			return clk.Context(t.Context(), d)
+		},
+		Visit:  500 * time.Millisecond,
+		Logs:   logs.Bytes,
+		Noise:  func(rate float64) { bench.PN532().SetFaults(sim.Faults{BitErrors: rate}) },
+		Unplug: bench.UnplugReader,
+	}, bench
+}
