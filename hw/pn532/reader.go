@@ -83,7 +83,7 @@ func open(ctx context.Context, w wire, opts Options, key hw.BadgeKey) (*Reader, 
 	r := &Reader{opts: opts, key: key, cards: presence.New(opts.LeaveAfter, opts.Prove != nil)}
 	r.bus.wire = w
 	if err := r.reset(ctx, true); err != nil {
-		if errors.Is(err, errSilent) {
+		if errors.Is(err, errSilent) || errors.Is(err, errAddress) {
 			err = fmt.Errorf("%w: no PN532 answers: check its wiring, its power, and that its switches select this bus (%w)", hw.ErrAbsent, err)
 		}
 		return nil, errors.Join(fmt.Errorf("cannot open reader %s: %w", opts.Name, err), w.Close())

@@ -135,6 +135,10 @@ func (s *spiWire) Close() error  { return s.port.Close() }
 // i2cAddress is 0x48 with its read bit cut off (UM0701-02, 6.2.4).
 const i2cAddress = 0x24
 
+// errAddress is what a chip that restarts looks like, and one that is not there:
+// periph does not tell a byte that was not acknowledged from other failures.
+var errAddress = fmt.Errorf("%w at I²C address 0x%02X", errChip, i2cAddress)
+
 // i2cWire: each answer begins with a byte that says whether there is one.
 type i2cWire struct {
 	bus i2c.BusCloser
@@ -143,7 +147,7 @@ type i2cWire struct {
 
 func (w *i2cWire) tx(out, in []byte) error {
 	if err := w.bus.Tx(i2cAddress, out, in); err != nil {
-		return fmt.Errorf("cannot talk on I²C: %w", err)
+		return fmt.Errorf("%w: cannot talk on I²C: %w", errAddress, err)
 	}
 	return nil
 }
