@@ -180,6 +180,11 @@ func TestABadgeThatAnswersWronglyIsRefused(t *testing.T) {
 	if v, _ := b.Shell.View(); v.Screen != shell.Welcome {
 		t.Errorf("the shell shows %s for a copied badge", v.Screen)
 	}
+	if v, _ := b.Shell.View(); v.Notice != string(wire.RefuseSuspectBadge) {
+		t.Errorf("the person is told %q", v.Notice)
+	}
 	b.Hold(hw.Badge{Key: [32]byte{9}, Bytes: 7, Assurance: hw.AssuranceMutual})
-	b.see(shell.CharterPage)
+	if v := b.see(shell.CharterPage); v.Notice != "" {
+		t.Errorf("the notice %q stays for the next badge", v.Notice)
+	}
 }

@@ -109,6 +109,7 @@ func (m *machine) approach(holder []byte, refused wire.Reason) {
 
 func (m *machine) charter(holder []byte) {
 	m.enter(Charter, "")
+	m.s.Live.Notice, m.s.Live.NoticeTo = "", 0 // of the badge before this one
 	m.s.Live.Guest = &Guest{Holder: bytes.Clone(holder)}
 	m.s.Live.Until = m.at.Mono + CharterFor
 }

@@ -152,6 +152,9 @@ func (x *terminal) compare(tx store.Tx, l ledger) {
 	found := map[uint64]int{}
 	for _, it := range rows[store.RecordRow](x, tx, "terminal") {
 		r := it.Row.Record
+		if r.Epoch == 0 && string(r.Body) == `{"code":"badge-twice"}` {
+			continue // the controller's own: players share badges, and may use one in two places
+		}
 		found[r.Seq]++
 		if want, ok := l.other[r.Seq]; !ok || r.Epoch != cur.Epoch || want.Kind != r.Kind || !bytes.Equal(want.Body, r.Body) {
 			x.t.Errorf("%s: the controller keeps record %d/%d %s, the journal %s", x.name, r.Epoch, r.Seq, r.Kind, want.Kind)

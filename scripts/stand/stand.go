@@ -107,7 +107,8 @@ func (s *Stand) configure() error {
 	if s.opt.Net != "" {
 		kiosk += fmt.Sprintf("net = %q\n", s.opt.Net)
 	}
-	kiosk += "[devices]\nbadge-reader = \"sim:mfrc522\"\ncase = \"sim:case\"\ncall = \"sim:call\"\n"
+	kiosk += "[devices]\nbadge-reader = \"sim:mfrc522\"\ncase = \"sim:case\"\ncall = \"sim:call\"\nalarm = \"sim:alarm\"\n" +
+		"light = \"sim:output?name=light\"\nscreen-1 = \"sim:screen\"\n"
 	// The roles of the terminal that are not root must be able to pass through.
 	if err := os.MkdirAll(s.opt.Dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the folder: %w", err)
