@@ -62,10 +62,11 @@ escape: build
 escape-mutation: build
 	ESCAPE_MUTATION=all go test -count=1 -v -run 'TestEachGuardIsNeeded|TestEveryRowCanFail' -timeout 60m ./scripts/escape
 
-# From the end of a session to the next one that can begin, beside a cold start.
+# From the end of a session to the next one that can begin, beside a cold start; what a terminal takes while nobody is there.
 bench: build
 	go test -count=1 -v -run '^$$' -bench 'SessionEnd|ShellBack' -benchtime 20x -timeout 30m ./scripts/kills
 	go test -count=1 -v -run '^$$' -bench ProfileWipe -benchtime 20x ./kiosk/warden
+	go test -count=1 -v -run '^$$' -bench Idle -benchtime 1x ./scripts/kills
 
 # The drivers over the kernel's own devices, on a real kernel without a board (User-Mode Linux).
 hw-kernel:

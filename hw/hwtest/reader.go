@@ -93,7 +93,7 @@ func (s ReaderSuite) bitErrors(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(s.Seed, 2))
 	right := 0
 	for n := range s.Selects {
-		g.Noise([]float64{0.0005, 0.002, 0.005, 0.02}[n%4])
+		g.Noise([]float64{0.0005, 0.002, 0.005, 0.01, 0.03}[n%5])
 		u := uid(rnd, []int{4, 7, 10}[n%3])
 		g.Present(u)
 		tap, err := g.next(150 * time.Millisecond)

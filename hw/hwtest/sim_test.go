@@ -17,7 +17,7 @@ import (
 
 // The production driver, unmodified, on the register-level simulator.
 func TestMFRC522OnSimulator(t *testing.T) {
-	sets, selects := 5000, 20000
+	sets, selects := 5000, 100_000
 	if testing.Short() {
 		sets, selects = 500, 1000
 	}

@@ -15,6 +15,8 @@ const (
 	// touchEvery is how often a dark terminal looks for a hand: with the 0.9 s
 	// that screens take at most, its light is back about a second after a touch.
 	touchEvery = 100 * time.Millisecond
+	// restEvery is how often a closed terminal that is lit looks whether it may go dark.
+	restEvery = time.Second
 	// beep is how long the buzzer sounds.
 	beep = 200 * time.Millisecond
 	// signalWithin bounds one change of a light or screen.
@@ -57,16 +59,14 @@ func (a *Agent) signal() {
 // lights lights, sounds and darkens: one goroutine owns what is not a picture,
 // and none of it can hold a session up.
 func (a *Agent) lights(work context.Context) {
-	var look <-chan time.Time
-	if a.parts.Screen != nil {
-		t := time.NewTicker(touchEvery)
-		defer t.Stop()
-		look = t.C
-		a.light(work, true) // whatever the last run left
-	}
 	var now signal
 	dark := false
 	a.switchTo(work, a.parts.Light, hw.Off)
+	if a.parts.Screen != nil {
+		a.light(work, true) // whatever the last run left
+	}
+	look := time.NewTimer(restEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-work.Done():
@@ -79,14 +79,15 @@ func (a *Agent) lights(work context.Context) {
 				a.sound(work)
 			}
 			now = next
-		case <-look:
+		case <-look.C:
 		}
-		if a.parts.Screen == nil {
-			continue
+		if a.parts.Screen == nil || !now.closed && !dark {
+			continue // an open terminal asks nobody for hands: its processor rests
 		}
 		if want := now.closed && a.untouched(now.since) >= darkAfter; want != dark && a.light(work, !want) {
 			dark = want
 		}
+		look.Reset(map[bool]time.Duration{true: touchEvery, false: restEvery}[dark])
 	}
 }
 

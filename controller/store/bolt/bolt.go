@@ -10,9 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -131,10 +131,7 @@ func open(cfg Config, steps []migration) (*Store, error) {
 func openDB(path string, wait time.Duration, steps []migration) (*bbolt.DB, error) {
 	// A larger map needs every View to end first: with this much address space
 	// (no memory is used) a slow View does not stop the writers.
-	space := 128 << 20
-	if strconv.IntSize == 64 {
-		space = 4 << 30
-	}
+	space := int(min(int64(4<<30), math.MaxInt/16)) // 128 MB where addresses have 32 bits
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: wait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: space})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("cannot open %s: another borne-controller is using it; stop that one first: %w", path, err)
