@@ -20,8 +20,11 @@ func (r *Reader) read(ctx context.Context, c *client) (b hw.Badge, err error) {
 	}
 	defer func() {
 		// Of a connection that is of no use pcscd takes care itself.
-		if !c.broken && ctx.Err() == nil {
-			err = errors.Join(err, l.disconnect(ctx))
+		if c.broken {
+			return
+		}
+		if e := l.disconnect(ctx); ctx.Err() == nil { // else the connection is broken now, which lets go of the card
+			err = errors.Join(err, e)
 		}
 	}()
 	answer, err := l.Transmit(ctx, getUID())

@@ -237,6 +237,7 @@ func (c *client) connect(ctx context.Context, reader string) (*cardLink, error) 
 func (l *cardLink) disconnect(ctx context.Context) error {
 	var e [12]byte
 	if err := l.c.call(ctx, cmdEnd, words(nil, l.handle, leaveCard, 0), e[:]); err != nil {
+		l.c.broken = true // as in release
 		return err
 	}
 	return l.release(ctx)
@@ -245,6 +246,9 @@ func (l *cardLink) disconnect(ctx context.Context) error {
 func (l *cardLink) release(ctx context.Context) error {
 	var d [12]byte
 	if err := l.c.call(ctx, cmdDisconnect, words(nil, l.handle, leaveCard, 0), d[:]); err != nil {
+		// Also when ctx had ended before a byte was sent: the handle is open, and others
+		// are kept from the card, until the connection ends.
+		l.c.broken = true
 		return err
 	}
 	return nil // what pcscd says of a card that has gone changes nothing

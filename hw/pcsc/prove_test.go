@@ -80,3 +80,42 @@ func TestCardThatDoesNotAnswerProvesItsUID(t *testing.T) {
 		t.Fatalf("asked %d times, want %d", n, maxTries)
 	}
 }
+
+// cancels is a prover whose caller stops waiting while the card is selected.
+type cancels struct {
+	cancel context.CancelFunc
+	err    error
+}
+
+func (p cancels) Prove(context.Context, hw.Link, []byte) (hw.Proof, error) {
+	p.cancel()
+	return hw.Proof{Assurance: hw.AssuranceDynamic}, p.err
+}
+
+// A context that ends between two messages does not leave the card locked: another
+// program can have it, though nobody asks the reader any more.
+func TestContextEndsBetweenMessages(t *testing.T) {
+	t.Parallel()
+	for name, why := range map[string]error{"the card was read": nil, "it was not": errors.New("no")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDaemon(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r, _ := d.open(func(o *Options) { o.Prove = cancels{cancel, why} })
+			d.insert(provingCard)
+			if tap, err := r.Next(ctx); (why == nil) != (err == nil) || err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatalf("tap %+v, error %v", tap, err)
+			}
+			other, err := dial(t.Context(), d.socket, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.close()
+			d.eventually("another program has the card", func() error {
+				_, err := other.connect(t.Context(), r.reader)
+				return err
+			})
+		})
+	}
+}

@@ -134,7 +134,7 @@ func (r *Reader) step(ctx context.Context) (*hw.Badge, error) {
 		return nil, err
 	}
 	b, err := r.look(ctx, c)
-	if err != nil && ctx.Err() != nil && c.broken {
+	if ctx.Err() != nil && c.broken { // also when the card was read
 		r.spoil(c)
 	}
 	return b, err

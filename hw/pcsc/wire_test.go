@@ -226,6 +226,37 @@ func (s speech) Write(p []byte) (int, error) { return len(p), nil }
 func (s speech) SetDeadline(time.Time) error { return nil }
 func (s speech) Close() error                { return nil }
 
+// A context that ends while a handle is open costs the connection: nothing else
+// would let go of the card.
+func TestContextEndsWithTheCardInHand(t *testing.T) {
+	begin := words(nil, 7, 0)
+	for name, c := range map[string]struct {
+		after int // answers, until the context ends
+		said  [][]byte
+	}{
+		"before the transaction": {1, [][]byte{connected(0)}},
+		"no transaction":         {2, [][]byte{connected(0), words(nil, 7, 0x8010000B)}},
+		"before the end":         {2, [][]byte{connected(0), begin}},
+		"before disconnecting":   {3, [][]byte{connected(0), begin, words(nil, 7, 0, 0)}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		k := &client{conn: speech{r: bytes.NewReader(bytes.Join(c.said, nil))}, alive: func() {
+			if n++; n == c.after {
+				cancel()
+			}
+		}}
+		l, err := k.connect(ctx, "ACS")
+		if err == nil {
+			err = l.disconnect(ctx)
+		}
+		if !errors.Is(err, context.Canceled) || !k.broken {
+			t.Errorf("%s: error %v, the connection is broken %v", name, err, k.broken)
+		}
+		cancel()
+	}
+}
+
 // Whatever a daemon says, a badge is one of a UID that exists, and was said.
 func FuzzDaemon(f *testing.F) {
 	// The states are mostly empty places: small inputs are tried sooner.
