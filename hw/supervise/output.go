@@ -27,13 +27,14 @@ type Output struct {
 
 // service is one opening of the device.
 type service struct {
-	orders chan order
-	gone   chan struct{} // closed when it ends
+	orders  chan order
+	changed chan struct{} // one order at least was given up by its asker, and stands
+	gone    chan struct{} // closed when it ends
 }
 
+// order asks for the level that is wanted.
 type order struct {
-	level hw.Level
-	done  chan answer // takes one without waiting
+	done chan answer // takes one without waiting
 }
 
 type answer struct {
@@ -61,7 +62,8 @@ func StartOutput(ctx context.Context, cfg Config, open func(context.Context) (hw
 }
 
 // Set switches the output and returns the level read back. When the device is not
-// there, or fails, the level is kept for when it is back, and the error says so.
+// there, or fails, the level is kept for when it is back, and the error says so. It
+// is kept, and switched, also when ctx ends before the device has had time for it.
 func (o *Output) Set(ctx context.Context, l hw.Level) (hw.Level, error) {
 	if l != hw.On && l != hw.Off {
 		return hw.Unknown, fmt.Errorf("cannot set output %s to unknown; ask for on or off", o.cfg.Name)
@@ -76,12 +78,16 @@ func (o *Output) Set(ctx context.Context, l hw.Level) (hw.Level, error) {
 	if s == nil {
 		return absent()
 	}
-	ask := order{l, make(chan answer, 1)}
+	ask := order{make(chan answer, 1)}
 	select {
 	case s.orders <- ask:
 	case <-s.gone:
 		return absent()
 	case <-ctx.Done():
+		select {
+		case s.changed <- struct{}{}:
+		default: // it will look anyhow
+		}
 		return hw.Unknown, ctx.Err()
 	}
 	select {
@@ -97,13 +103,18 @@ func (o *Output) Set(ctx context.Context, l hw.Level) (hw.Level, error) {
 func (o *Output) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.serving = &service{orders: make(chan order), gone: make(chan struct{})}
+	o.serving = &service{orders: make(chan order), changed: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
 func (o *Output) serve(ctx context.Context, dev hw.Output, fault func(error)) error {
 	o.mu.Lock()
-	s, wanted := o.serving, o.wanted
+	s := o.serving
 	o.mu.Unlock()
+	wanted := func() hw.Level { // by whoever asked last, even if nobody waits for it
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.wanted
+	}
 	defer func() {
 		o.mu.Lock()
 		o.serving = nil
@@ -111,8 +122,8 @@ func (o *Output) serve(ctx context.Context, dev hw.Output, fault func(error)) er
 		close(s.gone)
 	}()
 	h := &hand{dev: dev, cfg: o.cfg, fault: fault}
-	if wanted != hw.Unknown {
-		if a := h.set(ctx, wanted); a.err != nil {
+	if l := wanted(); l != hw.Unknown {
+		if a := h.set(ctx, l); a.err != nil {
 			return h.close(ctx, a.err)
 		}
 	}
@@ -132,14 +143,16 @@ func (o *Output) serve(ctx context.Context, dev hw.Output, fault func(error)) er
 		var a answer
 		select {
 		case ask := <-s.orders:
-			wanted = ask.level
-			a = h.set(ctx, wanted)
+			a = h.set(ctx, wanted())
 			ask.done <- a
 		case <-ticks:
-			if wanted == hw.Unknown {
+			l := wanted()
+			if l == hw.Unknown {
 				continue // nobody asked yet: it is as it was opened
 			}
-			a = h.set(ctx, wanted)
+			a = h.set(ctx, l)
+		case <-s.changed:
+			a = h.set(ctx, wanted())
 		case <-ctx.Done():
 			return h.close(ctx, ctx.Err())
 		}

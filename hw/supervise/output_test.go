@@ -240,6 +240,39 @@ func TestOutputThatHangs(t *testing.T) {
 	})
 }
 
+// A device that is slow, not hung: what was asked last stands, also when its asker
+// has waited for long enough.
+func TestOutputOrderOutlivesItsAsker(t *testing.T) {
+	supervised(t, func(ctx context.Context, r *relay, o *supervise.Output, _ *bytes.Buffer, _ func()) {
+		slow := make(chan struct{})
+		r.mu.Lock()
+		r.hang = slow
+		r.mu.Unlock()
+		var on sync.WaitGroup
+		on.Go(func() { _, _ = o.Set(ctx, hw.On) })
+		synctest.Wait()
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if got, err := o.Set(short, hw.Off); got != hw.Unknown || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while it is busy: Set = %v, %v", got, err)
+		}
+		r.mu.Lock()
+		r.hang = nil
+		r.mu.Unlock()
+		close(slow)
+		on.Wait()
+		synctest.Wait() // no clock moves: it does not wait for the next check
+		if level, _, opened := r.state(); level != hw.Off || opened != 1 {
+			t.Errorf("asked to go off, it is %v, opened %d times", level, opened)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if level, _, _ := r.state(); level != hw.Off {
+			t.Errorf("two minutes later it is %v", level)
+		}
+	})
+}
+
 func TestThousandOutputUnplugsLeaveNothing(t *testing.T) {
 	supervised(t, func(ctx context.Context, r *relay, o *supervise.Output, _ *bytes.Buffer, _ func()) {
 		for n := range 1000 {
