@@ -80,17 +80,12 @@ func (f Format) decode(typed []byte, out *[uidMax]byte) (int, error) {
 		}
 		return bytes, nil
 	case Facility:
-		low := typed
-		if len(low) == 9 && low[3] == ',' {
-			low = low[4:]
-		} else if len(low) == 8 {
-			low = low[3:]
-		}
-		if err := digits(len(low) == 5); err != nil {
+		comma := len(typed) == 9 && typed[3] == ','
+		if err := digits(comma || len(typed) == 8); err != nil {
 			return 0, err
 		}
 		hi, ok1 := decimal(typed[:3])
-		lo, ok2 := decimal(low)
+		lo, ok2 := decimal(typed[len(typed)-5:])
 		if err := digits(ok1 && ok2 && hi < 1<<8 && lo < 1<<16); err != nil {
 			return 0, err
 		}

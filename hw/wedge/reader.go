@@ -249,7 +249,11 @@ func (r *Reader) badge() (b hw.Badge, ok bool) {
 		r.opts.Log.Warn("a badge reader typed what is no card's number; check option format", "reader", r.opts.Name, "format", string(r.opts.Format), "why", err)
 		return b, false
 	}
-	b = hw.Badge{Key: r.key(u[:n:n]), Bytes: n, Random: n == 4 && u[0] == 0x08, Assurance: r.opts.Format.Assurance()}
+	f := r.opts.Format
+	// Four bytes are a random UID (ISO/IEC 14443-3, 6.5.4) only where they are a whole
+	// UID: what is left of a longer one, or of a 125 kHz number, may begin with 08, too.
+	random := (f == Hex || f == HexRev) && n == 4 && u[0] == 0x08
+	b = hw.Badge{Key: r.key(u[:n:n]), Bytes: n, Random: random, Assurance: f.Assurance()}
 	again := r.tapped && b.Key == r.lastKey && r.typist.last-r.lastAt < sameVisit
 	r.lastKey, r.lastAt, r.tapped = b.Key, r.typist.last, true
 	if !again {

@@ -145,6 +145,8 @@ func TestWhatIsNoNumber(t *testing.T) {
 		"eleven digits":     {Dec10, func(h *hand) { h.types("12345678901\n") }},
 		"more than 4 bytes": {Dec10, func(h *hand) { h.types("4294967296\n") }},
 		"more than 3 bytes": {Dec8, func(h *hand) { h.types("16777216\n") }},
+		"five digits":       {Facility, func(h *hand) { h.types("12345\n") }},
+		"nine digits":       {Facility, func(h *hand) { h.types("123445678\n") }},
 		"facility 256":      {Facility, func(h *hand) { h.types("25600001\n") }},
 		"card 65536":        {Facility, func(h *hand) { h.types("00165536\n") }},
 		"letters":           {Dec10, func(h *hand) { h.types("00041589AB\n") }},
@@ -289,10 +291,26 @@ func TestEnds(t *testing.T) {
 }
 
 func TestRandomUID(t *testing.T) {
-	r, h, _ := open(t, Options{Format: Hex})
-	h.types("08112233\n")
-	if tap, err := r.Next(t.Context()); err != nil || !tap.Badges[0].Random {
-		t.Errorf("%+v, %v", tap, err)
+	for _, c := range []struct {
+		format Format
+		typed  string
+		random bool
+	}{
+		{Hex, "08112233\n", true},
+		{HexRev, "33221108\n", true},
+		{HexRev, "08112233\n", false},
+		{Hex, "08112233445566\n", false},
+		// Four bytes of another number that begins with 08.
+		{Hex8, "08112233\n", false},
+		{Hex8Rev, "33221108\n", false},
+		{Dec10, "0135340595\n", false},
+		{Dec10Rev, "0857874696\n", false},
+	} {
+		r, h, _ := open(t, Options{Format: c.format})
+		h.types(c.typed)
+		if tap, err := r.Next(t.Context()); err != nil || tap.Badges[0].Random != c.random {
+			t.Errorf("%s %q: %+v, %v; want random %v", c.format, c.typed, tap, err, c.random)
+		}
 	}
 }
 
