@@ -33,11 +33,13 @@ type Role struct {
 func Roles() []Role {
 	return []Role{
 		{"badge-reader", KindReader},
-		{"case", KindInput},   // of the terminal: On is open
-		{"call", KindInput},   // button that calls staff: On is pressed
-		{"alarm", KindInput},  // of the building against intruders: On is armed, and the terminal is closed
-		{"light", KindOutput}, // On while somebody can use the terminal or does
+		{"case", KindInput},     // of the terminal: On is open
+		{"call", KindInput},     // button that calls staff: On is pressed
+		{"alarm", KindInput},    // of the building against intruders: On is armed, and the terminal is closed
+		{"presence", KindInput}, // On: somebody stands there
+		{"light", KindOutput},   // On while somebody can use the terminal or does
 		{"buzzer", KindOutput},
+		{"mains", KindOutput},  // relay of what may be without power while the terminal sleeps
 		{"screen", KindScreen}, // screen-1, screen-2…: in the order in which they are tried
 		{"clock", KindClock},
 		{"watchdog", KindWatchdog},

@@ -141,9 +141,6 @@ func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) e
 	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {
 		return err
 	}
-	if err := r.twice(tx, t, rec, row); err != nil {
-		return err
-	}
 	if t.Row.Owes != "" {
 		if err := r.quarantine(tx, t, wire.QuarReceiptMissing, "session "+b.Session+" began before the receipt of "+t.Row.Owes, ""); err != nil {
 			return err
@@ -159,41 +156,6 @@ func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) e
 		}
 	}
 	t.Row.Owes, t.Row.OwedFor = b.Session, 0
-	return nil
-}
-
-// tooLong is how long a session that never ended may have been left by a terminal
-// that went away, rather than still be going on.
-const tooLong = 12 * time.Hour
-
-// twice tells of a badge that opens a session while another terminal has one of
-// its: it was copied, or lent. Both terminals' staff are told; nobody is stopped,
-// since a terminal that lost its link tells late of an end.
-func (r *Rules) twice(tx store.Tx, t *terminal, rec wire.Record, row store.SessionRow) error {
-	if row.Holder == "" || rec.Unsure {
-		return nil
-	}
-	for other, err := range store.Find[store.SessionRow](tx, "holder", row.Holder) {
-		if err != nil {
-			return err
-		}
-		o := other.Row
-		if o.Terminal == t.ID || o.Unsure || row.Begun.Sub(o.Begun).Abs() > tooLong {
-			continue
-		}
-		for i, m := range []store.Meta{t.Meta, {ID: o.Terminal, Site: other.Site}} {
-			body, err := json.Marshal(wire.Alert{Code: "badge-twice"})
-			if err != nil {
-				return err
-			}
-			id := store.TimeID(rec.At, fmt.Sprintf("%s-twice-%d", row.Session, i))
-			alert := wire.Record{Kind: wire.KindAlert, At: rec.At, Body: body}
-			if err := store.Put(tx, store.Item[store.RecordRow]{Meta: store.Meta{ID: id, Site: m.Site, Scope: m.ID}, Row: store.RecordRow{Terminal: m.ID, Record: alert}}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	return nil
 }
 
@@ -218,6 +180,9 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 	s.Row.Ended, s.Row.Reason, s.Row.Seconds, s.Row.Active = rec.At, e.Reason, e.Seconds, e.Active
 	s.Row.Pages, s.Row.Wipes, s.Row.WipeMS = e.Pages, e.Wipes, e.WipeMS
 	if err := store.Put(tx, s); err != nil {
+		return true, err
+	}
+	if err := twice(tx, s); err != nil {
 		return true, err
 	}
 	return true, r.rollup(tx, t, rec, func(u *store.Rollup) {

@@ -59,18 +59,26 @@ func TestOneBadgeInTwoPlaces(t *testing.T) {
 	begin("t1", "a", "h1", 0, false)
 	end("t1", "a", 10*time.Minute)
 	begin("t2", "b", "h1", 11*time.Minute, false) // walked over
+	end("t2", "b", 14*time.Minute)
 	begin("t3", "c", "h2", 12*time.Minute, false) // somebody else
-	begin("t3", "d", "", 13*time.Minute, false)   // nobody's badge
-	begin("t1", "e", "", 14*time.Minute, false)
-	begin("t1", "f", "h1", 15*time.Minute, true)               // nobody knows when
-	w.now = w.now.Add(48 * time.Hour)                          // what is told is not of the future
-	begin("t1", "g", "h1", 11*time.Minute+24*time.Hour, false) // b's terminal went away a day ago
+	begin("t1", "d", "", 12*time.Minute, false)   // nobody's badge
+	end("t1", "d", 13*time.Minute)
+	begin("t1", "e", "h1", 12*time.Minute, true) // nobody knows when
+	end("t1", "e", 13*time.Minute)
+	begin("t1", "f", "h2", 15*time.Minute, false) // c has not told its end yet: nobody knows
+	end("t1", "f", 20*time.Minute)
+	begin("t1", "f2", "h2", 70*time.Minute, false)
+	end("t1", "f2", 80*time.Minute)
 	if n := told(); len(n) != 0 {
-		t.Fatalf("told %v, though no badge was in two places", n)
+		t.Fatalf("told %v, though no badge is known to have been in two places", n)
 	}
-	end("t1", "g", 11*time.Minute+25*time.Hour)
-	begin("t1", "h", "h2", 20*time.Minute, false) // while c goes on
+	end("t3", "c", 60*time.Minute) // it had lost its link, and tells late
 	if n := told(); n["t1"] != 1 || n["t3"] != 1 || n["t2"] != 0 {
 		t.Fatalf("told %v, want t1 and t3 once", n)
+	}
+	begin("t2", "g", "h2", 30*time.Minute, false) // a third place
+	end("t2", "g", 40*time.Minute)
+	if n := told(); n["t2"] != 1 || n["t3"] != 1 || n["t1"] != 1 {
+		t.Fatalf("told %v, want each terminal once a session", n)
 	}
 }

@@ -59,6 +59,9 @@ func (p Policy) Check() []Problem {
 	if p.Access.BadgeRequired && !p.Access.AnyBadge {
 		c.add("access.badgeRequired", "Aucun badge n’est connu ici : personne ne pourrait commencer. Acceptez tous les badges, ou n’en demandez pas.")
 	}
+	if !slices.Contains([]Proof{ProofNone, ProofMessage, ProofKeys}, p.Access.Proof) {
+		c.add("access.proof", "Choisissez ce que les badges doivent prouver : rien, un message, ou des clés.")
+	}
 	c.between("printing.pagesPerSession", "Le nombre de pages par session", p.Printing.PagesPerSession, 0, 1000)
 	c.between("printing.pagesPerDay", "Le nombre de pages par jour", p.Printing.PagesPerDay, 0, 10000)
 	if p.Printing.Enabled && (p.Printing.PagesPerSession == 0 || p.Printing.PagesPerDay == 0) {

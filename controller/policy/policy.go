@@ -41,7 +41,19 @@ type Session struct {
 type Access struct {
 	BadgeRequired bool `json:"badgeRequired"` // needs AnyBadge as well
 	AnyBadge      bool `json:"anyBadge"`      // any badge opens a session; without it none does
+	// Proof is what a badge must prove: a number can be copied.
+	Proof Proof `json:"proof,omitempty"`
 }
+
+// Proof is what badges must prove.
+type Proof string
+
+// Proofs, weakest first.
+const (
+	ProofNone    Proof = ""        // their number is enough
+	ProofMessage Proof = "message" // a message that changes at each reading (NTAG 424 DNA)
+	ProofKeys    Proof = "keys"    // mutual authentication
+)
 
 // Web says where a session may go.
 type Web struct {

@@ -157,6 +157,7 @@ func TestCheck(t *testing.T) {
 		"session.minMinutes":     func(p *Policy) { p.Session.MinMinutes = 50 },
 		"session.graceSeconds":   func(p *Policy) { p.Session.GraceSeconds = 0 },
 		"session.warnMinutes.1":  func(p *Policy) { p.Session.WarnMinutes = []int{5, -1} },
+		"access.proof":           func(p *Policy) { p.Access.Proof = "blood" },
 		"access.badgeRequired":   func(p *Policy) { p.Access.BadgeRequired = true },
 		"languages":              func(p *Policy) { p.Languages = nil },
 		"languages.0":            func(p *Policy) { p.Languages = []string{"xx"} },

@@ -123,10 +123,10 @@ func (t Terminal) Indexes() []Index { return []Index{{"space", t.Space}} }
 
 func (SessionRow) Table() Kind { return KindSession }
 
-// Indexes: session (its id), terminal, and holder (a badge's pseudonym) until it ended.
+// Indexes: session (its id), terminal, and holder (a badge's pseudonym).
 func (s SessionRow) Indexes() []Index {
 	ix := []Index{{"session", s.Session}, {"terminal", s.Terminal}}
-	if s.Holder != "" && s.Ended.IsZero() {
+	if s.Holder != "" {
 		ix = append(ix, Index{"holder", s.Holder})
 	}
 	return ix

@@ -113,19 +113,20 @@ const (
 
 // Reasons for refusing a person, or for a terminal that is not open.
 const (
-	RefuseUnknownBadge Reason = "unknown-badge"
-	RefuseManyBadges   Reason = "many-badges"
-	RefuseRandomBadge  Reason = "random-badge"
-	RefuseNoPermit     Reason = "no-permit"
-	RefuseClosed       Reason = "closed"
-	RefuseTooLate      Reason = "too-late" // less than the minimum time before closing
-	RefuseQuarantined  Reason = "quarantined"
-	RefuseBroken       Reason = "broken"
-	RefuseNoPolicy     Reason = "no-policy"
-	RefuseNoLists      Reason = "no-lists" // a list of names that the policy asks for is not here yet
-	RefuseClock        Reason = "clock-unsure"
-	RefuseAlarm        Reason = "alarm"         // the building's intrusion alarm is armed
-	RefuseSuspectBadge Reason = "suspect-badge" // it claims keys, and answers wrongly
+	RefuseUnknownBadge  Reason = "unknown-badge"
+	RefuseManyBadges    Reason = "many-badges"
+	RefuseRandomBadge   Reason = "random-badge"
+	RefuseNoPermit      Reason = "no-permit"
+	RefuseClosed        Reason = "closed"
+	RefuseTooLate       Reason = "too-late" // less than the minimum time before closing
+	RefuseQuarantined   Reason = "quarantined"
+	RefuseBroken        Reason = "broken"
+	RefuseNoPolicy      Reason = "no-policy"
+	RefuseNoLists       Reason = "no-lists" // a list of names that the policy asks for is not here yet
+	RefuseClock         Reason = "clock-unsure"
+	RefuseAlarm         Reason = "alarm"          // the building's intrusion alarm is armed
+	RefuseSuspectBadge  Reason = "suspect-badge"  // it claims keys, and answers wrongly
+	RefuseUnprovenBadge Reason = "unproven-badge" // the policy wants more than its number
 )
 
 // Reasons for being out of service.

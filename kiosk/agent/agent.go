@@ -43,9 +43,10 @@ type Agent struct {
 	results  chan result
 	workers  sync.WaitGroup
 	scene    chan scene
-	signals  chan signal
+	lamps    chan signal
+	sleeps   chan signal
 	sent     signal
-	taps     int  // ever
+	hands    int  // ever: taps, and people seen coming
 	making   bool // a standby is being made
 	makeAt   time.Duration
 	failures int // standbys in a row that could not be made
@@ -109,7 +110,7 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	if p.Hours == nil {
 		p.Hours = inFrance
 	}
-	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), signals: make(chan signal, 1)}
+	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), lamps: make(chan signal, 1), sleeps: make(chan signal, 1)}
 	return a, nil
 }
 
@@ -126,6 +127,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	a.workers.Go(func() { a.direct(work) })
 	a.workers.Go(func() { a.lights(work) })
+	a.workers.Go(func() { a.sleep(work) })
 	if a.parts.Pages != nil {
 		a.workers.Go(func() { a.keepShell(work) })
 	}
@@ -147,7 +149,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	if a.parts.Lists != nil {
 		lists = a.parts.Lists.Changed()
 	}
-	taps, contact, calls, alarm := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Alarm
+	taps, contact, calls, alarm, presence := a.parts.Taps, a.parts.Case, a.parts.Call, a.parts.Alarm, a.parts.Presence
 	devices, warden := a.parts.Devices, a.parts.Warden.Events()
 	for !a.done {
 		a.show(work)
@@ -197,6 +199,12 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				l = hw.Unknown
 			}
 			a.apply(work, session.Alarm{Contact: contactOf(l)})
+		case l, ok := <-presence:
+			if !ok {
+				presence = nil
+			} else if l == hw.On {
+				a.hands++
+			}
 		case l, ok := <-calls:
 			if !ok {
 				calls = nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"syscall"
 	"time"
 
@@ -196,29 +197,40 @@ func draft(at session.Instant, kind string, body any) wire.Record {
 
 // tapped decides what a badge may, and tells the machine.
 func (a *Agent) tapped(work context.Context, t hw.Tap) {
-	a.taps++
+	a.hands++
 	f := session.Tapped{}
 	switch {
 	case len(t.Badges) == 0:
 		return
+	case slices.ContainsFunc(t.Badges, func(b hw.Badge) bool { return b.Suspect }): // whatever it is held with
+		f.Refused = wire.RefuseSuspectBadge
+		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
 	case len(t.Badges) > 1:
 		f.Refused = wire.RefuseManyBadges
 	case t.Badges[0].Random:
 		f.Refused = wire.RefuseRandomBadge
-	case t.Badges[0].Suspect:
-		f.Refused = wire.RefuseSuspectBadge
-		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
-	default:
-		h := t.Badges[0].Key
+	case !a.policy.Access.AnyBadge:
 		// Which badges are known is the controller's: a list of them would lie
 		// on the disk with the policy.
-		if a.policy.Access.AnyBadge {
-			f.Holder = h[:]
-		} else {
-			f.Refused = wire.RefuseUnknownBadge
-		}
+		f.Refused = wire.RefuseUnknownBadge
+	case t.Badges[0].Assurance < leastAssurance(a.policy.Access.Proof):
+		f.Refused = wire.RefuseUnprovenBadge
+	default:
+		h := t.Badges[0].Key
+		f.Holder = h[:]
 	}
 	a.apply(work, f)
+}
+
+// leastAssurance is what a policy asks of badges.
+func leastAssurance(p policy.Proof) hw.Assurance {
+	switch p {
+	case policy.ProofMessage:
+		return hw.AssuranceDynamic
+	case policy.ProofKeys:
+		return hw.AssuranceMutual
+	}
+	return hw.AssuranceTruncated
 }
 
 func contactOf(l hw.Level) session.Contact {

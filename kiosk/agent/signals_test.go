@@ -102,11 +102,11 @@ func TestTheAlarmClosesTheTerminal(t *testing.T) {
 }
 
 func TestTheScreenOfAClosedPlaceGoesDark(t *testing.T) {
-	screen := newLamp()
+	screen, mains := newLamp(), newLamp()
 	open := true
 	var mu sync.Mutex
 	b := newBed(t, func(o *agenttest.Options) {
-		o.Screen = screen
+		o.Screen, o.Mains = screen, mains
 		o.Hours = func(policy.Hours, time.Time) policy.Opening {
 			mu.Lock()
 			defer mu.Unlock()
@@ -125,8 +125,10 @@ func TestTheScreenOfAClosedPlaceGoesDark(t *testing.T) {
 	b.Pass(59 * time.Second)
 	b.Pass(2 * time.Second)
 	screen.is(t, "closed and left alone", hw.Off)
+	mains.is(t, "closed and left alone", hw.Off)
 	b.Stage.SetIdle(0)
 	screen.is(t, "touched", hw.On)
+	mains.is(t, "touched", hw.On)
 	b.Stage.SetIdle(time.Hour)
 	screen.is(t, "left alone again", hw.Off)
 	b.Tap(7)
@@ -154,6 +156,68 @@ func TestTheScreenOfAClosedPlaceGoesDark(t *testing.T) {
 	if want := []hw.Level{hw.On, hw.Off, hw.On, hw.Off, hw.On, hw.Off, hw.On}; !slices.Equal(screen.levels, want) {
 		t.Errorf("the screen was told %v, want %v", screen.levels, want)
 	}
+}
+
+// TestAScreenThatDoesNotGoDark is asked again later, and a touch meanwhile finds it lit.
+func TestAScreenThatDoesNotGoDark(t *testing.T) {
+	screen := newLamp()
+	b := newBed(t, func(o *agenttest.Options) { o.Screen = screen })
+	b.ready()
+	b.Alarm(hw.On)
+	b.see(shell.Closed)
+	screen.setBroken(true)
+	b.Stage.SetIdle(time.Hour)
+	failed := func() int { screen.mu.Lock(); defer screen.mu.Unlock(); return screen.failed }
+	b.Pass(61 * time.Second)
+	b.until("it is asked", func() bool { return failed() == 1 })
+	b.Pass(30 * time.Second)
+	if n := failed(); n != 1 {
+		t.Errorf("it was asked %d times within a minute", n)
+	}
+	screen.setBroken(false)
+	b.until("it is asked again", func() bool {
+		b.Tick(time.Second)
+		screen.mu.Lock()
+		defer screen.mu.Unlock()
+		return screen.levels[len(screen.levels)-1] == hw.Off
+	})
+}
+
+// TestATouchOvertakesADarkening: a way that takes a minute holds no light back.
+func TestATouchOvertakesADarkening(t *testing.T) {
+	screen := &slow{lamp: newLamp(), begun: make(chan struct{}, 1)}
+	b := newBed(t, func(o *agenttest.Options) { o.Screen = screen })
+	b.ready()
+	b.Alarm(hw.On)
+	b.see(shell.Closed)
+	b.Stage.SetIdle(time.Hour)
+	b.Pass(61 * time.Second)
+	select {
+	case <-screen.begun:
+	case <-time.After(soon):
+		t.Fatal("no darkening begins")
+	}
+	b.Tap(3)
+	b.until("a badge lights it while it goes dark", func() bool { // once at the start, once now
+		screen.mu.Lock()
+		defer screen.mu.Unlock()
+		return slices.Equal(screen.levels, []hw.Level{hw.On, hw.On})
+	})
+}
+
+// slow is a screen that never ends going dark.
+type slow struct {
+	*lamp
+	begun chan struct{}
+}
+
+func (s *slow) Light(ctx context.Context, on bool) (hw.Level, error) {
+	if !on {
+		s.begun <- struct{}{}
+		<-ctx.Done()
+		return hw.Unknown, ctx.Err()
+	}
+	return s.lamp.Light(ctx, on)
 }
 
 func TestTheBuzzerSoundsWithAWarning(t *testing.T) {
@@ -187,4 +251,35 @@ func TestABadgeThatAnswersWronglyIsRefused(t *testing.T) {
 	if v := b.see(shell.CharterPage); v.Notice != "" {
 		t.Errorf("the notice %q stays for the next badge", v.Notice)
 	}
+}
+
+// TestACopyHeldWithAnotherCardIsStillTold: neither a second card nor a random
+// number hides it.
+func TestACopyHeldWithAnotherCardIsStillTold(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	b.Hold(hw.Badge{Bytes: 4, Random: true, Suspect: true})
+	b.waitAlerts("badge-suspect", 1)
+	b.HoldAll(hw.Badge{Key: [32]byte{1}, Bytes: 4, Assurance: hw.AssuranceUID}, hw.Badge{Key: [32]byte{2}, Bytes: 7, Suspect: true})
+	b.waitAlerts("badge-suspect", 2)
+}
+
+// TestThePolicyAsksForProof: a number is not enough where it says so.
+func TestThePolicyAsksForProof(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	p := rules()
+	p.Version, p.Access.Proof = 2, policy.ProofKeys
+	b.must(b.c.Policy(p))
+	b.until("the rules are here", func() bool { b.Tick(time.Second); return len(b.records(wire.KindPolicy)) > 1 })
+	for _, a := range []hw.Assurance{hw.AssuranceTruncated, hw.AssuranceUID, hw.AssuranceDynamic} {
+		b.Hold(hw.Badge{Key: [32]byte{byte(a)}, Bytes: 7, Assurance: a})
+		b.until("it is refused", func() bool {
+			v, _ := b.Shell.View()
+			return v.Screen == shell.Welcome && v.Notice == string(wire.RefuseUnprovenBadge)
+		})
+		b.Pass(10 * time.Second)
+	}
+	b.Hold(hw.Badge{Key: [32]byte{9}, Bytes: 7, Assurance: hw.AssuranceMutual})
+	b.see(shell.CharterPage)
 }

@@ -16,6 +16,7 @@ import (
 	"borne/hw/devices"
 	"borne/hw/health"
 	"borne/hw/rtc"
+	"borne/hw/screen"
 	"borne/hw/sim"
 	"borne/hw/supervise"
 	"borne/hw/watchdog"
@@ -31,27 +32,32 @@ const badgesCounted = 4096
 const sickAfter = 20 * time.Second
 
 // hands puts the configured devices under supervision and gives the agent their
-// events. A device that is missing or wrong is reported; it stops nothing.
+// events. A device that is missing or wrong is told of; it stops nothing.
 type hands struct {
 	*call
 	env     devices.Env
 	status  chan hw.Status
-	screens []hw.Device
+	screens map[string]hw.Device // by role
 }
 
 // devicesOf starts what the configuration names, until ctx ends.
 func devicesOf(ctx context.Context, c *call, p *agent.Parts, bench *sim.Bench, display devices.Display, mono clock.Monotonic, secret []byte) error {
-	h := &hands{call: c, env: devices.Env{Bench: bench, Clock: mono, Log: c.log, Display: display}, status: make(chan hw.Status, 16)}
+	h := &hands{call: c, env: devices.Env{Bench: bench, Clock: mono, Log: c.log, Display: display}, status: make(chan hw.Status, 16), screens: map[string]hw.Device{}}
 	p.Devices = h.status
-	if err := h.badges(secret); err != nil {
+	if err := h.badges(ctx, secret); err != nil {
 		return err
 	}
-	if err := devices.Conflicts(c.cfg.Devices); err != nil {
-		return err
-	}
+	accepted := map[string]hw.Device{}
 	for _, name := range slices.Sorted(maps.Keys(c.cfg.Devices)) {
-		if err := h.start(ctx, p, name, c.cfg.Devices[name]); err != nil {
-			return err
+		d := c.cfg.Devices[name]
+		accepted[name] = d
+		err := devices.Conflicts(accepted)
+		if err == nil {
+			err = h.start(ctx, p, name, d)
+		}
+		if err != nil {
+			delete(accepted, name)
+			h.fate(ctx, name, d, err)
 		}
 	}
 	h.screen(ctx, p)
@@ -59,8 +65,9 @@ func devicesOf(ctx context.Context, c *call, p *agent.Parts, bench *sim.Bench, d
 }
 
 // badges makes what readers need: the key for pseudonyms, once enrolled, and
-// what cards are asked to prove.
-func (h *hands) badges(secret []byte) error {
+// what cards are asked to prove. Without the keys' file badges count as numbers,
+// which a policy that asks for proof refuses.
+func (h *hands) badges(ctx context.Context, secret []byte) error {
 	if len(secret) == 0 {
 		return nil
 	}
@@ -69,20 +76,29 @@ func (h *hands) badges(secret []byte) error {
 		return err
 	}
 	h.env.Key = key
-	keys, have, err := badgeKeys(h.call)
+	h.env.Prove, err = prover(h.call, key)
+	if err != nil {
+		h.log.Error("badges cannot prove anything", "err", err)
+		go h.tell(ctx, hw.Status{Name: "badge-keys", Health: hw.Faulted, Err: err.Error()})
+	}
+	return nil
+}
+
+// prover is nil where no keys are configured.
+func prover(c *call, key hw.BadgeKey) (hw.Prover, error) {
+	keys, have, err := badgeKeys(c)
 	if err != nil || !have {
-		return err
+		return nil, err
 	}
 	counters, err := card.NewCounters(badgesCounted)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := card.NewProver(keys, card.Options{Badge: key, Counters: counters})
 	if err != nil {
-		return err
+		return nil, err // not p: a nil *Prover is not a nil hw.Prover
 	}
-	h.env.Prove = p
-	return nil
+	return p, nil
 }
 
 // badgeKeys reads the file that the configuration names; a simulated terminal
@@ -102,7 +118,8 @@ func badgeKeys(c *call) (keys card.Keys, have bool, err error) {
 	return keys, err == nil, err
 }
 
-// start supervises one device. Errors are the configuration's.
+// start supervises one device. Its errors are the configuration's: opening goes on
+// in the background.
 func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Device) error {
 	role, err := hw.RoleOf(name)
 	if err == nil {
@@ -131,20 +148,28 @@ func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 		if err != nil {
 			return err
 		}
-		*map[string]*<-chan hw.Level{"case": &p.Case, "call": &p.Call, "alarm": &p.Alarm}[role.Name] = in.Levels()
+		*map[string]*<-chan hw.Level{"case": &p.Case, "call": &p.Call, "alarm": &p.Alarm, "presence": &p.Presence}[role.Name] = in.Levels()
 		h.follow(ctx, in.Supervisor)
 	case hw.KindOutput:
 		out, err := supervise.StartOutput(ctx, cfg, func(ctx context.Context) (hw.Output, error) { return devices.OpenOutput(ctx, d, h.env) })
 		if err != nil {
 			return err
 		}
-		*map[string]*agent.Output{"light": &p.Light, "buzzer": &p.Buzzer}[role.Name] = out
+		*map[string]*agent.Output{"light": &p.Light, "buzzer": &p.Buzzer, "mains": &p.Mains}[role.Name] = out
 		h.follow(ctx, out.Supervisor)
 	case hw.KindScreen:
-		h.screens = append(h.screens, d) // in the order of their names
+		h.screens[name] = d
 	case hw.KindWatchdog:
-		h.watch(ctx, p, name, d)
-	case hw.KindClock: // see backed: it is needed before everything else
+		return h.watch(ctx, p, name, d)
+	case hw.KindClock: // it vouches already, see backed; here its fate is told
+		r, err := devices.OpenRTC(d, h.env)
+		if err == nil {
+			_, err = r.Time()
+		}
+		if err != nil {
+			return err
+		}
+		h.fate(ctx, name, d, nil)
 	}
 	return nil
 }
@@ -178,17 +203,36 @@ func (h *hands) fate(ctx context.Context, name string, d hw.Device, err error) {
 	go h.tell(ctx, st)
 }
 
-// screen opens the ways to darken the display.
+// screen opens the ways to darken the display. One that cannot be opened leaves
+// the others.
 func (h *hands) screen(ctx context.Context, p *agent.Parts) {
-	if len(h.screens) == 0 {
+	var ways []hw.Device
+	roles := map[string]string{} // by device name
+	for _, role := range slices.Sorted(maps.Keys(h.screens)) {
+		d := h.screens[role]
+		if !isOutput(d) { // a relay would click; it is supervised, and told of by the chain
+			alone, err := devices.OpenScreen(d, h.env)
+			if err == nil {
+				err = alone.Close()
+			}
+			if err != nil {
+				h.fate(ctx, role, d, err)
+				continue
+			}
+		}
+		ways, roles[d.String()] = append(ways, d), role
+	}
+	if len(ways) == 0 {
 		return
 	}
-	chain, err := devices.OpenScreens(h.screens, false, h.env)
-	h.fate(ctx, "screen-1", h.screens[0], err)
+	chain, err := devices.OpenScreens(ways, false, h.env)
+	for _, d := range ways {
+		h.fate(ctx, roles[d.String()], d, err)
+	}
 	if err != nil {
 		return
 	}
-	p.Screen = chain
+	p.Screen = &toldScreen{Chain: chain, tell: func(r screen.Result) { h.tell(ctx, screenStatus(roles[r.Method], r)) }}
 	context.AfterFunc(ctx, func() {
 		if err := chain.Close(); err != nil {
 			h.log.Warn("a way to darken the display does not close", "err", err)
@@ -196,13 +240,44 @@ func (h *hands) screen(ctx context.Context, p *agent.Parts) {
 	})
 }
 
-// watch feeds the machine's watchdog as long as the agent lives.
-func (h *hands) watch(ctx context.Context, p *agent.Parts, name string, d hw.Device) {
-	w, err := devices.OpenWatchdog(d, h.env)
-	h.fate(ctx, name, d, err)
-	if err != nil {
-		return
+// isOutput tells a relay from what darkens a display by itself.
+func isOutput(d hw.Device) bool { return hw.Role{Kind: hw.KindOutput}.Fits(d) == nil }
+
+// toldScreen tells, after each change, how each way did.
+type toldScreen struct {
+	*screen.Chain
+	tell func(screen.Result)
+}
+
+func (t *toldScreen) Light(ctx context.Context, on bool) (hw.Level, error) {
+	level, err := t.Chain.Light(ctx, on)
+	for _, r := range t.Chain.Report() {
+		if !r.Pending {
+			t.tell(r)
+		}
 	}
+	return level, err
+}
+
+// screenStatus makes a device's status of what a way to darken did.
+func screenStatus(role string, r screen.Result) hw.Status {
+	st := hw.Status{Name: role, Device: r.Method, Health: hw.Ready}
+	switch {
+	case r.Err != nil:
+		st.Health, st.Err = hw.Degraded, r.Err.Error()
+	case !r.Verified:
+		st.Health, st.Err = hw.Degraded, "the change could not be verified: the screen reads "+r.Level.String()
+	}
+	return st
+}
+
+// watch feeds the machine's watchdog as long as the agent lives.
+func (h *hands) watch(ctx context.Context, p *agent.Parts, name string, d hw.Device) error {
+	w, err := devices.OpenWatchdog(d, h.env)
+	if err != nil {
+		return err
+	}
+	h.fate(ctx, name, d, nil)
 	var last atomic.Int64
 	last.Store(int64(h.env.Clock.Now()))
 	before := p.Beat
@@ -223,6 +298,7 @@ func (h *hands) watch(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 			h.log.Warn("the watchdog does not stop", "err", err)
 		}
 	}()
+	return nil
 }
 
 // board reports the health of the machine itself, as if each alarm were a device.
@@ -235,11 +311,31 @@ func (h *hands) board(ctx context.Context) error {
 		return err
 	}
 	go func() {
+		alarms := alarms{}
 		for r := range reports {
-			h.tell(ctx, boardStatus(r))
+			h.tell(ctx, alarms.merge(r))
 		}
 	}()
 	return nil
+}
+
+// alarms holds the last report of each subject: a device's status stands for all
+// subjects of one code, by the worst of them.
+type alarms map[health.Code]map[string]health.Report
+
+func (a alarms) merge(r health.Report) hw.Status {
+	if a[r.Code] == nil {
+		a[r.Code] = map[string]health.Report{}
+	}
+	a[r.Code][r.Subject] = r
+	worst := r
+	rank := map[hw.Level]int{hw.Off: 0, hw.Unknown: 1, hw.On: 2}
+	for _, subject := range slices.Sorted(maps.Keys(a[r.Code])) {
+		if o := a[r.Code][subject]; rank[o.State] > rank[worst.State] {
+			worst = o
+		}
+	}
+	return boardStatus(worst)
 }
 
 // boardStatus makes a device's status of an alarm.
@@ -265,8 +361,7 @@ func backed(c *call, mono clock.Monotonic) clock.System {
 	}
 	r, err := devices.OpenRTC(d, devices.Env{Clock: mono, Log: c.log})
 	if err != nil {
-		c.log.Error("a device cannot be used", "name", "clock", "err", err)
-		return s
+		return s // devicesOf tells
 	}
 	return s.Backed(rtc.NewVoucher(r, built, mono).Vouch)
 }

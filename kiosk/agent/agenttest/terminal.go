@@ -40,6 +40,7 @@ type Options struct {
 	Disk   *Disk              // nil: never full
 	Light  agent.Output       // nil: none
 	Buzzer agent.Output
+	Mains  agent.Output
 	Screen hw.Screen
 	Log    *slog.Logger
 }
@@ -96,7 +97,7 @@ func (t *Terminal) Start() error {
 		}}
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
 	p.Lists = t.opt.Lists
-	p.Alarm, p.Light, p.Buzzer, p.Screen = t.alarm, t.opt.Light, t.opt.Buzzer, t.opt.Screen
+	p.Alarm, p.Light, p.Buzzer, p.Mains, p.Screen = t.alarm, t.opt.Light, t.opt.Buzzer, t.opt.Mains, t.opt.Screen
 	p.Spare, p.Windows = t.opt.Spare, []uint32{11, 12}
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}
@@ -200,9 +201,12 @@ func (t *Terminal) Alarm(l hw.Level) {
 }
 
 // Hold holds out one badge as a reader told of it.
-func (t *Terminal) Hold(b hw.Badge) {
+func (t *Terminal) Hold(b hw.Badge) { t.HoldAll(b) }
+
+// HoldAll holds out several together.
+func (t *Terminal) HoldAll(all ...hw.Badge) {
 	select {
-	case t.taps <- hw.Tap{Badges: []hw.Badge{b}}:
+	case t.taps <- hw.Tap{Badges: all}:
 	case <-t.ended:
 	}
 }

@@ -357,6 +357,7 @@ export interface components {
         Access: {
             anyBadge: boolean;
             badgeRequired: boolean;
+            proof?: string;
         };
         AlertBrief: {
             /** Format: date-time */
