@@ -67,6 +67,18 @@ func (j *journal) find(from int, re *regexp.Regexp, within time.Duration) (strin
 	}
 }
 
+// last gives the latest line that matches.
+func (j *journal) last(re *regexp.Regexp) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, line := range slices.Backward(j.lines) {
+		if re.MatchString(line) {
+			return line
+		}
+	}
+	return ""
+}
+
 func (j *journal) tail(n int) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -90,6 +102,22 @@ func (h *hall) phase(from int, name string, within time.Duration) {
 	re := regexp.MustCompile(`msg=phase .*\bto=` + name + `\b`)
 	if _, ok := h.log.find(from, re, within); !ok {
 		h.t.Fatalf("the terminal did not come to %q; its log ends:\n%s", name, h.log.tail(25))
+	}
+}
+
+// stands waits until the terminal is in a phase, however it came there.
+func (h *hall) stands(name string, within time.Duration) {
+	h.t.Helper()
+	any := regexp.MustCompile(`msg=phase `)
+	want := regexp.MustCompile(`\bto=` + name + `\b`)
+	for end := time.Now().Add(within); ; {
+		from := h.log.mark()
+		if want.MatchString(h.log.last(any)) {
+			return
+		}
+		if _, ok := h.log.find(from, any, time.Until(end)); !ok {
+			h.t.Fatalf("the terminal is not in %q; its log ends:\n%s", name, h.log.tail(25))
+		}
 	}
 }
 
