@@ -1,7 +1,6 @@
 package screen
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +49,15 @@ type Chain struct {
 	turn context.Context         // ends, with ErrSuperseded, when the opposite is asked
 	over context.CancelCauseFunc // ends turn
 	used map[*worker]bool        // darkened by, and not verified as lit since
+	dark *darkening              // the one under way; nil: none
+}
+
+// darkening goes through the ways on its own time: whoever asked may have less.
+type darkening struct {
+	turn  context.Context
+	done  chan struct{} // closed when what follows is set
+	level hw.Level
+	err   error
 }
 
 // NewChain returns a chain that has not done anything yet.
@@ -76,7 +84,10 @@ func NewChain(cfg Config) (*Chain, error) {
 }
 
 // Light implements hw.Screen. To darken, it tries its methods in order until
-// one is verified (or all). To light, it undoes all that were used since the
+// one is verified (or all), each for its own Timeout at the longest. When ctx ends
+// first the rest is tried all the same, behind; asking again joins that. An error
+// that wraps ErrTooSoon (and is a *TooSoonError) says when a way that is not rested
+// yet may be asked; with All the level may be Off beside it. To light, it undoes all that were used since the
 // display was last seen lit, or, when none was, uses all: the last one first,
 // each with a short head start, none waiting for another; and returns after
 // Patience at the latest. The level is Unknown when the change could not be
@@ -92,14 +103,45 @@ func (c *Chain) Light(ctx context.Context, on bool) (hw.Level, error) {
 	}
 	c.lit = on
 	turn := c.turn
+	if !on {
+		d := c.begun(turn)
+		c.mu.Unlock()
+		return d.wait(ctx)
+	}
 	c.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(turn, func() { cancel(context.Cause(turn)) })()
-	if on {
-		return c.light(ctx, turn)
+	return c.light(ctx, turn)
+}
+
+// begun returns the darkening of this turn, and begins it if it is not under way.
+// c.mu is held.
+func (c *Chain) begun(turn context.Context) *darkening {
+	if c.dark != nil && c.dark.turn == turn {
+		return c.dark
 	}
-	return c.darken(ctx, turn)
+	d := &darkening{turn: turn, done: make(chan struct{})}
+	c.dark = d
+	go func() {
+		defer close(d.done)
+		d.level, d.err = c.darken(turn)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.dark == d {
+			c.dark = nil
+		}
+	}()
+	return d
+}
+
+func (d *darkening) wait(ctx context.Context) (hw.Level, error) {
+	select {
+	case <-d.done:
+		return d.level, d.err
+	case <-ctx.Done():
+		return hw.Unknown, fmt.Errorf("cannot say yet that the display is dark: %w; it is darkened behind", context.Cause(ctx))
+	}
 }
 
 // begin asks a method for a change, unless the opposite was asked meanwhile.
@@ -134,18 +176,18 @@ func (c *Chain) note(r Result) {
 	}
 }
 
-func (c *Chain) darken(ctx, turn context.Context) (hw.Level, error) {
+func (c *Chain) darken(turn context.Context) (hw.Level, error) {
 	var errs []error
 	level := hw.Unknown
 	for _, w := range c.ways {
-		var q *request
-		if ctx.Err() == nil {
-			q = c.begin(turn, w, false)
+		q := c.begin(turn, w, false)
+		var r Result
+		if q != nil {
+			r = w.wait(turn, q)
 		}
-		if q == nil {
-			return hw.Unknown, fmt.Errorf("cannot darken the display: %w", cmp.Or(context.Cause(ctx), context.Cause(turn)))
+		if err := context.Cause(turn); err != nil { // what is dark by now is lit again
+			return hw.Unknown, fmt.Errorf("cannot darken the display: %w", err)
 		}
-		r := w.wait(ctx, q)
 		if r.Verified {
 			level = hw.Off
 			if !c.all {
@@ -159,10 +201,12 @@ func (c *Chain) darken(ctx, turn context.Context) (hw.Level, error) {
 			errs = append(errs, r.Err)
 		}
 	}
-	if level == hw.Off || len(errs) < len(c.ways) {
+	err := errors.Join(errs...)
+	soon := errors.Is(err, ErrTooSoon) && (level != hw.Off || c.all) // worth another order
+	if !soon && (level == hw.Off || len(errs) < len(c.ways)) {
 		return level, nil // what failed is in the report
 	}
-	return level, fmt.Errorf("cannot darken the display: %w", errors.Join(errs...))
+	return level, fmt.Errorf("cannot darken the display: %w", err)
 }
 
 func (c *Chain) light(ctx, turn context.Context) (hw.Level, error) {
@@ -226,6 +270,12 @@ func (c *Chain) Report() []Result {
 // comes back.
 func (c *Chain) Close() error {
 	c.end()
+	c.mu.Lock()
+	dark := c.dark // ends with its turn
+	c.mu.Unlock()
+	if dark != nil {
+		<-dark.done
+	}
 	done := make(chan error, 1)
 	go func() {
 		var wg sync.WaitGroup

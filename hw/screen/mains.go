@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -42,14 +43,33 @@ func NewMains(relay Relay) *Mains {
 	return &Mains{relay: relay, minOn: MinOn, minOff: MinOff, changed: time.Now()}
 }
 
-// Light implements hw.Screen.
+// ErrTooSoon is in the error of an order that came before its time; nothing was
+// switched. The error is a *TooSoonError.
+var ErrTooSoon = errors.New("it is too soon")
+
+// TooSoonError says from when an order may be given again.
+type TooSoonError struct {
+	From time.Time // by this machine's monotonic clock, as long as the program runs
+	Had  time.Duration
+	Need time.Duration
+}
+
+func (e *TooSoonError) Error() string {
+	return fmt.Sprintf("cannot cut the monitor's mains: it has power for %v only, and needs %v", e.Had.Round(time.Second), e.Need)
+}
+
+// Unwrap makes it an ErrTooSoon.
+func (e *TooSoonError) Unwrap() error { return ErrTooSoon }
+
+// Light implements hw.Screen. An order to cut that comes too soon is refused with a
+// *TooSoonError.
 func (m *Mains) Light(ctx context.Context, on bool) (hw.Level, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	since := time.Since(m.changed)
 	switch {
 	case !on && m.level != hw.Off && since < m.minOn:
-		return hw.Unknown, fmt.Errorf("cannot cut the monitor's mains: it has power for %v only, and needs %v", since.Round(time.Second), m.minOn)
+		return hw.Unknown, &TooSoonError{From: m.changed.Add(m.minOn), Had: since, Need: m.minOn}
 	case on && m.level == hw.Off && since < m.minOff:
 		if err := sleep(ctx, m.minOff-since); err != nil {
 			return hw.Unknown, fmt.Errorf("cannot give the monitor its mains back yet: %w", err)

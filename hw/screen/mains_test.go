@@ -39,7 +39,7 @@ func TestMainsAreNotCycledFast(t *testing.T) {
 			}
 			return err
 		}
-		if err := set(false, hw.Unknown); err == nil || !strings.Contains(err.Error(), "needs 5m0s") {
+		if err := set(false, hw.Unknown); err == nil || !strings.Contains(err.Error(), "needs 5m0s") || !errors.Is(err, ErrTooSoon) {
 			t.Errorf("cut at the start: %v", err)
 		}
 		if err := set(true, hw.On); err != nil { // lighting never waits but for MinOff
@@ -53,16 +53,17 @@ func TestMainsAreNotCycledFast(t *testing.T) {
 		if err := set(true, hw.On); err != nil {
 			t.Error(err)
 		}
-		if err := set(false, hw.Unknown); err == nil {
-			t.Error("cut again at once")
+		var soon *TooSoonError
+		if err := set(false, hw.Unknown); !errors.As(err, &soon) || soon.From.Sub(r.from) != 2*MinOn+MinOff {
+			t.Errorf("cut again at once: %v", err)
 		}
 		if want := []time.Duration{0, MinOn, MinOn + MinOff}; !slices.Equal(r.at, want) {
 			t.Errorf("switched at %v, want %v", r.at, want)
 		}
 		// A cut that failed may have happened.
-		time.Sleep(MinOn)
+		time.Sleep(time.Until(soon.From))
 		r.err = errors.New("EIO")
-		if err := set(false, hw.Unknown); err == nil {
+		if err := set(false, hw.Unknown); err == nil || errors.Is(err, ErrTooSoon) {
 			t.Error("a failure was not told")
 		}
 		r.err = nil
