@@ -50,7 +50,7 @@ func (c Code) Fix() string {
 type Report struct {
 	Code    Code
 	Subject string   // what it is about: "cpu-thermal", "/var/lib/borne-kiosk", "ext4 mmcblk0p2"; empty: the board
-	State   hw.Level // On: raised; Off: well; Unknown: it cannot be read any more
+	State   hw.Level // On: raised; Off: well, or gone with its device; Unknown: it is there, and cannot be read
 	Value   int64    // thousandths of a degree, thousandths of memory that is left, or a count of errors; 0 when it has none
 }
 
@@ -67,7 +67,15 @@ type reading struct {
 	raise bool // enough to raise the alarm
 	clear bool // enough to lower it, if it stays so for calm looks
 	calm  int
+	blind bool // there is such a thing, and it cannot be read
 }
+
+// everything stands for all subjects of a code: a folder that cannot be read does
+// not say what is gone.
+const everything = "*"
+
+// unread is a reading of what is there and cannot be read.
+func unread(c Code, name string) reading { return reading{key: key{c, name}, blind: true} }
 
 // boolean is a reading without a middle.
 func boolean(k key, bad bool, value int64) reading {

@@ -51,6 +51,20 @@ func (b board) remove(name string) {
 	}
 }
 
+func (b board) removeAll(name string) {
+	b.t.Helper()
+	if err := os.RemoveAll(filepath.Join(b.root, name)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b board) directory(name string) {
+	b.t.Helper()
+	if err := os.Mkdir(filepath.Join(b.root, name), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // looks looks once and returns what changed, as text.
 func (b board) looker() func() string {
 	l, j := &looker{tree: tree{b.root}, state: state}, &judge{}
@@ -202,10 +216,68 @@ func TestErrorsAreCounted(t *testing.T) {
 		}
 	}
 	// A disk that is plugged out and in counts from where it is.
-	b.remove("sys/block/sda/device/ioerr_cnt")
-	expect(t, look(), "storage-errors sda unknown 0")
+	b.removeAll("sys/block/sda")
+	expect(t, look(), "")
 	b.put("sys/block/sda/device/ioerr_cnt", "0x40")
 	expect(t, look(), "storage-errors sda off 0")
+}
+
+// What goes with its device ends its alarm, and is told once; what is still there
+// and cannot be read is not known.
+func TestGoneIsNotUnread(t *testing.T) {
+	for _, c := range []struct {
+		file, bad, raised, subject string
+		device                     string // what goes with it
+	}{
+		{"sys/block/sda/device/ioerr_cnt", "0xff", "storage-errors sda on 252", "storage-errors sda", "sys/block/sda"},
+		{"sys/fs/ext4/mmcblk0p2/errors_count", "7", "storage-errors ext4 mmcblk0p2 on 7", "storage-errors ext4 mmcblk0p2", "sys/fs/ext4/mmcblk0p2"},
+		{"sys/kernel/debug/mmc0/err_stats", "# Data CRC Errors Occurred:\t 99", "storage-errors mmc0 on 92", "storage-errors mmc0", "sys/kernel/debug/mmc0"},
+		{"sys/block/mmcblk0/device/pre_eol_info", "0x03", "storage-worn mmcblk0 on 2", "storage-worn mmcblk0", "sys/block/mmcblk0"},
+		{"sys/class/hwmon/hwmon2/temp1_input", "74000", "too-hot nvme on 74000", "too-hot nvme", "sys/class/hwmon/hwmon2"},
+		{gpuVolt, "1", "power-low on 0", "power-low", "sys/class/hwmon/hwmon1"},
+		{cpuTemp, "90000", "too-hot cpu-thermal on 90000", "too-hot cpu-thermal", "sys/class/thermal/thermal_zone0"},
+	} {
+		b := pi(t)
+		look := b.looker()
+		look()
+		b.put(c.file, c.bad)
+		expect(t, look(), c.raised)
+		b.remove(c.file)
+		b.directory(c.file) // EISDIR: it is there, and says nothing
+		expect(t, look(), c.subject+" unknown 0")
+		expect(t, look(), "")
+		b.removeAll(c.file)
+		b.put(c.file, c.bad)
+		if got := look(); !strings.HasPrefix(got, c.subject+" on ") {
+			t.Errorf("%s: readable again: %q", c.subject, got)
+		}
+		b.removeAll(c.device)
+		if c.file == cpuTemp {
+			b.removeAll("sys/class/hwmon/hwmon0") // the zone again
+		}
+		expect(t, look(), c.subject+" off 0")
+		expect(t, look(), "")
+	}
+}
+
+// A folder or a table that cannot be read does not say that all in it is gone.
+func TestUnreadFolderIsNotGone(t *testing.T) {
+	b := pi(t)
+	look := b.looker()
+	look()
+	b.put("sys/block/sda/device/ioerr_cnt", "0xff")
+	b.put("proc/self/mountinfo", mountinfo("rw", "ro"))
+	b.put("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 49 kB")
+	look()
+	for _, name := range []string{"sys/block", "proc/self/mountinfo", "proc/meminfo"} {
+		b.removeAll(name)
+		if err := os.Symlink(filepath.Base(name), filepath.Join(b.root, name)); err != nil { // to itself: ELOOP
+			t.Fatal(err)
+		}
+	}
+	expect(t, look(), "memory-low unknown 0; "+
+		"storage-errors sda unknown 0; storage-read-only /boot/firmware unknown 0; storage-read-only /var/lib/borne-kiosk unknown 0; storage-worn mmcblk0 unknown 0")
+	expect(t, look(), "")
 }
 
 func TestNothingThere(t *testing.T) {
@@ -240,8 +312,15 @@ func TestJudgeReportsChangesOnly(t *testing.T) {
 		well := map[key]int{}
 		for range 200 {
 			var look []reading
+			gone := map[key]bool{}
 			for _, k := range []key{{TooHot, "a"}, {TooHot, "b"}, {PowerLow, ""}} {
-				if rnd.IntN(10) == 0 {
+				switch rnd.IntN(20) {
+				case 0: // gone: its alarm is over
+					gone[k], well[k] = true, 0
+					continue
+				case 1:
+					look = append(look, unread(k.code, k.subject))
+					well[k] = 0
 					continue
 				}
 				r := reading{key: k, calm: 3, raise: rnd.IntN(6) == 0}
@@ -255,10 +334,16 @@ func TestJudgeReportsChangesOnly(t *testing.T) {
 				k := key{r.Code, r.Subject}
 				if before, known := last[k]; known && before.State == r.State {
 					t.Fatalf("seed %d: %v told twice", seed, r)
-				} else if before.State == hw.On && r.State == hw.Off && well[k] < 4 {
+				} else if before.State == hw.On && r.State == hw.Off && well[k] < 4 && !gone[k] {
 					t.Fatalf("seed %d: well for %d looks only", seed, well[k])
 				}
 				last[k] = r
+			}
+			for k := range gone {
+				if before, known := last[k]; known && before.State != hw.Off {
+					t.Fatalf("seed %d: %v is gone, and its alarm is %v", seed, k, before.State)
+				}
+				delete(last, k)
 			}
 			for _, r := range look {
 				if r.raise && last[r.key].State != hw.On {

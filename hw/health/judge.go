@@ -18,8 +18,9 @@ type alarm struct {
 	calm  int   // looks in a row that would lower it
 }
 
-// step takes all readings of one look and returns what has changed, sorted. A
-// reading that was there before and is missing now makes its alarm Unknown.
+// step takes all readings of one look and returns what has changed, sorted. What
+// cannot be read any more is Unknown; what is missing has gone with its device,
+// and its alarm with it.
 func (j *judge) step(look []reading) []Report {
 	if j.alarms == nil {
 		j.alarms = map[key]*alarm{}
@@ -31,6 +32,9 @@ func (j *judge) step(look []reading) []Report {
 			continue // two sensors of one name: the first stands
 		}
 		seen[r.key] = true
+		if r.blind && j.alarms[r.key] == nil {
+			continue // nothing was ever known of it
+		}
 		a := j.alarms[r.key]
 		if a == nil {
 			a = &alarm{}
@@ -40,9 +44,17 @@ func (j *judge) step(look []reading) []Report {
 			out = append(out, Report{Code: r.code, Subject: r.subject, State: a.state, Value: r.value})
 		}
 	}
-	for k := range j.alarms {
-		if !seen[k] {
-			out = append(out, Report{Code: k.code, Subject: k.subject})
+	for k, a := range j.alarms {
+		switch {
+		case seen[k]:
+		case seen[key{k.code, everything}]:
+			if a.decide(reading{key: k, blind: true}) {
+				out = append(out, Report{Code: k.code, Subject: k.subject})
+			}
+		default:
+			if a.state != hw.Off {
+				out = append(out, Report{Code: k.code, Subject: k.subject, State: hw.Off})
+			}
 			delete(j.alarms, k) // sticks and disks come and go: they do not add up
 		}
 	}
@@ -54,6 +66,8 @@ func (j *judge) step(look []reading) []Report {
 func (a *alarm) decide(r reading) bool {
 	before := a.state
 	switch {
+	case r.blind:
+		a.state, a.calm = hw.Unknown, 0
 	case r.raise:
 		a.state, a.calm = hw.On, 0
 	case a.state == hw.Unknown:

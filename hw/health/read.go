@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -37,6 +38,23 @@ func (t tree) read(name string, limit int64) (string, error) {
 		return "", errors.New("cannot read " + name + ": it is too long")
 	}
 	return string(b), nil
+}
+
+// hidden says that there is such a file or folder, and that it cannot be read:
+// what it would show is not gone.
+func (t tree) hidden(name string) bool {
+	f, err := os.Open(path.Join(t.root, name))
+	if err == nil {
+		f.Close()
+		return false
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// there says whether a file exists, readable or not.
+func (t tree) there(name string) bool {
+	_, err := os.Lstat(path.Join(t.root, name))
+	return err == nil
 }
 
 // word reads an attribute of one line.

@@ -29,13 +29,18 @@ func voltage(t tree) (out []reading) {
 	for _, h := range t.list("sys/class/hwmon", "hwmon") {
 		dir := "sys/class/hwmon/" + h
 		for n := range 10 {
-			low, ok := t.number(dir + "/in" + strconv.Itoa(n) + "_lcrit_alarm")
-			if !ok {
+			input := dir + "/in" + strconv.Itoa(n) + "_lcrit_alarm"
+			low, ok := t.number(input)
+			if !ok && !t.there(input) {
 				continue
 			}
 			name, _ := t.word(dir + "/name")
 			if name == "rpi_volt" {
 				name = "" // the board's own supply
+			}
+			if !ok {
+				out = append(out, unread(PowerLow, subject(name)))
+				continue
 			}
 			r := boolean(key{PowerLow, subject(name)}, low != 0, 0)
 			r.calm = calmVoltage
@@ -71,9 +76,8 @@ func temperature(t tree) (out []reading) {
 				limit, _ = t.number(trip + "_temp")
 			}
 		}
-		if v, ok := t.number(dir + "/temp"); ok {
-			out = append(out, heat(numbered(name), v, limit)...)
-		}
+		v, ok := t.number(dir + "/temp")
+		out = append(out, heat(numbered(name), v, ok, limit))
 	}
 	for _, h := range t.list("sys/class/hwmon", "hwmon") {
 		dir := "sys/class/hwmon/" + h
@@ -84,26 +88,27 @@ func temperature(t tree) (out []reading) {
 		for n := 1; n <= 8; n++ {
 			sensor := dir + "/temp" + strconv.Itoa(n)
 			v, ok := t.number(sensor + "_input")
-			if !ok {
+			if !ok && !t.there(sensor+"_input") {
 				continue
 			}
 			limit, _ := t.number(sensor + "_crit")
-			out = append(out, heat(numbered(name), v, limit)...)
+			out = append(out, heat(numbered(name), v, ok, limit))
 		}
 	}
 	return out
 }
 
-// heat judges one sensor by its own critical limit (0: none), or ours.
-func heat(name string, v, critical int64) []reading {
-	if v < coldest || v > hottest {
-		return nil
+// heat judges one sensor, if it could be read, by its own critical limit (0: none),
+// or ours.
+func heat(name string, v int64, ok bool, critical int64) reading {
+	if !ok || v < coldest || v > hottest {
+		return unread(TooHot, subject(name))
 	}
 	at := int64(hot)
 	if critical > 0 {
 		at = min(at, critical-margin)
 	}
-	return []reading{{key: key{TooHot, subject(name)}, value: v, raise: v >= at, clear: v < at-cooler}}
+	return reading{key: key{TooHot, subject(name)}, value: v, raise: v >= at, clear: v < at-cooler}
 }
 
 // Shares of memory that are left, in thousandths.
@@ -118,7 +123,7 @@ func memory(t tree) []reading {
 	s, err := t.read("proc/meminfo", maxAttr)
 	share, ok := memoryLeft(s)
 	if err != nil || !ok {
-		return nil
+		return []reading{unread(MemoryLow, "")} // a board has memory
 	}
 	return []reading{{key: key{code: MemoryLow}, value: share, raise: share < memoryLow, clear: share >= memoryEnough, calm: calmMemory}}
 }

@@ -78,7 +78,7 @@ func writable(fstab string) map[string]bool {
 func mounts(t tree, state string) (out []reading) {
 	info, err := t.read("proc/self/mountinfo", maxMounts)
 	if err != nil {
-		return nil
+		return []reading{unread(ReadOnly, everything)}
 	}
 	fstab, _ := t.read("etc/fstab", maxFstab) // none is fine
 	want := writable(fstab)
@@ -107,8 +107,11 @@ func mounts(t tree, state string) (out []reading) {
 // system itself (Documentation/ABI/testing/sysfs-fs-ext4).
 func fsErrors(t tree) (out []reading) {
 	for _, d := range t.list("sys/fs/ext4", "") {
-		if n, ok := t.number("sys/fs/ext4/" + d + "/errors_count"); ok && n >= 0 {
-			out = append(out, boolean(key{StorageErrors, subject("ext4 " + d)}, n > 0, n))
+		name, attr := subject("ext4 "+d), "sys/fs/ext4/"+d+"/errors_count"
+		if n, ok := t.number(attr); ok && n >= 0 {
+			out = append(out, boolean(key{StorageErrors, name}, n > 0, n))
+		} else if t.there(attr) {
+			out = append(out, unread(StorageErrors, name))
 		}
 	}
 	return out
@@ -123,17 +126,21 @@ const tolerance = 10
 type diskErrors struct{ first map[string]int64 }
 
 func (e *diskErrors) look(t tree) (out []reading) {
-	now := map[string]int64{}
+	now, blind := map[string]int64{}, map[string]bool{}
 	for _, d := range t.list("sys/block", "") {
 		// SCSI and USB: Documentation/ABI says nothing, drivers/scsi/scsi_sysfs.c does.
 		if n, ok := t.number("sys/block/" + d + "/device/ioerr_cnt"); ok && n >= 0 {
 			now[subject(d)] = n
+		} else if t.there("sys/block/" + d + "/device/ioerr_cnt") {
+			blind[subject(d)] = true
 		}
 	}
 	// Only root sees debugfs.
 	for _, host := range t.list("sys/kernel/debug", "mmc") {
 		if s, err := t.read("sys/kernel/debug/"+host+"/err_stats", maxAttr); err == nil {
 			now[subject(host)] = sumErrors(s)
+		} else if t.there("sys/kernel/debug/" + host + "/err_stats") {
+			blind[subject(host)] = true
 		}
 	}
 	for d, n := range now {
@@ -146,8 +153,11 @@ func (e *diskErrors) look(t tree) (out []reading) {
 		}
 		out = append(out, boolean(key{StorageErrors, d}, n-base > tolerance, n-base))
 	}
+	for d := range blind {
+		out = append(out, unread(StorageErrors, d))
+	}
 	for d := range e.first {
-		if _, here := now[d]; !here {
+		if _, here := now[d]; !here && !blind[d] {
 			delete(e.first, d)
 		}
 	}
@@ -176,6 +186,10 @@ func wear(t tree) (out []reading) {
 		}
 		dev := path.Join("sys/block", d, "device")
 		eol, known := t.number(dev + "/pre_eol_info") // 1: normal, 2: 80 % of the spare blocks are used, 3: 90 %
+		if !known && t.there(dev+"/pre_eol_info") {
+			out = append(out, unread(StorageWorn, subject(d)))
+			continue
+		}
 		worst := int64(0)
 		life, _ := t.word(dev + "/life_time") // two areas, each in tenths of its life; 11: more
 		for _, f := range strings.Fields(life) {

@@ -51,6 +51,21 @@ func (l *looker) look() []reading {
 		mounts(l.tree, l.state), fsErrors(l.tree), l.disks.look(l.tree), wear(l.tree)} {
 		out = append(out, r...)
 	}
+	for _, f := range []struct {
+		dir   string
+		codes []Code
+	}{
+		{"sys/class/hwmon", []Code{PowerLow, TooHot}},
+		{"sys/class/thermal", []Code{TooHot}},
+		{"sys/fs/ext4", []Code{StorageErrors}},
+		{"sys/block", []Code{StorageErrors, StorageWorn}},
+	} {
+		if l.hidden(f.dir) {
+			for _, c := range f.codes {
+				out = append(out, unread(c, everything))
+			}
+		}
+	}
 	return out
 }
 
@@ -109,7 +124,11 @@ func (w *watcher) run(ctx context.Context) {
 			if len(looks) > 0 {
 				continue // it has just come
 			}
-			w.tell(w.judge.step([]reading{boolean(key{code: SensorsStuck}, true, 0)}))
+			stuck := []reading{boolean(key{code: SensorsStuck}, true, 0)}
+			for _, c := range Codes() {
+				stuck = append(stuck, unread(c, everything)) // of what was known, nothing is
+			}
+			w.tell(w.judge.step(stuck))
 		case <-next.C:
 			begin()
 			late.Reset(w.opts.Stuck)
