@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"borne/hw"
+	"borne/hw/presence"
 )
 
 // getUID is the pseudo-APDU for a contactless card's UID (PC/SC part 3, 3.2.2.1.3):
@@ -53,17 +54,6 @@ func (r *Reader) read(ctx context.Context, c *client) (b hw.Badge, err error) {
 		}
 		return b, err
 	}
-	r.apply(p, &b)
+	presence.Apply(p, &b, r.key)
 	return b, nil
-}
-
-// apply writes a proof into a badge.
-func (r *Reader) apply(p hw.Proof, b *hw.Badge) {
-	b.Assurance, b.Counter, b.Suspect = p.Assurance, p.Counter, p.Suspect
-	if b.Suspect {
-		b.Assurance = min(b.Assurance, hw.AssuranceUID)
-	}
-	if n := len(p.UID); n == 4 || n == 7 || n == 10 {
-		b.Key, b.Bytes, b.Random = r.key(p.UID), n, false
-	}
 }
