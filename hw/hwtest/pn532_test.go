@@ -16,7 +16,7 @@ import (
 
 // The production driver, unmodified, on the simulated chip's three buses.
 func TestPN532OnSimulator(t *testing.T) {
-	sets, selects := 2000, 6000
+	sets, selects := 2000, 40_000
 	if testing.Short() {
 		sets, selects = 200, 400
 	}
@@ -89,6 +89,68 @@ func TestPN532ProvesOnSimulator(t *testing.T) {
 			}}.Run(t)
 		})
 	}
+}
+
+// A chip that does not put memory cards to sleep lists them for ever (libnfc, issue
+// 476): a look ends all the same, and the tap comes with the first. Sets of one
+// card; two that are found in one list as well.
+func TestPN532ThatListsAgainAndAgain(t *testing.T) {
+	sets, selects := 500, 2000
+	if testing.Short() {
+		sets, selects = 60, 100
+	}
+	for name, proves := range map[string]bool{"UIDs": false, "proofs": true} {
+		rig := func(t *testing.T) (*hwtest.Rig, *sim.Bench) {
+			var prover hw.Prover
+			if proves {
+				prover = demoProver(t)
+			}
+			g, bench := openPN532(t, "spi", prover)
+			bench.PN532().SetFaults(sim.Faults{Relist: true})
+			g.Noise = func(rate float64) { bench.PN532().SetFaults(sim.Faults{Relist: true, BitErrors: rate}) }
+			return g, bench
+		}
+		t.Run(name, func(t *testing.T) {
+			hwtest.ReaderSuite{Sets: sets, Selects: selects, Seed: 20261128, Open: func(t *testing.T) *hwtest.Rig {
+				g, _ := rig(t)
+				g.Single = true
+				return g
+			}}.Run(t)
+		})
+		t.Run(name+" at the first look", func(t *testing.T) {
+			for _, set := range [][][]byte{{{1, 2, 3, 4}}, {{4, 1, 2, 3, 4, 5, 6}}, {{1, 2, 3, 4}, {1, 2, 3, 5}}} {
+				g, bench := rig(t)
+				g.Present(set...)
+				before := bench.PN532().Transfers()
+				ctx, cancel := g.Within(5 * time.Second)
+				defer cancel()
+				tap, err := g.Reader.Next(ctx)
+				if err != nil || len(tap.Badges) != len(set) {
+					t.Fatalf("%d cards: tap %+v, error %v", len(set), tap, err)
+				}
+				t.Logf("%d cards: %d transfers", len(set), bench.PN532().Transfers()-before)
+				if tap.At > 300*time.Millisecond { // of the simulated clock: three looks take longer
+					t.Errorf("%d cards: the tap comes after %v", len(set), tap.At)
+				}
+			}
+		})
+	}
+}
+
+func demoProver(t *testing.T) hw.Prover {
+	keys, err := sim.DemoKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counters, err := card.NewCounters(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := card.NewProver(keys, card.Options{Badge: badgeKey(t), Counters: counters})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func openPN532(t *testing.T, bus string, prover hw.Prover) (*hwtest.Rig, *sim.Bench) {

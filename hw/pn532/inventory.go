@@ -13,6 +13,7 @@ import (
 const (
 	maxCards  = 8
 	maxLists  = 12 // also those that showed nobody new
+	maxStale  = 2  // lists of cards that were all listed before, in a row
 	maxRefuse = 3  // lists that could not be believed, in a row
 
 	guardTime    = 6 * time.Millisecond // cards are ready 5 ms after the field (ISO/IEC 14443-3, 6.2.3)
@@ -44,8 +45,9 @@ func (r *Reader) inventory(ctx context.Context, each func(ctx context.Context, t
 		return false, err
 	}
 	complete = true
+	known := map[[32]byte]bool{} // pseudonyms of the cards of this look
 	for _, how := range r.rounds() {
-		whole, err := r.list(ctx, how, each)
+		whole, err := r.list(ctx, how, known, each)
 		if err != nil {
 			return false, err
 		}
@@ -54,8 +56,11 @@ func (r *Reader) inventory(ctx context.Context, each func(ctx context.Context, t
 	return complete, r.field(ctx, false)
 }
 
-// list lists until nobody answers any more.
-func (r *Reader) list(ctx context.Context, how round, each func(context.Context, *target) (bool, error)) (complete bool, err error) {
+// list lists until nobody answers any more, or nobody new: a card that did not hear
+// that it is to sleep comes again once, and some chips put only cards of ISO/IEC
+// 14443-4 to sleep, and list others for ever (libnfc, issue 476). Such a chip may
+// tell of a third card a look later than of the first two.
+func (r *Reader) list(ctx context.Context, how round, known map[[32]byte]bool, each func(context.Context, *target) (bool, error)) (complete bool, err error) {
 	if r.opts.Prove != nil {
 		flags := byte(0)
 		if how.rats {
@@ -69,7 +74,7 @@ func (r *Reader) list(ctx context.Context, how round, each func(context.Context,
 	defer func() { found = [2]target{} }()
 	complete = true
 	start := r.opts.Clock.Now()
-	for lists, refused := 0, 0; lists < maxLists; lists++ {
+	for lists, refused, stale := 0, 0, 0; lists < maxLists; lists++ {
 		if r.opts.Clock.Now()-start > lookDeadline {
 			return false, nil
 		}
@@ -85,6 +90,9 @@ func (r *Reader) list(ctx context.Context, how round, each func(context.Context,
 			return complete && refused == 0, nil
 		default:
 			refused = 0 // the card that was refused may be this one
+			if stale++; !r.allKnown(found[:n], known) {
+				stale = 0
+			}
 		}
 		for i := range n {
 			asked := r.opts.Clock.Now()
@@ -95,14 +103,26 @@ func (r *Reader) list(ctx context.Context, how round, each func(context.Context,
 			complete = complete && read
 			start += r.opts.Clock.Now() - asked
 		}
-		// All into HALT, so that the next list shows others. A card that does not
-		// hear it is listed again.
+		if stale == maxStale {
+			return complete, nil
+		}
+		// All into HALT, so that the next list shows others.
 		var status [1]byte
 		if _, err := r.command(ctx, answerDeadline, status[:], cmdInDeselect, []byte{0}); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
+}
+
+// allKnown tells whether all these cards were listed before in this look, and
+// remembers them.
+func (r *Reader) allKnown(found []target, known map[[32]byte]bool) bool {
+	before := len(known)
+	for i := range found {
+		known[r.key(found[i].uid[:found[i].n:found[i].n])] = true
+	}
+	return len(known) == before
 }
 
 // targets lists the cards that answer now: type A at 106 kbit/s (7.3.5).

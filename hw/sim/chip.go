@@ -53,6 +53,7 @@ type Faults struct {
 
 	// Of the PN532 alone.
 	Garble  int           // that many of its next frames arrive with a wrong checksum
+	Relist  bool          // InDeselect leaves cards without ISO/IEC 14443-4 awake: they are listed again and again
 	Stretch time.Duration // each transfer takes so much longer (I²C clock stretching)
 }
 

@@ -152,12 +152,20 @@ func (c *PN532) sleep(i int, t time.Duration) time.Duration {
 }
 
 // deselect is InDeselect of all (7.3.10). Those listed before the last one sleep already.
-func (c *PN532) deselect(now time.Duration) time.Duration {
+func (c *PN532) deselect(now time.Duration) (took time.Duration) {
 	if len(c.targets) == 0 {
 		return 0
 	}
-	took := c.sleep(len(c.targets)-1, now)
+	last := len(c.targets) - 1
+	if !c.faults.Relist || c.targets[last].dep {
+		took = c.sleep(last, now)
+	}
 	c.targets = nil
+	for _, k := range c.cards {
+		if c.faults.Relist && k.dep == nil && k.powered {
+			k.state, k.star, k.level = cardIdle, false, 0
+		}
+	}
 	return took
 }
 
