@@ -43,6 +43,14 @@ type Env struct {
 
 // Check says whether a device's options can be used, without opening it.
 func Check(d hw.Device) error {
+	if path, ok := d.Options["script"]; ok { // what happens on the bench: see sim.Script
+		if !d.Sim {
+			return fmt.Errorf("cannot use device %q: option script is the simulator's; remove it", d)
+		}
+		if _, err := sim.ReadScript(path); err != nil {
+			return fmt.Errorf("cannot use device %q: %w", d, err)
+		}
+	}
 	switch d.Driver {
 	case "mfrc522":
 		_, err := readerOptions(d)

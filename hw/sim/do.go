@@ -25,6 +25,7 @@ func Actions() map[string]string {
 		"reader":  `{"plugged":true}`,
 		"call":    `{"pressed":true}`,
 		"alarm":   `{"armed":true}`,
+		"fault":   `{"bit_errors":0.01,"drop":0.1,"pull_at":3,"brown_out_at":40,"stuck_miso":"low","bus_error":true,"hang":true,"block":true,"identity":18} (each may be left out)`,
 		"printer": `{"jam":false,"paper":true}`,
 	}
 }
@@ -35,7 +36,7 @@ func Actions() map[string]string {
 func (b *Bench) Do(action string, args []byte) error {
 	shape, ok := Actions()[action]
 	if !ok {
-		return fmt.Errorf("cannot do %.40q: actions are alarm, call, case, lift, printer, reader and tap", action)
+		return fmt.Errorf("cannot do %.40q: actions are alarm, call, case, fault, lift, printer, reader and tap", action)
 	}
 	if err := b.do(action, args); err != nil {
 		return fmt.Errorf("cannot do %q: %w; send %s", action, err, shape)
@@ -54,6 +55,8 @@ func (b *Bench) do(action string, args []byte) error {
 		b.Lift()
 	case "alarm":
 		return b.doSwitch(args, "armed", b.Arm, b.Disarm)
+	case "fault":
+		return b.doFault(args)
 	case "case":
 		return b.doSwitch(args, "open", b.OpenCase, b.CloseCase)
 	case "reader":

@@ -131,6 +131,9 @@ func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 	if err != nil {
 		return err
 	}
+	if err := h.script(ctx, d); err != nil {
+		return err
+	}
 	cfg := supervise.Config{Name: name, Device: d.String(), Clock: h.env.Clock, Log: h.log}
 	switch role.Kind {
 	case hw.KindReader:
@@ -171,6 +174,24 @@ func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 		}
 		h.fate(ctx, name, d, nil)
 	}
+	return nil
+}
+
+// script plays what a simulated device's script says.
+func (h *hands) script(ctx context.Context, d hw.Device) error {
+	path, ok := d.Options["script"]
+	if !ok {
+		return nil
+	}
+	s, err := sim.ReadScript(path)
+	if err != nil {
+		return err
+	}
+	go func() {
+		if err := s.Play(ctx, h.env.Bench); err != nil && ctx.Err() == nil {
+			h.log.Error("the simulator's script stops", "device", d, "err", err)
+		}
+	}()
 	return nil
 }
 
