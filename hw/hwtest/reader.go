@@ -41,17 +41,32 @@ type ReaderSuite struct {
 	Selects int                     // presentations under bit errors
 	Seed    uint64                  // of the random sets
 	Open    func(t *testing.T) *Rig // a fresh rig; closed by t.Cleanup
+
+	// Parallel: rigs have nothing in common, and wait more than they work.
+	Parallel bool
 }
 
 // Run runs the whole suite.
 func (s ReaderSuite) Run(t *testing.T) {
-	t.Run("card sets", s.cardSets)
-	t.Run("bit errors", s.bitErrors)
-	t.Run("one tap per visit", s.oneTapPerVisit)
-	t.Run("context ends Next", s.contextEnds)
-	t.Run("close ends the reader", s.closeEnds)
-	t.Run("unplugged", s.unplugged)
-	t.Run("no UID leaks", s.noLeak)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"card sets", s.cardSets},
+		{"bit errors", s.bitErrors},
+		{"one tap per visit", s.oneTapPerVisit},
+		{"context ends Next", s.contextEnds},
+		{"close ends the reader", s.closeEnds},
+		{"unplugged", s.unplugged},
+		{"no UID leaks", s.noLeak},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			if s.Parallel {
+				t.Parallel()
+			}
+			part.run(t)
+		})
+	}
 }
 
 // cardSets presents one to three cards with near-identical UIDs of all sizes.

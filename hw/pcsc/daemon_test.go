@@ -3,6 +3,7 @@ package pcsc
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +17,20 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// TestMain runs more tests at once than there are processors: each has a pcscd of
+// its own, and waits for it nearly all the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" || f.Name == "test.fuzz" }) // a fuzzer's workers do work
+	if !asked {
+		if err := flag.Set("test.parallel", "16"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // patience is how long tests wait for a daemon that polls its reader twice a second,
 // on a machine that does other things too.
@@ -62,7 +77,8 @@ func startDaemon(t *testing.T) *daemon {
 	return d
 }
 
-// freePorts finds two ports in a row that nobody has: the virtual reader has two slots.
+// freePorts finds two ports in a row that nobody has: the virtual reader has two
+// slots. The first is even, so that two pairs of tests side by side do not overlap.
 func freePorts(t *testing.T) int {
 	for range 100 {
 		a, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,11 +86,11 @@ func freePorts(t *testing.T) int {
 			t.Fatal(err)
 		}
 		port := a.Addr().(*net.TCPAddr).Port
-		b, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1))
+		b, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port^1))
 		a.Close()
 		if err == nil {
 			b.Close()
-			return port
+			return port &^ 1
 		}
 	}
 	t.Fatal("no two free ports in a row")

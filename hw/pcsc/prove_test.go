@@ -39,6 +39,7 @@ func provingCard(apdu []byte) []byte {
 }
 
 func TestProofIsInTheBadge(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	real := []byte{4, 1, 2, 3, 4, 5, 6}
 	for name, c := range map[string]struct {
@@ -64,6 +65,7 @@ func TestProofIsInTheBadge(t *testing.T) {
 
 // A reader that fails where a memory card should refuse: its UID is what it proves.
 func TestCardThatDoesNotAnswerProvesItsUID(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	p := &prover{}
 	r, _ := d.open(func(o *Options) { o.Prove = p })

@@ -63,11 +63,12 @@ func follow(t *testing.T, r *Reader) <-chan error {
 }
 
 func TestSuiteOnPCSCD(t *testing.T) {
-	sets := 12
+	t.Parallel()
+	sets := 7 // of which each waits for pcscd, which polls, four times
 	if testing.Short() {
 		sets = 3
 	}
-	hwtest.ReaderSuite{Sets: sets, Seed: 20261125, Open: func(t *testing.T) *hwtest.Rig {
+	hwtest.ReaderSuite{Sets: sets, Seed: 20261125, Parallel: true, Open: func(t *testing.T) *hwtest.Rig {
 		d := startDaemon(t)
 		r, j := d.open(nil)
 		var k *card
@@ -98,6 +99,7 @@ func TestSuiteOnPCSCD(t *testing.T) {
 }
 
 func TestRandomUIDIsToldAsOne(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	d.insert(uidCard(0x08, 1, 2, 3))
@@ -108,6 +110,7 @@ func TestRandomUIDIsToldAsOne(t *testing.T) {
 
 // A card that cannot be read is no tap, and the next one is read.
 func TestUnreadableCards(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, j := d.open(nil)
 	for name, answer := range map[string][]byte{
@@ -146,6 +149,7 @@ func TestUnreadableCards(t *testing.T) {
 }
 
 func TestCardPulledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	got := follow(t, r)
@@ -161,6 +165,7 @@ func TestCardPulledInTheMiddle(t *testing.T) {
 
 // A daemon that ends, and one that comes back, under supervision.
 func TestDaemonKilledAndRestarted(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	got := follow(t, r)
@@ -206,6 +211,7 @@ func TestDaemonKilledAndRestarted(t *testing.T) {
 // neither takes up nor forgets a reader of its configuration, but for USB ones: a
 // reader that goes is TestDaemonThatAnswersWrongly's.
 func TestReaderPluggedIn(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	opts := r.opts
@@ -224,6 +230,7 @@ func TestReaderPluggedIn(t *testing.T) {
 
 // Another program has the card, too, and keeps it.
 func TestCardIsShared(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	d.insert(uidCard(1, 2, 3, 4))
@@ -289,6 +296,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // A context that ends while the card is asked costs the connection, not the reader.
 func TestContextEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	r, _ := d.open(nil)
 	asked, answer := make(chan struct{}, 10), make(chan struct{})

@@ -90,6 +90,7 @@ func connected(rv uint32) []byte {
 
 // What a daemon that lies or ends is worth, at each step.
 func TestDaemonThatAnswersWrongly(t *testing.T) {
+	t.Parallel()
 	endless := states(bytes.Repeat([]byte{'A'}, statesSize))
 	atr := place("ACS", 1, stateAbsent)
 	binary.LittleEndian.PutUint32(atr[nameSize+12+36:], 1<<31)
@@ -118,6 +119,7 @@ func TestDaemonThatAnswersWrongly(t *testing.T) {
 			words(nil, 7, 2, pciSize, 5, 2, pciSize, 6, 0, 1)}, "pcscd has ended", true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, err := Open(t.Context(), puppet(t, c.answers...), badgeKey(t))
 			if err == nil {
 				_, err = r.Next(t.Context())
@@ -132,6 +134,7 @@ func TestDaemonThatAnswersWrongly(t *testing.T) {
 
 // A daemon that says nothing ends with the context, or by itself.
 func TestSilentDaemon(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := puppet(t, hello(), nil)
 	time.AfterFunc(20*time.Millisecond, cancel)
@@ -145,6 +148,7 @@ func TestSilentDaemon(t *testing.T) {
 
 // A card that flickers at the field's edge is one visit; one that is back later is another.
 func TestFlickerIsOneVisit(t *testing.T) {
+	t.Parallel()
 	begin, end, off := words(nil, 7, 0), words(nil, 7, 0, 0), words(nil, 7, 0, 0)
 	transmit := append(words(nil, 7, 2, pciSize, 5, 2, pciSize, 6, 0), 1, 2, 3, 4, 0x90, 0)
 	at := func(visits uint32) []byte { return states(place("ACS", visits, statePresent)) }
