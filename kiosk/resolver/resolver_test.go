@@ -3,10 +3,12 @@ package resolver
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,16 +40,33 @@ func upstream(t *testing.T, zone func(q *dns.Msg, tcp bool) *dns.Msg) netip.Addr
 // start runs a resolver on loopback; the sandbox is whoever asks from there.
 func start(t *testing.T, o sandbox.Resolving) string { return startFor(t, o, nil) }
 
+// bothPorts listens on one number for both protocols: a free one of the first may be
+// taken in the second.
+func bothPorts(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 50 {
+		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		must(t, err)
+		ln, err := net.Listen("tcp4", pc.LocalAddr().String())
+		if err == nil {
+			return pc, ln
+		}
+		pc.Close()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no number is free for both protocols")
+	return nil, nil
+}
+
 func startFor(t *testing.T, o sandbox.Resolving, hit func(int)) string {
 	t.Helper()
 	if !o.From.IsValid() {
 		o.From = netip.MustParseAddr("127.0.0.1")
 	}
 	o.Closed = append(o.Closed, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"))
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	must(t, err)
-	ln, err := net.Listen("tcp4", pc.LocalAddr().String())
-	must(t, err)
+	pc, ln := bothPorts(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	r, err := New(o, hit)

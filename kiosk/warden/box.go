@@ -34,6 +34,7 @@ type box struct {
 	asker *box // its resolver, in namespaces of its own; nil for none
 	rules *rules
 	ns    map[string]string // kind → identity
+	mount uint64            // of its mount namespace, which the kernel never gives again; 0: the kernel has none
 	spec  spec
 	began time.Time // wall clock
 	mono  time.Time // for elapsed time only
@@ -108,6 +109,9 @@ func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File,
 			return nil, err
 		}
 		b.ns[kind] = id
+		if kind == "mnt" {
+			b.mount = mountNamespace(b.pid)
+		}
 	}
 	return statusR, nil
 }

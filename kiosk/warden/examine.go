@@ -126,6 +126,7 @@ type space struct {
 	// lives. The kernel soon gives the number of a namespace that is gone to
 	// another one: what began since then lives in that one.
 	until uint64
+	mount uint64 // of a mount namespace, see box.mount
 }
 
 // spacesOf maps the identities of boxes' namespaces, those that the warden
@@ -147,7 +148,7 @@ func (w *warden) spacesOf(boxes []*box) map[string]space {
 			// one that lives, or died last, counts.
 			s, until := ids[id], b.ended.Load()
 			if s.kind == "" || until == 0 || s.until != 0 && until > s.until {
-				ids[id] = space{kind, until}
+				ids[id] = space{kind, until, b.mount}
 			}
 		}
 	}
@@ -160,6 +161,13 @@ func (w *warden) spacesOf(boxes []*box) map[string]space {
 func (s space) holds(pid int) bool {
 	if s.until == 0 {
 		return true
+	}
+	if s.kind == "mnt" && s.mount != 0 {
+		// Services with a mount namespace of their own start at any time, even between
+		// a sandbox's end and its being seen.
+		if id := mountNamespace(pid); id != 0 {
+			return id == s.mount
+		}
 	}
 	began, err := startTime(pid)
 	return err != nil && !gone(err) || err == nil && began < s.until

@@ -1,6 +1,8 @@
 package warden
 
 import (
+	"unsafe"
+
 	"bytes"
 	"errors"
 	"fmt"
@@ -172,6 +174,23 @@ func namespace(pid int, kind string) (string, error) {
 		return "", fmt.Errorf("cannot read namespace %s of process %d: %w", kind, pid, err)
 	}
 	return s, nil
+}
+
+// nsGetMountID is NS_GET_MNTNS_ID of linux/nsfs.h, since Linux 6.11: _IOR(0xb7, 5, __u64).
+const nsGetMountID = 2<<30 | 8<<16 | 0xb7<<8 | 5
+
+// mountNamespace is the number of a process's mount namespace that is never
+// given to another one; 0 when the kernel has none, or the process is gone.
+func mountNamespace(pid int) (id uint64) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), nsGetMountID, uintptr(unsafe.Pointer(&id))); errno != 0 {
+		return 0
+	}
+	return id
 }
 
 // uidRange is a stretch of uids, both ends included.
