@@ -145,7 +145,3 @@ func (u *uid) add(p *part, more bool) {
 	}
 	u.n += copy(u.b[u.n:], src)
 }
-
-// random tells a UID drawn anew at each power-up: single size, first byte 0x08
-// (6.5.4, table of uid0).
-func (u *uid) random() bool { return u.n == 4 && u.b[0] == 0x08 }

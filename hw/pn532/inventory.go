@@ -139,45 +139,30 @@ func (r *Reader) targets(ctx context.Context, how round, into *[2]target) (int, 
 // survey takes one inventory. Cards that have entered are asked what they prove;
 // those with random UIDs, which all look new, only when randoms is set.
 func (r *Reader) survey(ctx context.Context, randoms bool) (seen []presence.Sighting, complete bool, err error) {
-	var failed, odd [][32]byte
-	sizes := map[[32]byte]int{}
+	s := r.cards.Survey(r.key, randoms)
+	var odd []bool // of each that is seen: its ATQA, and the bytes of the UID that it shows
+	var sizes []int
 	complete, err = r.inventory(ctx, func(ctx context.Context, t *target) (bool, error) {
-		shown := r.key(t.uid[:t.n:t.n])
-		switch {
-		case slices.ContainsFunc(seen, func(s presence.Sighting) bool { return s.Shown == shown }):
-			return true, nil // it did not hear that it is to sleep
-		case slices.Contains(failed, shown) && !r.cards.LastTry(): // it will be asked at the next look
-			return false, nil
-		case len(seen) == maxCards:
+		if len(s.Seen) == maxCards {
 			return true, nil
 		}
-		s := presence.Sighting{Shown: shown, Random: t.random(), Badge: hw.Badge{Key: shown, Bytes: t.n, Random: t.random(), Assurance: hw.AssuranceUID}}
-		if b, ok := r.cards.Known(shown); ok {
-			s.Badge = b
-		} else if r.opts.Prove != nil && t.sak&sakISODEP != 0 && (randoms || !s.Random) {
-			p, ok, err := r.prove(ctx, t)
-			switch {
-			case err != nil:
-				return false, err
-			case ok:
-				if presence.Apply(p, &s.Badge, r.key); !s.Random {
-					r.cards.Proven(shown, s.Badge)
-				}
-			case !r.cards.LastTry():
-				failed = append(failed, shown)
-				return false, nil
-			} // else it was asked often enough: its UID is what there is
+		var prove func() (hw.Proof, bool, error)
+		if r.opts.Prove != nil && t.sak&sakISODEP != 0 {
+			prove = func() (hw.Proof, bool, error) { return r.prove(ctx, t) }
 		}
-		seen = append(seen, s)
-		if sizes[shown] = t.n; t.odd {
-			odd = append(odd, shown)
+		met, err := s.Meet(t.uid[:t.n:t.n], prove)
+		if len(odd) < len(s.Seen) {
+			odd = append(odd, t.odd)
+			sizes = append(sizes, t.n)
 		}
-		return true, nil
+		return met != presence.Unread, err
 	})
 	// An ATQA that fits no card is one of several that answered together, or
 	// believed of none.
-	believed := slices.DeleteFunc(slices.Clone(seen), func(s presence.Sighting) bool {
-		return slices.Contains(odd, s.Shown) && !slices.ContainsFunc(seen, func(o presence.Sighting) bool { return sizes[o.Shown] != sizes[s.Shown] })
-	})
-	return believed, complete && len(believed) == len(seen), err
+	for i, c := range s.Seen {
+		if !odd[i] || slices.ContainsFunc(sizes, func(n int) bool { return n != sizes[i] }) {
+			seen = append(seen, c)
+		}
+	}
+	return seen, complete && len(seen) == len(s.Seen), err
 }

@@ -19,9 +19,6 @@ type target struct {
 	uid [maxUID]byte
 }
 
-// random tells a UID that is drawn anew at each power-up (ISO/IEC 14443-3, 6.5.4).
-func (t *target) random() bool { return t.n == 4 && t.uid[0] == 0x08 }
-
 // parseTargets reads an answer to InListPassiveTarget: NbTg and as many cards of
 // type A, not one byte less or more. rats: the chip activates those that promise
 // ISO/IEC 14443-4.

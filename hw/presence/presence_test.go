@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"errors"
 	"testing"
 
 	"borne/hw"
@@ -60,5 +61,57 @@ func TestWhatWasProvenIsNotAskedAgain(t *testing.T) {
 	}
 	if tr.Recount([]presence.Sighting{a, r}) || !tr.Recount([]presence.Sighting{r, card(9, true)}) {
 		t.Fatal("one more random UID must be asked, the same number not")
+	}
+}
+
+// What a look makes of the cards that it meets.
+func TestSurvey(t *testing.T) {
+	key := func(uid []byte) (k [32]byte) { copy(k[:], uid); return k }
+	real := []byte{4, 1, 2, 3, 4, 5, 6}
+	answers := func() (hw.Proof, bool, error) {
+		return hw.Proof{Assurance: hw.AssuranceMutual, UID: append([]byte(nil), real...)}, true, nil
+	}
+	silent := func() (hw.Proof, bool, error) { return hw.Proof{}, false, nil }
+	never := func() (hw.Proof, bool, error) { t.Error("a card was asked"); return hw.Proof{}, false, nil }
+	tr := presence.New(2, true)
+	expect := func(s *presence.Survey, uid []byte, prove func() (hw.Proof, bool, error), want presence.Meeting) {
+		t.Helper()
+		if got, err := s.Meet(uid, prove); got != want || err != nil {
+			t.Errorf("meeting %v, error %v, want %v", got, err, want)
+		}
+	}
+	memory, dep, random := []byte{1, 2, 3, 4}, []byte{4, 9, 9, 9, 9, 9, 9}, []byte{8, 1, 2, 3}
+
+	s := tr.Survey(key, false)
+	expect(s, memory, nil, presence.Shown)
+	expect(s, memory, nil, presence.Again)
+	expect(s, random, never, presence.Shown) // nobody wants to know: it is counted only
+	expect(s, dep, silent, presence.Unread)
+	expect(s, dep, never, presence.Unread) // not twice in a look
+	if len(s.Seen) != 2 || !s.Seen[1].Random || s.Seen[0].Badge != (hw.Badge{Key: key(memory), Bytes: 4, Assurance: hw.AssuranceUID}) {
+		t.Errorf("seen %+v", s.Seen)
+	}
+	tr.Look(s.Seen, false, false)
+
+	s = tr.Survey(key, true)
+	expect(s, dep, answers, presence.Proved)
+	expect(s, random, answers, presence.Proved)
+	for _, c := range s.Seen {
+		if c.Badge.Key != key(real) || c.Badge.Random || c.Badge.Assurance != hw.AssuranceMutual {
+			t.Errorf("proven, and %+v", c)
+		}
+	}
+	tr.Look(s.Seen, false, true)
+
+	s = tr.Survey(key, true) // the third in a row
+	expect(s, dep, never, presence.Shown)
+	expect(s, random, silent, presence.Unproved)
+	if len(s.Seen) != 2 || s.Seen[0].Badge.Assurance != hw.AssuranceMutual || s.Seen[1].Badge.Assurance != hw.AssuranceUID {
+		t.Errorf("seen %+v", s.Seen)
+	}
+
+	broken := errors.New("the bus")
+	if met, err := tr.Survey(key, true).Meet(real, func() (hw.Proof, bool, error) { return hw.Proof{}, false, broken }); met != presence.Unread || !errors.Is(err, broken) {
+		t.Errorf("meeting %v, error %v", met, err)
 	}
 }
