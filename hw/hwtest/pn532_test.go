@@ -137,6 +137,49 @@ func TestPN532ThatListsAgainAndAgain(t *testing.T) {
 	}
 }
 
+// On such a chip a memory card may hide another that proves who it is, in one list
+// after the other: it is asked at the next look.
+func TestPN532ThatListsAgainReadsBothCards(t *testing.T) {
+	keys, err := sim.DemoKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, bench := openPN532(t, "spi", demoProver(t))
+	bench.PN532().SetFaults(sim.Faults{Relist: true})
+	const visits = 200
+	var count uint32
+	proven := 0
+	for n := range visits {
+		uid := []byte{4, 1, 2, 3, 4, 5, byte(n)}
+		k, err := sim.NewNTAG424(sim.NTAG424{UID: uid, Keys: keys, Counter: &count})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bench.PN532().Put(0, k, &sim.Card{UID: []byte{1, 2, 3, byte(n)}, SAK: 0x08})
+		ctx, cancel := g.Within(3 * time.Second)
+		tap, err := g.Reader.Next(ctx)
+		cancel()
+		if err != nil || len(tap.Badges) != 2 {
+			t.Fatalf("visit %d: %d badges, error %v", n, len(tap.Badges), err)
+		}
+		for _, b := range tap.Badges {
+			if b.Key == g.Key(uid) && b.Assurance == hw.AssuranceMutual {
+				proven++
+			}
+		}
+		g.Present()
+		ctx, cancel = g.Within(g.Visit)
+		if _, err := g.Reader.Next(ctx); err == nil {
+			t.Fatalf("visit %d: a tap of nobody", n)
+		}
+		cancel()
+	}
+	t.Logf("%d of %d proved who they are", proven, visits)
+	if proven < visits*95/100 {
+		t.Errorf("%d of %d only", proven, visits)
+	}
+}
+
 func demoProver(t *testing.T) hw.Prover {
 	keys, err := sim.DemoKeys()
 	if err != nil {
