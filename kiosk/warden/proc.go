@@ -1,8 +1,6 @@
 package warden
 
 import (
-	"unsafe"
-
 	"bytes"
 	"errors"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
