@@ -128,10 +128,14 @@ func noCaps(p process) string {
 	}
 	// Chromium's own sandbox lives in user namespaces below: capabilities there
 	// are over nothing but themselves, and the machine's are judged here.
-	if in, err := namespace(p.pid, "user"); err == nil {
-		if ours, err := namespace(os.Getpid(), "user"); err == nil && in != ours {
-			return ""
-		}
+	// One that has ended since it was read was such a one too: Chromium tries
+	// namespaces out in a child of a moment.
+	in, err := namespace(p.pid, "user")
+	if gone(err) {
+		return ""
+	}
+	if ours, err2 := namespace(os.Getpid(), "user"); err == nil && err2 == nil && in != ours {
+		return ""
 	}
 	for _, set := range []string{"CapPrm", "CapEff", "CapBnd"} {
 		if strings.Trim(p.fields[set], "0") != "" {
