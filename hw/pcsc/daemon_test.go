@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -78,24 +79,38 @@ func startDaemon(t *testing.T) *daemon {
 }
 
 // freePorts finds two ports in a row that nobody has: the virtual reader has two
-// slots. The first is even, so that two pairs of tests side by side do not overlap.
+// slots. They lie below those that the kernel gives to whoever asks for any
+// (ip_local_port_range), or a connection of another test could take them before
+// pcscd does; each is given once to the tests of this process.
 func freePorts(t *testing.T) int {
-	for range 100 {
-		a, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	given.Lock()
+	defer given.Unlock()
+	for range 1000 {
+		port := (20_000 + rand.IntN(10_000)) &^ 1
+		if given.ports[port] {
+			continue
 		}
-		port := a.Addr().(*net.TCPAddr).Port
-		b, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port^1))
-		a.Close()
-		if err == nil {
-			b.Close()
-			return port &^ 1
+		free := true
+		for _, p := range []int{port, port + 1} {
+			ln, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+			if free = free && err == nil; err == nil {
+				ln.Close()
+			}
+		}
+		if free {
+			given.ports[port] = true
+			return port
 		}
 	}
 	t.Fatal("no two free ports in a row")
 	return 0
 }
+
+// given are the ports of this run.
+var given = struct {
+	sync.Mutex
+	ports map[int]bool
+}{ports: map[int]bool{}}
 
 func (d *daemon) config() string { return filepath.Join(d.dir, "reader.conf.d") }
 
