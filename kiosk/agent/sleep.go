@@ -51,7 +51,7 @@ func (a *Agent) sleep(work context.Context) {
 		case err := <-s.done:
 			s.stop()
 			s.stop = nil
-			if err != nil {
+			if err != nil && s.asleep { // else a touch took it back
 				a.log.Warn("the screen does not go dark", "error", err, "again_in", darkAgain)
 				s.nextTry = a.parts.Clock.Mono() + darkAgain
 			}
@@ -87,8 +87,8 @@ func (s *sleeper) wake(work context.Context) bool {
 	s.nextTry = 0
 	ctx, cancel := context.WithTimeout(work, lightWithin)
 	defer cancel()
+	s.switchTo(work, s.parts.Mains, hw.On) // the display may hang on it
 	err := s.light(ctx, true)
-	s.switchTo(work, s.parts.Mains, hw.On)
 	if err != nil {
 		s.log.Warn("the screen stays dark", "error", err)
 	}
