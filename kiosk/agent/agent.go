@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -296,78 +295,6 @@ func (a *Agent) recover(work context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// extra is what a step changes beside the session's state.
-type extra struct {
-	command *journal.Applied
-	policy  *journal.Policy
-	head    *wire.ChainHead
-	records []wire.Record
-}
-
-// apply steps the machine and makes the step durable.
-func (a *Agent) apply(work context.Context, f session.Fact) { a.applyWith(work, f, extra{}) }
-
-// applyWith does nothing while an earlier step waits for the disk: the
-// machine's own deadlines bring back whatever result is missed. It tells
-// whether the step was taken.
-func (a *Agent) applyWith(work context.Context, f session.Fact, x extra) bool {
-	if a.stuck != nil && !a.unstick(work) {
-		return false
-	}
-	next, effects, records := session.Step(a.state, session.Event{At: a.now(), Fact: f})
-	if err := a.commit(work, next, effects, records, x); err != nil {
-		a.log.Error("the journal cannot be written; the terminal waits", "error", err)
-		return false
-	}
-	return true
-}
-
-// commit writes what is durable about a step, then lets its effects go.
-func (a *Agent) commit(work context.Context, next session.State, effects []session.Effect, records []wire.Record, x extra) error {
-	enc, err := session.Encode(next)
-	if err != nil {
-		return err
-	}
-	at := a.now()
-	s := &step{next: next, encoded: enc, effects: effects, commit: journal.Step{State: enc, Records: append(records, x.records...),
-		Permits: next.Usable(at), Command: x.command, Policy: x.policy, Chain: x.head}}
-	if len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || !bytes.Equal(enc, a.encoded) {
-		if err := a.parts.Journal.Commit(s.commit); err != nil {
-			a.stuck, a.stuckAt = s, at.Mono
-			return err
-		}
-	}
-	a.take(work, s)
-	return nil
-}
-
-// take makes a durable step the present.
-func (a *Agent) take(work context.Context, s *step) {
-	if s.next.Phase != a.state.Phase {
-		a.log.Info("phase", "from", a.state.Phase, "to", s.next.Phase, "reason", s.next.Reason)
-	}
-	a.state, a.encoded = s.next, s.encoded
-	for _, e := range s.effects {
-		a.perform(work, e)
-	}
-}
-
-// unstick tries again to write the step that waits.
-func (a *Agent) unstick(work context.Context) bool {
-	if err := a.parts.Journal.Commit(a.stuck.commit); err != nil {
-		return false
-	}
-	s := a.stuck
-	a.stuck = nil
-	a.log.Info("the journal can be written again")
-	a.take(work, s)
-	if gone := a.erased; gone != "" {
-		a.erased = ""
-		a.apply(work, session.Lost{Session: gone})
-	}
-	return true
 }
 
 // took takes a worker's result.
