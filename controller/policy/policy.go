@@ -80,14 +80,6 @@ type Tile struct {
 	Icon string `json:"icon"` // name of an icon in ui/shared
 }
 
-// Printing limits pages.
-type Printing struct {
-	Enabled         bool `json:"enabled"`
-	PagesPerSession int  `json:"pagesPerSession"`
-	PagesPerDay     int  `json:"pagesPerDay"`
-	Colour          bool `json:"colour"`
-}
-
 // Permits bound what a terminal may do without the controller.
 type Permits struct {
 	Prefetch      int `json:"prefetch"`      // held at most
@@ -143,7 +135,7 @@ func Default() Policy {
 			{Name: "Service-Public", URL: "https://www.service-public.fr/", Hint: "Papiers, famille, droits", Icon: "paper"},
 			{Name: "Haute-Savoie", URL: "https://www.hautesavoie.fr/", Hint: "Aides et services du Département", Icon: "place"},
 		}},
-		Printing:  Printing{PagesPerSession: 10, PagesPerDay: 20},
+		Printing:  DefaultPrinting(),
 		Permits:   Permits{Prefetch: 4, ValidHours: 72, ReceiptWithin: 150},
 		Isolation: Isolation{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400},
 		Keyboard:  Keyboard{Layout: "fr", NumLock: true},

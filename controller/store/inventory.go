@@ -33,6 +33,8 @@ func bodies() map[string]reflect.Type {
 		"record refused":        reflect.TypeFor[wire.Refused](),
 		"record command":        reflect.TypeFor[wire.CommandDone](),
 		"record device":         reflect.TypeFor[wire.Device](),
+		"record print":          reflect.TypeFor[wire.Printed](),
+		"record printer":        reflect.TypeFor[wire.Printer](),
 		"record alert":          reflect.TypeFor[wire.Alert](),
 		"record policy":         reflect.TypeFor[wire.PolicyApplied](),
 	}

@@ -35,16 +35,18 @@ const (
 // with none of the fields known here comes from a newer peer and is ignored.
 type Message struct {
 	// From the terminal.
-	Hello  *Hello  `json:"hello,omitempty"`
-	Batch  *Batch  `json:"batch,omitempty"`
-	Status *Status `json:"status,omitempty"`
+	Hello  *Hello    `json:"hello,omitempty"`
+	Batch  *Batch    `json:"batch,omitempty"`
+	Status *Status   `json:"status,omitempty"`
+	Ask    *PrintAsk `json:"ask,omitempty"`
 	// From the controller.
-	Welcome *Welcome   `json:"welcome,omitempty"`
-	Ack     *Ack       `json:"ack,omitempty"`
-	Policy  *Envelope  `json:"policy,omitempty"`
-	Permits []Envelope `json:"permits,omitempty"`
-	Command *Envelope  `json:"command,omitempty"`
-	Space   *Space     `json:"space,omitempty"`
+	Welcome *Welcome     `json:"welcome,omitempty"`
+	Ack     *Ack         `json:"ack,omitempty"`
+	Policy  *Envelope    `json:"policy,omitempty"`
+	Permits []Envelope   `json:"permits,omitempty"`
+	Command *Envelope    `json:"command,omitempty"`
+	Space   *Space       `json:"space,omitempty"`
+	Answer  *PrintAnswer `json:"answer,omitempty"`
 }
 
 // Hello opens a connection.
@@ -100,17 +102,19 @@ type Ack struct {
 
 // Status is the terminal's state now; only the last one matters.
 type Status struct {
-	Phase   string       `json:"phase"`            // session.Phase's name
-	Reason  string       `json:"reason,omitempty"` // reason code when closed or out of service
-	Session string       `json:"session,omitempty"`
-	Left    int          `json:"left,omitempty"` // seconds of session left
-	Policy  uint64       `json:"policy"`         // version applied
-	Refused string       `json:"refused,omitempty"`
-	Permits int          `json:"permits"`
-	Level   Level        `json:"level,omitempty"` // isolation last measured
-	Missing []string     `json:"missing,omitempty"`
-	Devices []Device     `json:"devices,omitempty"`
-	Metrics StatusGauges `json:"metrics"`
+	Phase   string         `json:"phase"`            // session.Phase's name
+	Reason  string         `json:"reason,omitempty"` // reason code when closed or out of service
+	Session string         `json:"session,omitempty"`
+	Left    int            `json:"left,omitempty"` // seconds of session left
+	Policy  uint64         `json:"policy"`         // version applied
+	Refused string         `json:"refused,omitempty"`
+	Permits int            `json:"permits"`
+	Level   Level          `json:"level,omitempty"` // isolation last measured
+	Missing []string       `json:"missing,omitempty"`
+	Devices []Device       `json:"devices,omitempty"`
+	Metrics StatusGauges   `json:"metrics"`
+	Printer *Printer       `json:"printer,omitempty"` // nil: none is configured
+	Prints  []PrintWaiting `json:"prints,omitempty"`  // that staff may release
 }
 
 // StatusGauges are small health figures.
@@ -160,7 +164,7 @@ func Decode(b []byte) (Message, error) {
 	}
 	n := 0
 	for _, set := range []bool{m.Hello != nil, m.Batch != nil, m.Status != nil, m.Welcome != nil, m.Ack != nil,
-		m.Policy != nil, m.Permits != nil, m.Command != nil, m.Space != nil} {
+		m.Policy != nil, m.Permits != nil, m.Command != nil, m.Space != nil, m.Ask != nil, m.Answer != nil} {
 		if set {
 			n++
 		}

@@ -178,6 +178,9 @@ const (
 	CmdRelease    CommandKind = "release"    // quarantine is lifted (sent after the challenge's receipt)
 	CmdOut        CommandKind = "out"        // out of service, Text says why
 	CmdBack       CommandKind = "back"       // back in service
+	CmdPrint      CommandKind = "print"      // release the print job Job
+	CmdNoPrint    CommandKind = "no-print"   // refuse the print job Job; Text may say why
+	CmdPages      CommandKind = "pages"      // grant the running session Pages more
 )
 
 // Command is what the controller asks of one terminal; idempotent by ID.
@@ -188,6 +191,8 @@ type Command struct {
 	Text     string      `json:"text,omitempty"`
 	Nonce    []byte      `json:"nonce,omitempty"`
 	Reason   Reason      `json:"reason,omitempty"`
+	Job      string      `json:"job,omitempty"`   // of a print job
+	Pages    int         `json:"pages,omitempty"` // 1 to 1000
 	Issued   time.Time   `json:"issued"`
 	NotAfter time.Time   `json:"notAfter"`
 }

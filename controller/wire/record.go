@@ -28,6 +28,8 @@ const (
 	KindDevice  = "device"  // Device
 	KindAlert   = "alert"   // Alert
 	KindPolicy  = "policy"  // PolicyApplied
+	KindPrint   = "print"   // Printed
+	KindPrinter = "printer" // Printer, when its state or a level changed
 )
 
 // Boot tells that the agent started.

@@ -26,26 +26,28 @@ var may = map[string][]string{
 	"hw/…": {"hw", "hw/…"},
 
 	// The terminal.
-	"kiosk/session": {"controller/wire"},                                                                                   // reasons and record bodies are its words
-	"kiosk/sandbox": {"controller/wire"},                                                                                   // evidence is made of receipts' parts
-	"kiosk/notify":  nil,                                                                                                   // sd_notify
-	"kiosk/config":  {"hw", "hw/usb"},                                                                                      // device names and USB classes are checked when the file is read
-	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"},                                                  // it is the uplink's outbox
-	"kiosk/uplink":  {"controller/wire"},                                                                                   //
-	"kiosk/shell":   nil,                                                                                                   // its pages come as an fs.FS
-	"kiosk/press":   nil,                                                                                                   //
-	"kiosk/stage":   nil,                                                                                                   //
-	"kiosk/browser": {"controller/policy"},                                                                                 // makes Chromium's policy from ours
-	"kiosk/warden":  {"controller/wire", "controller/policy", "kiosk/sandbox"},                                             // root: as little as can be; policies, because it takes nobody's word for one
-	"kiosk/bench":   {"hw/sim"},                                                                                            // the simulator's web page
-	"kiosk/doctor":  {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
-	"kiosk/agent":   {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
-	"kiosk/agent/…": {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
-	"kiosk/cli":     {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of
-	"kiosk":         {"kiosk/cli"},
-	"ui/terminal":   nil,
-	"ui/console":    nil,
-	"ui/catalogues": nil,
+	"kiosk/session": {"controller/wire"},                                  // reasons and record bodies are its words
+	"kiosk/sandbox": {"controller/wire"},                                  // evidence is made of receipts' parts
+	"kiosk/notify":  nil,                                                  // sd_notify
+	"kiosk/config":  {"hw", "hw/usb"},                                     // device names and USB classes are checked when the file is read
+	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"}, // it is the uplink's outbox
+	"kiosk/uplink":  {"controller/wire"},                                  //
+	"kiosk/shell":   nil,                                                  // its pages come as an fs.FS
+	// Printing. The press and its counter live in the session's sandbox; the agent never sees a document.
+	"kiosk/printjob": nil,                                                                                                   // what both sides say to each other
+	"kiosk/press":    {"kiosk/ipp", "kiosk/printjob", "kiosk/sandbox", "kiosk/printer", "kiosk/count"},                      // sandbox: frames with descriptors; printer: it sends documents itself; count: who counts them
+	"kiosk/stage":    nil,                                                                                                   //
+	"kiosk/browser":  {"controller/policy"},                                                                                 // makes Chromium's policy from ours
+	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                             // root: as little as can be; policies, because it takes nobody's word for one
+	"kiosk/bench":    {"hw/sim"},                                                                                            // the simulator's web page
+	"kiosk/doctor":   {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
+	"kiosk/agent":    {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage"},
+	"kiosk/agent/…":  {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
+	"kiosk/cli":      {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of
+	"kiosk":          {"kiosk/cli"},
+	"ui/terminal":    nil,
+	"ui/console":     nil,
+	"ui/catalogues":  nil,
 
 	// The terminal's copies of lists of names, for what a policy asks.
 	"kiosk/lists": {"controller/wire", "controller/policy", "kiosk/sandbox"},
@@ -85,15 +87,15 @@ var pure = map[string][]string{
 
 // only says which rooms may import a third party, and why nobody else.
 var only = map[string][]string{
-	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"}, // no bbolt type leaks
-	"github.com/zserge/lorca":  {"kiosk/browser"},                          // unsafe unless tamed there
-	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},          // one room talks to the display; a suite looks at it from outside
-	"periph.io/x":              {"hw/…"},                                   // drivers only
-	"github.com/warthog618":    {"hw/…"},                                   // the same
-	"github.com/holoplot":      {"hw/…"},                                   // the same; types in tests
-	"github.com/vishvananda":   {"kiosk/warden"},                           // network links are root's
-	"github.com/OpenPrinting":  {"kiosk/press"},
-	"github.com/miekg/dns":     {"kiosk/resolver"}, // foreign bytes are read in a role that dies with the session
+	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},    // no bbolt type leaks
+	"github.com/zserge/lorca":  {"kiosk/browser"},                             // unsafe unless tamed there
+	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},             // one room talks to the display; a suite looks at it from outside
+	"periph.io/x":              {"hw/…"},                                      // drivers only
+	"github.com/warthog618":    {"hw/…"},                                      // the same
+	"github.com/holoplot":      {"hw/…"},                                      // the same; types in tests
+	"github.com/vishvananda":   {"kiosk/warden"},                              // network links are root's
+	"github.com/OpenPrinting":  {"kiosk/ipp", "kiosk/press", "kiosk/printer"}, // foreign bytes of programs and printers
+	"github.com/miekg/dns":     {"kiosk/resolver"},                            // foreign bytes are read in a role that dies with the session
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
 }
 
