@@ -62,11 +62,7 @@ func (p Policy) Check() []Problem {
 	if !slices.Contains([]Proof{ProofNone, ProofMessage, ProofKeys}, p.Access.Proof) {
 		c.add("access.proof", "Choisissez ce que les badges doivent prouver : rien, un message, ou des clés.")
 	}
-	c.between("printing.pagesPerSession", "Le nombre de pages par session", p.Printing.PagesPerSession, 0, 1000)
-	c.between("printing.pagesPerDay", "Le nombre de pages par jour", p.Printing.PagesPerDay, 0, 10000)
-	if p.Printing.Enabled && (p.Printing.PagesPerSession == 0 || p.Printing.PagesPerDay == 0) {
-		c.add("printing", "L’impression est permise, mais avec zéro page : personne ne pourrait imprimer.")
-	}
+	p.Printing.check(c)
 	c.between("permits.prefetch", "Le nombre d’autorisations d’avance", p.Permits.Prefetch, 1, 64)
 	c.between("permits.validHours", "La validité des autorisations (heures)", p.Permits.ValidHours, 1, 24*31)
 	if low := p.Session.MaxMinutes + 5; p.Permits.ReceiptWithin < low {
