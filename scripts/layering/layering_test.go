@@ -34,6 +34,7 @@ var may = map[string][]string{
 	"kiosk/uplink":  {"controller/wire"},                                  //
 	"kiosk/shell":   nil,                                                  // its pages come as an fs.FS
 	// Printing. The press and its counter live in the session's sandbox; the agent never sees a document.
+	"kiosk/ipp":      nil,                                                                                                   // IPP within limits, for both ends of it
 	"kiosk/printjob": nil,                                                                                                   // what both sides say to each other
 	"kiosk/press":    {"kiosk/ipp", "kiosk/printjob", "kiosk/sandbox", "kiosk/printer", "kiosk/count"},                      // sandbox: frames with descriptors; printer: it sends documents itself; count: who counts them
 	"kiosk/stage":    nil,                                                                                                   //
