@@ -17,11 +17,13 @@ var ErrAction = errors.New("not an action of this page")
 
 // Known lists every action.
 func Known() []Do {
-	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again}
+	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again,
+		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow}
 }
 
 // ParseAction reads one action. Unknown fields, unknown actions, a language
-// where none belongs, and anything after the object are refused.
+// or choices
+// where none belong, and anything after the object are refused.
 func ParseAction(b []byte) (Action, error) {
 	var a Action
 	if len(b) > MaxAction {
@@ -40,6 +42,9 @@ func ParseAction(b []byte) (Action, error) {
 	}
 	if (a.Do == SetLang) != (a.Lang != "") || !isTag(a.Lang) {
 		return Action{}, fmt.Errorf("cannot do %q with language %.40q: %w", a.Do, a.Lang, ErrAction)
+	}
+	if err := a.checkPrint(); err != nil {
+		return Action{}, err
 	}
 	return a, nil
 }

@@ -313,13 +313,21 @@ func TestParseAction(t *testing.T) {
 		if d == SetLang {
 			in = `{"do":"lang","lang":"en"}`
 		}
+		if d == PrintIt || d == PrintSet {
+			in = `{"do":"` + string(d) + `","job":"J-1_a","print":{"copies":2,"duplex":true,"colour":true,"range":"1-3, 5; 7"}}`
+		}
 		if a, err := ParseAction([]byte(in)); err != nil || a.Do != d {
 			t.Errorf("%s: %+v, %v", in, a, err)
 		}
 	}
 	for _, bad := range []string{``, `null`, `{}`, `[]`, `{"do":"Begin"}`, `{"do":"begin","x":1}`, `{"do":"begin"} {}`, `{"do":"begin"}x`,
 		`{"do":"lang"}`, `{"do":"begin","lang":"fr"}`, `{"do":"lang","lang":"fr-"}`, `{"do":"lang","lang":"../x"}`, `{"do":1}`,
-		`{"do":"lang","lang":"` + strings.Repeat("a", 40) + `"}`} {
+		`{"do":"lang","lang":"` + strings.Repeat("a", 40) + `"}`,
+		`{"do":"begin","job":"1"}`, `{"do":"begin","print":{"copies":1}}`, `{"do":"print"}`, `{"do":"print-set","job":"1"}`,
+		`{"do":"print","print":{"copies":0}}`, `{"do":"print","print":{"copies":100}}`, `{"do":"print","print":{"copies":-1}}`,
+		`{"do":"print","print":{"copies":1,"range":"1-x"}}`, `{"do":"print","print":{"copies":1,"range":"` + strings.Repeat("1,", 61) + `"}}`,
+		`{"do":"print","print":{"copies":1,"name":"secret.pdf"}}`, `{"do":"print","lang":"fr","print":{"copies":1}}`,
+		`{"do":"print-cancel","print":{"copies":1}}`, `{"do":"print-ok","job":"../1"}`, `{"do":"print-ok","job":"` + strings.Repeat("a", 65) + `"}`} {
 		if a, err := ParseAction([]byte(bad)); !errors.Is(err, ErrAction) {
 			t.Errorf("%s: %+v, %v", bad, a, err)
 		}
@@ -327,7 +335,8 @@ func TestParseAction(t *testing.T) {
 }
 
 func FuzzParseAction(f *testing.F) {
-	for _, s := range []string{`{"do":"begin"}`, `{"do":"lang","lang":"fr-x-facile"}`, `{"do":"lang","lang":"é"}`, `{"do":`, `{"DO":"begin"}`} {
+	for _, s := range []string{`{"do":"begin"}`, `{"do":"lang","lang":"fr-x-facile"}`, `{"do":"lang","lang":"é"}`, `{"do":`, `{"DO":"begin"}`,
+		`{"do":"print","job":"a1","print":{"copies":2,"duplex":true,"range":"1-3, 5"}}`, `{"do":"print-cancel","job":"a1"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

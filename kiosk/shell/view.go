@@ -14,6 +14,7 @@ type View struct {
 	Missing   []string `json:"missing,omitempty"` // properties of isolation, when they are why it is out: wire.Prop…
 	Bar       *Bar     `json:"bar,omitempty"`     // while a session runs
 	Warning   *Warning `json:"warning,omitempty"`
+	Print     *Print   `json:"print,omitempty"` // on the print screen
 	Charter   *Charter `json:"charter,omitempty"`
 	Opening   *Opening `json:"opening,omitempty"`
 	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
@@ -37,6 +38,7 @@ const (
 	OpeningPage Screen = "opening" // the session is being opened
 	SessionPage Screen = "session"
 	WarningPage Screen = "warning" // covers the session: idle, time, closing, message
+	PrintPage   Screen = "print"   // covers the session, or its left part: what is to be printed, or was not
 	Wiping      Screen = "wiping"
 	Thanks      Screen = "thanks" // « Il ne reste rien de vous… »
 	Closed      Screen = "closed"
@@ -64,7 +66,8 @@ type Bar struct {
 	PagesLeft    int  `json:"pagesLeft"` // -1 without printing
 	Ending       bool `json:"ending"`    // waits for an upload
 	// Refused is the category of a site that was just refused, for a moment.
-	Refused string `json:"refused,omitempty"`
+	Refused string    `json:"refused,omitempty"`
+	Print   *BarPrint `json:"print,omitempty"`
 }
 
 // Warning covers the session until answered.
@@ -107,8 +110,10 @@ type Check struct {
 
 // Action is what a person did on the shell's page.
 type Action struct {
-	Do   Do     `json:"do"`
-	Lang string `json:"lang,omitempty"` // with SetLang
+	Do    Do     `json:"do"`
+	Lang  string `json:"lang,omitempty"` // with SetLang
+	Job   string `json:"job,omitempty"`  // with the actions about printing: Print.Job that the person saw
+	Print Choice `json:"print,omitzero"` // with PrintSet and PrintIt
 }
 
 // Do names an action; unknown ones are refused.
@@ -127,4 +132,10 @@ const (
 	Home      Do = "home"  // « Accueil »: back to the portal
 	Back      Do = "back"  // « Retour »: the page before
 	Again     Do = "again" // from the thanks screen to the welcome screen
+
+	PrintIt     Do = "print"        // « Imprimer », with the choices that were in sight: print only when they are the job's
+	PrintCancel Do = "print-cancel" // « Ne pas imprimer »
+	PrintSet    Do = "print-set"    // other choices: show what they cost
+	PrintOK     Do = "print-ok"     // read: back to the session, what goes on goes on
+	PrintShow   Do = "print-show"   // from the bar: the page about the job again
 )
