@@ -135,7 +135,7 @@ func running(c *call) bool {
 }
 
 // uidCount is how many users a terminal has.
-const uidCount = 90
+const uidCount = 110
 
 // busy tells whether a process of one of the users from…to lives.
 func busy(proc string, from, to int) bool {

@@ -181,7 +181,7 @@ func (f file) check() (c Config, wrong []error) {
 		bad("standby_mb", strconv.Itoa(f.StandbyMB), "write a number of megabytes; 0: always")
 	}
 	if f.UIDBase < 1000 || f.UIDBase > 2_000_000_000 {
-		bad("uid_base", strconv.Itoa(f.UIDBase), "write a number of 1000 or more, with 90 unused user ids after it, such as 61000")
+		bad("uid_base", strconv.Itoa(f.UIDBase), "write a number of 1000 or more, with 110 unused user ids after it, such as 61000")
 	}
 	if c.Net, err = netip.ParsePrefix(f.Net); err != nil || !c.Net.Addr().Is4() || c.Net.Bits() != 24 || c.Net.Masked() != c.Net || !c.Net.Addr().IsPrivate() {
 		bad("net", f.Net, "write a private IPv4 network of 256 addresses that nobody uses here, such as "+defaults().Net)

@@ -9,15 +9,15 @@ import (
 func TestUIDsOfOthersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	const base = "root:x:0:0:root:/root:/bin/bash\nborne-agent:x:61000:61000::/:/usr/sbin/nologin\n# a remark\nbroken:x\n"
-	r := uidRange{61000, 61089}
+	r := uidRange{61000, 61109}
 	for _, c := range []struct{ name, passwd, subuid, want string }{
 		{"nobody", "", "", ""},
 		{"before", "marie:x:60999:60999::/home/marie:/bin/sh\n", "marie:60000:1000\n", ""},
-		{"behind", "marie:x:61090:61090::/home/marie:/bin/sh\n", "marie:61090:65536\n", ""},
+		{"behind", "marie:x:61110:61110::/home/marie:/bin/sh\n", "marie:61110:65536\n", ""},
 		{"first", "marie:x:61000:61000::/home/marie:/bin/sh\n", "", "marie"},
-		{"last", "marie:x:61089:100::/home/marie:/bin/sh\n", "", "marie"},
+		{"last", "marie:x:61109:100::/home/marie:/bin/sh\n", "", "marie"},
 		{"containers, from before", "", "luc:60000:1001\n", "luc"},
-		{"containers, from within", "", "luc:61089:65536\n", "luc"},
+		{"containers, from within", "", "luc:61109:65536\n", "luc"},
 		{"containers, around", "", "luc:1:4294967295\n", "luc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -36,8 +36,8 @@ func TestUIDsOfOthersAreRefused(t *testing.T) {
 func TestAStartSparesAnAccount(t *testing.T) {
 	c := lightConfig(t, 13)
 	c.passwd = c.Run + ".passwd"
-	must(t, os.WriteFile(c.passwd, []byte("marie:x:301310:301310::/:/bin/sh\n"), 0o600))
-	sleep := startAs(t, 301310)
+	must(t, os.WriteFile(c.passwd, []byte("marie:x:302610:302610::/:/bin/sh\n"), 0o600))
+	sleep := startAs(t, 302610)
 	_, _, err := open(t.Context(), c)
 	if err == nil || !strings.Contains(err.Error(), "marie") {
 		t.Fatalf("error %v", err)

@@ -84,13 +84,7 @@ func (l beside) holds(p process) bool {
 	if err != nil || b == nil {
 		return false
 	}
-	own := []int{b.uids.browser, b.uids.display, b.uids.press, b.uids.resolver}
-	for _, uid := range p.uids {
-		if uid == 0 || !slices.Contains(own, uid) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(p.uids[:], func(uid int) bool { return !b.uids.has(uid) })
 }
 
 // group tells a control group's name, without the instance's prefix.

@@ -56,13 +56,18 @@ type box struct {
 	searched *search // after a wipe that it waited beside; nil for none
 }
 
-type boxUIDs struct{ browser, display, press, resolver int }
+type boxUIDs struct{ browser, display, press, resolver, counter int }
+
+// has tells whether uid is one of them.
+func (u boxUIDs) has(uid int) bool {
+	return uid != 0 && (uid == u.browser || uid == u.display || uid == u.press || uid == u.resolver || uid == u.counter)
+}
 
 // nsKinds are the namespaces that a sandbox has for itself.
 var nsKinds = []string{"pid", "mnt", "ipc", "uts", "net"}
 
 // start makes the namespaces and runs PID 1 in them, which waits for its spec.
-// files are for the program that has Pipe set: a browser's ends of its pipe.
+// files are for the programs that ask for them: a browser's ends of its pipe.
 func (w *warden) start(b *box, files []*os.File, ownNet bool) (statusR *os.File, err error) {
 	controlR, controlW, err := os.Pipe()
 	if err != nil {

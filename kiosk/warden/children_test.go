@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -97,48 +98,87 @@ func agentChild(dir string) int {
 	select {}
 }
 
-// pressChild stands for the print role: -socket PATH -uids FROM-TO.
+// pressChild stands for the roles that print. It says over its socket who it is and what it was told, and over the
+// channel, if it has one, the same.
 func pressChild(args []string) int {
-	if len(args) != 4 || args[0] != "-socket" || args[2] != "-uids" {
-		return 2
+	flags := map[string]string{}
+	for i := 0; i+1 < len(args); i += 2 {
+		flags[args[i]] = args[i+1]
 	}
-	l, err := net.Listen("unix", args[1])
+	l, err := net.Listen("unix", flags["-socket"])
 	if err != nil {
 		return 1
+	}
+	self := fmt.Sprintf("%d %v", os.Getuid(), flags)
+	if flags["-channel"] == "3" {
+		c, err := sandbox.FromFile(os.NewFile(3, "channel"))
+		if err != nil || c.Send([]byte(self)) != nil {
+			return 1
+		}
 	}
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			return 1
 		}
-		fmt.Fprintf(c, "%d %s", os.Getuid(), args[3])
+		fmt.Fprint(c, self)
 		c.Close()
 	}
 }
 
+// TestSessionHasItsPrinter starts what prints under its own users, each with
+// the one caller that it answers, and the press with its channel to the agent.
 func TestSessionHasItsPrinter(t *testing.T) {
 	c := lightConfig(t, 10)
-	c.Press = []string{"press-child"}
+	c.Press, c.Count, c.Preview = []string{"press-child"}, []string{"press-child"}, []string{"press-child"}
 	c.Programs = func(j Job) ([]Program, error) {
 		list, err := sleeper(j)
-		return append([]Program{{Name: "press", Argv: j.Print, UID: j.Press}}, list...), err
+		return slices.Concat(j.Printing.before(j), j.Printing.behind(j), list), err
 	}
 	w := openTest(t, c)
-	b := w.boxes[mustPrepare(t, w).Sandbox]
-	socket := fmt.Sprintf("/proc/%d/root%s", b.pid, printSocket)
-	waitFor(t, "the printer", func() bool {
-		conn, err := net.Dial("unix", socket)
-		if err != nil {
-			return false
+	info, files, err := w.prepare(t.Context(), lightPlan())
+	must(t, err)
+	defer sandbox.CloseAll(files)
+	b := w.boxes[info.Sandbox]
+	if len(files) != 3 {
+		t.Fatalf("the agent gets %d descriptors, want the browser's two and the press's", len(files))
+	}
+	flags := func(socket string, caller int, more ...string) map[string]string {
+		m := map[string]string{"-socket": socket, "-uids": fmt.Sprintf("%d-%d", caller, caller)}
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = more[i+1]
 		}
-		defer conn.Close()
-		said, _ := io.ReadAll(conn)
-		want := fmt.Sprintf("%d %d-%d", b.uids.press, b.uids.browser, b.uids.browser)
-		if string(said) != want {
-			t.Fatalf("the printer says %q, want %q", said, want)
-		}
-		return true
-	})
+		return m
+	}
+	press := fmt.Sprintf("%d %v", b.uids.press, flags(printSocket, b.uids.browser, "-channel", "3", "-counter", countSocket, "-preview", previewSocket))
+	for socket, want := range map[string]string{
+		printSocket:   press,
+		countSocket:   fmt.Sprintf("%d %v", b.uids.counter, flags(countSocket, b.uids.press)),
+		previewSocket: fmt.Sprintf("%d %v", b.uids.display, flags(previewSocket, b.uids.press, "-display", b.displayName(), "-authority", displayAuth)),
+	} {
+		waitFor(t, socket, func() bool {
+			conn, err := net.Dial("unix", fmt.Sprintf("/proc/%d/root%s", b.pid, socket))
+			if err != nil {
+				return false
+			}
+			defer conn.Close()
+			if said, _ := io.ReadAll(conn); string(said) != want {
+				t.Fatalf("%s says %q, want %q", socket, said, want)
+			}
+			return true
+		})
+	}
+	agent, err := sandbox.FromFile(files[2])
+	must(t, err)
+	defer agent.Close()
+	said, _, err := agent.Receive(make([]byte, sandbox.MaxFrame+1))
+	if err != nil || string(said) != press {
+		t.Errorf("over the channel: %q, %v; want %q", said, err, press)
+	}
+	must(t, w.dropStandbys(t.Context()))
+	if _, _, err := agent.Receive(make([]byte, sandbox.MaxFrame+1)); !errors.Is(err, sandbox.ErrClosed) {
+		t.Errorf("the press outlives its sandbox: %v", err)
+	}
 }
 
 func startWarden(t *testing.T, dir string) *exec.Cmd {

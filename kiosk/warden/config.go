@@ -24,14 +24,16 @@ import (
 type Config struct {
 	State         string       // folder that outlives a restart; the warden's part is State/warden
 	Run           string       // folder on a tmpfs, such as /run/borne
-	UIDBase       int          // first of 90 uids that are nobody else's; default 61000
+	UIDBase       int          // first of 110 uids that are nobody else's; default 61000
 	Net           netip.Prefix // IPv4 /24 for the sandboxes' links; default 10.213.0.0/24
 	Resolver      netip.Addr   // DNS server for sandboxes; default: the machine's own
 	Chromium      string       // the program itself; default /usr/lib/chromium/chromium
 	Display       Display      // the outer X server; an empty Name means: no display
 	Agent         Agent        // the agent; the zero value starts none
 	DNS           []string     // arguments that make this program the resolver of one sandbox; none starts none, and no name resolves
-	Press         []string     // arguments that make this program the print role; -socket and -uids follow; none starts none
+	Press         []string     // arguments that make this program the print role; none starts none, nor the two that follow
+	Count         []string     // … the role that counts documents for it
+	Preview       []string     // … the role that shows their first pages
 	Self          []string     // argv that runs InitMain; default: this binary, InitRole
 	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
 	ShellPrograms Programs     // what runs for the shell; default: one browser
@@ -84,8 +86,9 @@ const (
 	offDisplays  = 30
 	offPresses   = 50
 	offResolvers = 70
+	offCounters  = 90
 	slots        = 20
-	uidCount     = 90
+	uidCount     = 110
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -147,7 +150,7 @@ func (c Config) tag() string {
 func (c Config) mark() string { return "borne-" + c.tag() + "-" }
 
 func (c Config) pool() uidRange {
-	return uidRange{c.UIDBase + offBrowsers, c.UIDBase + offResolvers + slots - 1}
+	return uidRange{c.UIDBase + offBrowsers, c.UIDBase + offCounters + slots - 1}
 }
 
 func (c Config) all() uidRange { return uidRange{c.UIDBase, c.UIDBase + uidCount - 1} }

@@ -57,7 +57,7 @@ func TestASessionLeavesNoKeyAndKeepsItsCoreLimit(t *testing.T) {
 	c := lightConfig(t, 12)
 	c.Press = []string{"filter-child"}
 	c.Programs = func(j Job) ([]Program, error) {
-		return []Program{{Name: "trier", Argv: j.Print, UID: j.Browser, Vital: true}}, nil
+		return []Program{{Name: "trier", Argv: j.Printing.Press, UID: j.Browser, Vital: true}}, nil
 	}
 	w := openTest(t, c)
 	b := w.boxes[mustPrepare(t, w).Sandbox]

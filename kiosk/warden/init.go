@@ -79,7 +79,7 @@ func initRun(control, out *os.File) error {
 			return err
 		}
 	}
-	// Nobody but the browser may hold its pipe: the agent must see it end.
+	// Nobody but its program may hold one: the agent must see it end.
 	for n := range s.Given {
 		unix.Close(fdPipeIn + n)
 	}
@@ -192,8 +192,13 @@ func (r *reaper) run(p Program) error {
 	files := []uintptr{r.null.Fd(), r.null.Fd(), logW.Fd()}
 	var readyR *os.File
 	switch {
-	case p.Pipe:
-		files = append(files, r.given...)
+	case len(p.Gets) > 0:
+		for _, n := range p.Gets {
+			if n < 0 || n >= len(r.given) {
+				return fmt.Errorf("cannot start %s: it wants descriptor %d of %d", p.Name, n, len(r.given))
+			}
+			files = append(files, r.given[n])
+		}
 	case p.Wait == WaitDisplay:
 		pr, pw, err := os.Pipe()
 		if err != nil {

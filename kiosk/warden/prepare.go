@@ -36,7 +36,7 @@ func (w *warden) prepare(ctx context.Context, p Plan) (*sandbox.Info, []*os.File
 		return nil, nil, err
 	}
 	b := &box{id: fmt.Sprintf("s%d-%s", slot, randomID()), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(), rules: &r, probe: p.Probe,
-		uids: boxUIDs{w.c.UIDBase + offBrowsers + slot, w.c.UIDBase + offDisplays + slot, w.c.UIDBase + offPresses + slot, w.c.UIDBase + offResolvers + slot}}
+		uids: boxUIDs{w.c.UIDBase + offBrowsers + slot, w.c.UIDBase + offDisplays + slot, w.c.UIDBase + offPresses + slot, w.c.UIDBase + offResolvers + slot, w.c.UIDBase + offCounters + slot}}
 	b.canaries = newCanaries()
 	files, err := w.build(ctx, b, p)
 	if err == nil {
@@ -69,6 +69,14 @@ func (w *warden) build(ctx context.Context, b *box, p Plan) (agentEnds []*os.Fil
 	theirs, agentEnds, err := pipePair()
 	if err != nil {
 		return nil, err
+	}
+	if len(w.c.Press) > 0 {
+		press, agent, err := sandbox.PairFiles()
+		if err != nil {
+			sandbox.CloseAll(theirs)
+			return agentEnds, err
+		}
+		theirs, agentEnds = append(theirs, press), append(agentEnds, agent)
 	}
 	defer sandbox.CloseAll(theirs)
 
@@ -135,7 +143,7 @@ func (w *warden) sessionSpec(b *box, p Plan) (spec, error) {
 	}
 	gw := l.gw
 	s := spec{Mark: w.c.mark() + b.id, Root: w.rootDir(), Hostname: "borne", TmpfsMB: p.Limits.TmpfsMB,
-		Users: []user{{"session", b.uids.browser, true}, {"display", b.uids.display, false}, {"press", b.uids.press, false}}}
+		Users: []user{{"session", b.uids.browser, true}, {"display", b.uids.display, false}, {"press", b.uids.press, false}, {"counter", b.uids.counter, false}}}
 	b.cookie = newCookie()
 	if w.c.Display.Name != "" {
 		n, err := w.c.Display.number()
@@ -173,23 +181,16 @@ func (w *warden) sessionSpec(b *box, p Plan) (spec, error) {
 			home = "file://" + sandbox.PortalPath
 		}
 	}
-	var printing []string
-	if len(w.c.Press) > 0 {
-		self, err := selfPath()
-		if err != nil {
-			return s, err
-		}
-		s.Binds = append(s.Binds, bind{self, pressPath})
-		s.Folders = append(s.Folders, folder{filepath.Dir(printSocket), b.uids.press})
-		printing = append([]string{pressPath}, w.c.Press...)
-		printing = append(printing, "-socket", printSocket, "-uids", fmt.Sprintf("%d-%d", b.uids.browser, b.uids.browser))
+	printing, err := w.printing(b, &s)
+	if err != nil {
+		return s, err
 	}
 	if dir := dirOutsideUsr(w.c.Chromium); dir != "" {
 		s.Binds = append(s.Binds, bind{dir, dir})
 	}
 	s.Programs, err = w.c.Programs(Job{Home: home, Lang: p.Lang, Keyboard: p.Keyboard, Width: p.Width, Height: p.Height, Window: p.Window,
-		Outer: outer, Inner: b.inner, Browser: b.uids.browser, Display: b.uids.display, Press: b.uids.press,
-		Chromium: w.c.Chromium, Print: printing, Canary: b.canaries.value(canaryInEnv)})
+		Outer: outer, Inner: b.inner, Browser: b.uids.browser, Display: b.uids.display, Press: b.uids.press, Counter: b.uids.counter,
+		Chromium: w.c.Chromium, Printing: printing, Canary: b.canaries.value(canaryInEnv)})
 	return s, err
 }
 
@@ -287,8 +288,6 @@ func (b *box) info() *sandbox.Info {
 }
 
 func (b *box) displayName() string { return fmt.Sprintf(":%d", b.inner) }
-
-const pressPath = "/run/borne/bin/borne-kiosk"
 
 // token is 128 random bits that nothing else on the machine holds.
 func token() string {

@@ -19,8 +19,9 @@ type Job struct {
 	Browser  int    // uids
 	Display  int
 	Press    int
+	Counter  int
 	Chromium string
-	Print    []string // argv of the print role; empty for none
+	Printing Printing
 	Canary   string
 }
 
@@ -34,7 +35,6 @@ const (
 	outerAuth   = "/run/borne/x/outer.auth"   // gone once the display is up
 	openboxRC   = "/run/borne/openbox.xml"
 	policyPath  = "/etc/chromium/policies/managed/borne.json"
-	printSocket = "/run/borne/print/print.sock"
 	sessionHome = "/home/session"
 	canaryEnv   = "BORNE_CANARY"
 )
@@ -53,9 +53,7 @@ func browserPrograms(j Job) ([]Program, error) {
 	base := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp"}
 	display := append(base[:len(base):len(base)], "DISPLAY="+inner, "XAUTHORITY="+displayAuth)
 	var list []Program
-	if len(j.Print) > 0 {
-		list = append(list, Program{Name: "press", Argv: j.Print, Env: base, UID: j.Press})
-	}
+	list = append(list, j.Printing.before(j)...)
 	list = append(list, Program{Name: "Xephyr", UID: j.Display, Wait: WaitDisplay, Vital: true,
 		Argv: []string{"/usr/bin/Xephyr", inner, "-displayfd", "3", "-parent", fmt.Sprintf("0x%x", j.Window),
 			"-auth", displayAuth, "-nolisten", "tcp", "-noreset", "-no-host-grab"},
@@ -73,14 +71,15 @@ func browserPrograms(j Job) ([]Program, error) {
 	list = append(list, Program{Name: "openbox", Argv: []string{"/usr/bin/openbox", "--sm-disable", "--config-file", openboxRC}, Env: display, UID: j.Display, Vital: true})
 	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LANGUAGE=" + uiLanguage(j.Lang), "HOME=" + sessionHome, "DISPLAY=" + inner,
 		"XAUTHORITY=" + innerAuth, "TZ=Europe/Paris", "NO_AT_BRIDGE=1", canaryEnv + "=" + j.Canary}
-	if len(j.Print) > 0 {
+	list = append(list, j.Printing.behind(j)...)
+	if len(j.Printing.Press) > 0 {
 		env = append(env, "CUPS_SERVER="+printSocket)
 	}
 	argv := append([]string{j.Chromium}, chromiumFlags(sessionHome, j.Lang, j.Width, j.Height)...)
 	// The window goes with its last tab; the process must outlive it until the
 	// agent has opened a new one on the portal.
 	argv = append(argv, "--keep-alive-for-test", "--start-maximized", j.Home)
-	return append(list, Program{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Pipe: true, Vital: true}), nil
+	return append(list, Program{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Gets: browserPipe, Vital: true}), nil
 }
 
 // sessionProfile is what the browser's profile begins with: the window

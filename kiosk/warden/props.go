@@ -174,7 +174,7 @@ func (w *warden) ownUID(b *box, programs []process) wire.Property {
 	pool := w.c.pool()
 	return every(wire.PropUID, programs, func(p process) string {
 		for _, u := range p.uids {
-			if !pool.has(u) || (u != b.uids.browser && u != b.uids.display && u != b.uids.press && u != b.uids.resolver) {
+			if !pool.has(u) || !b.uids.has(u) {
 				return fmt.Sprintf("runs as uid %d", u)
 			}
 		}

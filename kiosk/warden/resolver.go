@@ -72,7 +72,7 @@ func (w *warden) startResolver(ctx context.Context, b *box) (err error) {
 		Users: []user{{"resolver", uid, false}},
 		Binds: append(binds, bind{self, pressPath}),
 		Files: []file{{ResolverOrders, 0o444, 0, orders}},
-		Programs: []Program{{Name: "resolver", Argv: append([]string{pressPath}, w.c.DNS...), UID: uid, Pipe: true, Vital: true,
+		Programs: []Program{{Name: "resolver", Argv: append([]string{pressPath}, w.c.DNS...), UID: uid, Gets: []int{0, 1, 2}, Vital: true,
 			Env: []string{"PATH=/usr/bin:/bin", "HOME=/", "GOTRACEBACK=none", "GOMAXPROCS=2"}}}}
 	r.group = w.groups.make(r.id, resolverMB, resolverProcs)
 	b.asker = r // from here on it goes when b goes

@@ -79,7 +79,7 @@ func (w *warden) runSelfTest(ctx context.Context) error {
 func (w *warden) probe(ctx context.Context, uid int) (*box, error) {
 	slot := slots - 1
 	b := &box{id: "probe-" + randomID(), slot: slot, pidfd: -1, began: time.Now(), mono: time.Now(),
-		uids: boxUIDs{uid, uid + slots, uid + 2*slots, uid + 3*slots}, canaries: newCanaries()}
+		uids: boxUIDs{uid, uid + slots, uid + 2*slots, uid + 3*slots, uid + 4*slots}, canaries: newCanaries()}
 	r, err := w.checkNetwork(Network{Resolver: "192.0.2.53"}) // nobody asks it: the link stays down
 	if err != nil {
 		return b, err

@@ -118,7 +118,7 @@ func shellPrograms(j Job) ([]Program, error) {
 		fmt.Sprintf("DISPLAY=:%d", j.Outer), "XAUTHORITY=" + innerAuth, "TZ=Europe/Paris", "NO_AT_BRIDGE=1"}
 	argv := append([]string{j.Chromium}, chromiumFlags(shellHome, j.Lang, j.Width, j.Height)...)
 	argv = append(argv, "--kiosk", "--disable-pinch", "--overscroll-history-navigation=0", "--class=borne-shell", "--app="+j.Home)
-	return []Program{{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Pipe: true, Vital: true}}, nil
+	return []Program{{Name: "chromium", Argv: argv, Env: env, UID: j.Browser, Gets: browserPipe, Vital: true}}, nil
 }
 
 // shellPolicy is Chromium's managed policy for the shell: one origin, and

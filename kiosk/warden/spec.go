@@ -55,7 +55,7 @@ type Program struct {
 	Env   []string `json:"env"`
 	UID   int      `json:"uid"`
 	Wait  Wait     `json:"wait"`
-	Pipe  bool     `json:"pipe"`  // gets what was given on descriptors 3 and up: a browser, its debugging pipe
+	Gets  []int    `json:"gets"`  // which of the given descriptors it finds on 3 and up: a browser, its debugging pipe
 	Vital bool     `json:"vital"` // the sandbox ends with it
 	Drop  []string `json:"drop"`  // mounts or files to take away once it is ready
 }

@@ -244,7 +244,7 @@ func TestHostileSessionIsWiped(t *testing.T) {
 for i in $(seq 500); do : > f$i; done; ln -s /etc/passwd /tmp/.X11-unix/X1 2>/dev/null
 dd if=/dev/zero of=/tmp/full bs=1M count=64 2>/dev/null; : > /tmp/.done
 f() { setsid sh -c 'while :; do sleep 0.01 & done' & }; f; f; sleep 3600`
-		return []Program{{Name: "hostile", UID: j.Browser, Pipe: true, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary}, Argv: []string{"/bin/sh", "-c", script}}}, nil
+		return []Program{{Name: "hostile", UID: j.Browser, Gets: browserPipe, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary}, Argv: []string{"/bin/sh", "-c", script}}}, nil
 	}
 	w := openTest(t, c)
 	info := mustPrepare(t, w)
@@ -339,7 +339,7 @@ func TestWebCanary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := lightConfig(t, 6)
 			c.Programs = func(j Job) ([]Program, error) {
-				return []Program{{Name: "browser", UID: j.Browser, Pipe: true, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary},
+				return []Program{{Name: "browser", UID: j.Browser, Gets: browserPipe, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary},
 					Argv: []string{"/bin/sh", "-c", "echo " + marker + " > /home/session/store; : > /tmp/done; sleep 3600"}}}, nil
 			}
 			w := openTest(t, c)

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // sleeper stands for a browser: it holds files, and lives until it is killed.
 func sleeper(j Job) ([]Program, error) {
-	return []Program{{Name: "sleeper", UID: j.Browser, Pipe: true, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary},
+	return []Program{{Name: "sleeper", UID: j.Browser, Gets: browserPipe, Vital: true, Env: []string{"PATH=/usr/bin:/bin", canaryEnv + "=" + j.Canary},
 		Argv: []string{"/bin/sh", "-c", "echo secret > /tmp/left; echo secret > /home/session/left; mkfifo /tmp/fifo; ln -s /etc /tmp/link; sleep 3600"}}}, nil
 }
 
@@ -64,7 +64,7 @@ func lightConfig(t testing.TB, n int) Config {
 }
 
 func lightConfigIn(dir string, n int) Config {
-	return Config{State: dir + "/state", Run: dir + "/run", UIDBase: 300000 + 100*n, Net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(n), 0}), 24),
+	return Config{State: dir + "/state", Run: dir + "/run", UIDBase: 300000 + 200*n, Net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(n), 0}), 24),
 		Resolver: netip.MustParseAddr("192.0.2.53"), Programs: sleeper, ShellPrograms: sleeper, Build: "test",
 		Places: []string{dir, "/dev/shm"}, Plan: func(p policy.Policy, ask sandbox.Prepare) (Plan, error) {
 			plan := lightPlan()
