@@ -276,15 +276,39 @@ func (s *Stage) ShowSession(container uint32) error {
 	if !s.contains(xproto.Window(container)) {
 		return fmt.Errorf("cannot show the session: window %d is none of the display's containers", container)
 	}
-	if old := s.container; old != xproto.Window(container) {
-		xproto.UnmapWindow(s.x, old)
-	}
-	s.session, s.container = true, xproto.Window(container)
-	xproto.MapWindow(s.x, s.container)
-	xproto.ConfigureWindow(s.x, s.container, xproto.ConfigWindowStackMode, []uint32{xproto.StackModeAbove})
+	s.session = true
+	s.place(xproto.Window(container), 0)
 	s.child = s.lastChild()
 	s.refocus()
 	return s.sync()
+}
+
+// ShowBeside shows a session's display from column left on, below the bar,
+// beside the shell's page, which has the keyboard. Only what the display shows
+// in its own left part is then in sight: the first pages of what is to be printed.
+func (s *Stage) ShowBeside(container uint32, left int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.contains(xproto.Window(container)) {
+		return fmt.Errorf("cannot show the session: window %d is none of the display's containers", container)
+	}
+	if width, _ := s.Size(); left < 0 || left >= width {
+		return fmt.Errorf("cannot show the session from column %d on: the screen has %d", left, width)
+	}
+	s.session = false
+	s.place(xproto.Window(container), left)
+	s.refocus()
+	return s.sync()
+}
+
+// place maps a container above all others. The caller holds mu.
+func (s *Stage) place(w xproto.Window, left int) {
+	if s.container != w {
+		xproto.UnmapWindow(s.x, s.container)
+	}
+	s.container = w
+	xproto.ConfigureWindow(s.x, w, xproto.ConfigWindowX|xproto.ConfigWindowStackMode, []uint32{uint32(left), xproto.StackModeAbove})
+	xproto.MapWindow(s.x, w)
 }
 
 // ShowShell takes the session out of sight and gives the shell the keyboard.

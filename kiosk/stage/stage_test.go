@@ -3,6 +3,7 @@ package stage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image/color"
 	"os"
 	"os/exec"
@@ -238,6 +239,46 @@ func TestShowsShellAndSession(t *testing.T) {
 	xproto.DestroyWindow(c.x, shell)
 	c.window(0, 0, 0, 10, 10, rgb(red))
 	eventually(t, "the new shell fills the screen", func() bool { return at(t, s, 0, 0) == red && at(t, s, 799, 599) == red })
+}
+
+// TestShowsASessionBesideTheShell: what the session's display shows in its left
+// part is seen to the right of the shell's page, which keeps the keyboard.
+func TestShowsASessionBesideTheShell(t *testing.T) {
+	srv := startServer(t, "xvfb")
+	s := openStage(t, srv)
+	c := newClient(t, srv)
+	shell := c.window(0, 0, 0, 10, 10, rgb(green))
+	box := s.Containers()[0]
+	session := c.window(xproto.Window(box), 0, 0, 800, 528, rgb(blue))
+	c.window(session, 0, 0, 300, 528, rgb(red)) // the first pages
+	focus := func() xproto.Window {
+		r, err := xproto.GetInputFocus(c.x).Reply()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Focus
+	}
+	if err := s.ShowSession(box); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the session", func() bool { return at(t, s, 10, 80) == red && at(t, s, 310, 80) == blue && focus() == session })
+	if err := s.ShowBeside(box, 500); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pages beside the shell", func() bool {
+		return at(t, s, 499, 300) == green && at(t, s, 500, 300) == red && at(t, s, 799, 599) == red && at(t, s, 600, 71) == green && focus() == shell
+	})
+	if err := s.ShowSession(box); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the session in its place again", func() bool { return at(t, s, 10, 80) == red && at(t, s, 310, 80) == blue && focus() == session })
+	if err := errors.Join(s.ShowBeside(box, 500), s.ShowShell()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the shell alone", func() bool { return at(t, s, 600, 300) == green && focus() == shell })
+	if s.ShowBeside(box, 800) == nil || s.ShowBeside(box, -1) == nil || s.ShowBeside(uint32(shell), 10) == nil {
+		t.Error("a place off the screen, or any window, is taken")
+	}
 }
 
 func TestSessionDisplayThatComesLate(t *testing.T) {
