@@ -189,7 +189,7 @@ func Decode(b []byte) (Message, error) {
 // Known tells whether the message holds anything this build understands.
 func (m Message) Known() bool {
 	return m.Hello != nil || m.Batch != nil || m.Status != nil || m.Welcome != nil || m.Ack != nil ||
-		m.Policy != nil || m.Permits != nil || m.Command != nil || m.Space != nil
+		m.Policy != nil || m.Permits != nil || m.Command != nil || m.Space != nil || m.Ask != nil || m.Answer != nil
 }
 
 func (b *Batch) check() error {

@@ -36,6 +36,7 @@ func (l *Link) once(ctx context.Context) (welcomed bool, err error) {
 	defer ws.Close()
 	defer context.AfterFunc(ctx, func() { ws.Close() })() // a blocked read or write ends with ctx
 	c := &conn{link: l, ws: ws, acks: make(chan wire.Ack, 1)}
+	defer l.connected(false)
 	if err := c.open(ctx); err != nil {
 		return false, err
 	}
@@ -134,6 +135,7 @@ func (c *conn) open(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	l.cfg.Log.Info("controller connected", "epoch", w.Epoch, "cursor", w.Cursor, "generation", w.Generation)
+	l.connected(true) // before the agent hears of it
 	if err := l.emit(ctx, Event{Clock: &Clock{Wall: w.Time, Round: round}}); err != nil {
 		return err
 	}
@@ -176,6 +178,8 @@ func (c *conn) receive(ctx context.Context) error {
 			e.Command = m.Command
 		case m.Space != nil:
 			e.Space = m.Space
+		case m.Answer != nil:
+			e.Answer = m.Answer
 		case m.Known(): // hello, welcome, batch or status: not the controller's to say now
 			return fmt.Errorf("cannot go on: the controller sent a message out of turn: %w", wire.ErrFrame)
 		default:
@@ -276,6 +280,10 @@ func (c *conn) serve(ctx context.Context, failed <-chan error) error {
 		case <-cfg.Outbox.Changed():
 		case <-c.link.poke:
 			news = true
+		case a := <-c.link.asks:
+			if err := c.write(wire.Message{Ask: &a}); err != nil {
+				return err
+			}
 		case <-ping.C:
 			if len(flights) > 0 && time.Since(moved) > cfg.DeadAfter {
 				return fmt.Errorf("the controller has acknowledged nothing for %s", cfg.DeadAfter)

@@ -75,12 +75,14 @@ type Link struct {
 	cfg    Config
 	events chan Event
 	poke   chan struct{} // a new status is there
+	asks   chan wire.PrintAsk
 	stale  chan struct{} // the controller wants something else believed
 	rolled chan struct{} // closed once a renewal brought something else to believe
 
 	roll   sync.Once // of rolled
 	mu     sync.Mutex
 	id     Identity
+	up     bool // welcomed, and questions can be sent
 	status *wire.Status
 	heard  time.Time // latest time the controller told
 }
@@ -93,7 +95,7 @@ func New(c Config) (*Link, error) {
 	if err := c.Identity.check(); err != nil {
 		return nil, fmt.Errorf("cannot make the uplink: %w", err)
 	}
-	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
+	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), asks: make(chan wire.PrintAsk, maxAsks), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
 }
 
 // Events yields what the controller says. A reader that stops reading for
@@ -109,6 +111,36 @@ func (l *Link) Send(s wire.Status) {
 	select {
 	case l.poke <- struct{}{}:
 	default:
+	}
+}
+
+// maxAsks bounds the questions to the ledger that wait to be sent.
+const maxAsks = 8
+
+// Ask asks the ledger, which answers by an event, once. It tells whether the
+// question is on its way; without a connection, or when too many wait, it is
+// not. One that is lost with its connection is not asked again here.
+func (l *Link) Ask(a wire.PrintAsk) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.up {
+		return false
+	}
+	select {
+	case l.asks <- a:
+		return true
+	default:
+		return false
+	}
+}
+
+// connected lets questions be asked, or drops those that wait: whoever asked
+// them was told of the loss.
+func (l *Link) connected(up bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.up = up; len(l.asks) > 0; {
+		<-l.asks
 	}
 }
 

@@ -123,6 +123,42 @@ func TestHelloWelcomeAndEvents(t *testing.T) {
 	}
 }
 
+// TestTheLedgerIsAsked: a question goes out once a connection is welcomed, and
+// one that waits is dropped with its connection, whose loss is told.
+func TestTheLedgerIsAsked(t *testing.T) {
+	c := startController(t, newAuthority(t, "root", "Borne"))
+	l := run(t, c, newOutbox(0, 0), nil)
+	p := c.next()
+	if l.Ask(wire.PrintAsk{Job: "early"}) {
+		t.Error("a question is taken before the welcome")
+	}
+	p.welcome(1, 0)
+	until(t, l, func(e Event) bool { return e.Welcome != nil })
+	if !l.Ask(wire.PrintAsk{Job: "one", Session: "s", Units: 300}) {
+		t.Fatal("no question is taken once welcomed")
+	}
+	var asked *wire.PrintAsk
+	for asked == nil {
+		m, err := p.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = m.Ask
+	}
+	if asked.Job != "one" || asked.Session != "s" || asked.Units != 300 {
+		t.Errorf("asked %+v", asked)
+	}
+	p.send(wire.Message{Answer: &wire.PrintAnswer{Job: "one", Granted: true, Left: 700}})
+	if e := until(t, l, func(e Event) bool { return e.Answer != nil }); e.Answer.Job != "one" || !e.Answer.Granted || e.Answer.Left != 700 {
+		t.Errorf("answer %+v", e.Answer)
+	}
+	p.ws.Close()
+	until(t, l, func(e Event) bool { return e.Offline != nil })
+	if l.Ask(wire.PrintAsk{Job: "late"}) {
+		t.Error("a question is taken without a connection")
+	}
+}
+
 func TestRecordsAreSentInAWindowAndAcknowledged(t *testing.T) {
 	c := startController(t, newAuthority(t, "root", "Borne"))
 	o := newOutbox(1, 25)

@@ -50,13 +50,14 @@ type Position interface {
 // Event is something the controller said, or the loss of it: exactly one field
 // is set. Envelopes are as they came: not verified.
 type Event struct {
-	Clock   *Clock          // always followed by Welcome
-	Welcome *wire.Welcome   // connected, and Outbox.Welcomed has returned
-	Policy  *wire.Envelope  // wire.DomainPolicy
-	Permits []wire.Envelope // wire.DomainPermit; never nil when it is the field set
-	Command *wire.Envelope  // wire.DomainCommand
-	Space   *wire.Space     //
-	Offline *Offline        // the connection was lost or could not be made
+	Clock   *Clock            // always followed by Welcome
+	Welcome *wire.Welcome     // connected, and Outbox.Welcomed has returned
+	Policy  *wire.Envelope    // wire.DomainPolicy
+	Permits []wire.Envelope   // wire.DomainPermit; never nil when it is the field set
+	Command *wire.Envelope    // wire.DomainCommand
+	Space   *wire.Space       //
+	Answer  *wire.PrintAnswer // to Ask
+	Offline *Offline          // the connection was lost or could not be made
 }
 
 // Clock is the wall time that the controller told over the authenticated
