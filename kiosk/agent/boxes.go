@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ const (
 	surveyWithin  = 55 * time.Second
 )
 
+// browserFiles are the descriptors of a browser's pipe, before that of a press.
+const browserFiles = 2
+
 // key is what a standby was made for.
 type key struct {
 	profile, lang string
@@ -39,6 +43,7 @@ type box struct {
 	web     string // marker that its browser keeps for the wipe to find; empty for none
 	session string // empty: a standby
 	browser SessionBrowser
+	press   *os.File // the agent's end of the press's channel; nil: nothing is printed here
 }
 
 // boxes makes, admits and wipes sandboxes, one at a time: a standby, and beside
@@ -141,11 +146,18 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 		sandbox.CloseAll(files)
 		return nil, errors.New("cannot prepare a sandbox: the warden named none")
 	}
+	var press *os.File
+	if len(files) > browserFiles {
+		press, files = files[browserFiles], files[:browserFiles]
+	}
 	br, err := b.open.Open(ctx, files, portal)
 	if err != nil {
+		if press != nil {
+			press.Close()
+		}
 		return nil, err
 	}
-	n := &box{key: k, id: a.Sandbox.Sandbox, window: req.Window, browser: br}
+	n := &box{key: k, id: a.Sandbox.Sandbox, window: req.Window, browser: br, press: press}
 	if err := br.Painted(ctx); err != nil {
 		b.close(n)
 		return nil, err
@@ -349,6 +361,9 @@ func (b *boxes) release(gone []*box) {
 }
 
 func (b *boxes) close(x *box) {
+	if x.press != nil {
+		x.press.Close()
+	}
 	if err := x.browser.Close(); err != nil {
 		b.log.Debug("a session's browser did not close well", "error", err)
 	}

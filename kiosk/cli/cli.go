@@ -130,9 +130,10 @@ func (cmd command) start(ctx context.Context, env Env) error {
 	case "enrol":
 		c.flags.String("controller", "", "")
 	}
-	if cmd.name == "press" {
-		c.flags.String("socket", "", "")
-		c.flags.String("uids", "", "")
+	if cmd.name == rolePress {
+		for _, name := range []string{"socket", "uids", "channel", "counter", "preview"} {
+			c.flags.String(name, "", "")
+		}
 	}
 	// Flags may stand before and after the words: people write both.
 	rest := env.Args[2:]

@@ -51,7 +51,8 @@ type Answer struct {
 // network link, no input. What it may do is worked out by the warden itself, out
 // of a policy that the controller signed: the agent chooses none of it.
 // At most one is prepared beside one admitted: an earlier standby goes.
-// Answer: Info, and two descriptors: the browser's debugging pipe (read, write).
+// Answer: Info, and descriptors: the browser's debugging pipe (read, write), and
+// a channel to the press (see FromFile), where there is one.
 type Prepare struct {
 	Policy wire.Envelope `json:"policy"` // wire.DomainPolicy, verbatim
 	Lang   string        `json:"lang"`   // BCP 47, for the browser's language

@@ -70,7 +70,7 @@ func (w *warden) build(ctx context.Context, b *box, p Plan) (agentEnds []*os.Fil
 	if err != nil {
 		return nil, err
 	}
-	if len(w.c.Press) > 0 {
+	if w.prints(b) {
 		press, agent, err := sandbox.PairFiles()
 		if err != nil {
 			sandbox.CloseAll(theirs)

@@ -27,9 +27,13 @@ var (
 	pressChannel = []int{2}
 )
 
+// prints tells whether a sandbox can print: one that only tells what its browser
+// makes of a policy never does.
+func (w *warden) prints(b *box) bool { return len(w.c.Press) > 0 && !b.probe }
+
 // printing adds to s what the programs that print need, and says how they start.
 func (w *warden) printing(b *box, s *spec) (Printing, error) {
-	if len(w.c.Press) == 0 {
+	if !w.prints(b) {
 		return Printing{}, nil
 	}
 	self, err := selfPath()
