@@ -64,6 +64,7 @@ type Journal struct {
 // Found is what was in the journal when it was opened.
 type Found struct {
 	State   []byte         // the session's state; nil in a new journal
+	Prints  []byte         // the print jobs' state; nil when nothing was ever printed
 	Policy  *wire.Envelope // last policy that was applied, verbatim
 	Welcome *wire.Welcome  // last word of the controller
 	// Damaged says that an unreadable journal was moved aside to this path, and
@@ -92,6 +93,7 @@ const (
 	kSchema   = "schema"
 	kMeta     = "meta"
 	kState    = "state"
+	kPrints   = "prints"
 	kPolicy   = "policy"
 	kWelcome  = "welcome"
 )
@@ -222,6 +224,9 @@ func (j *Journal) read(tx *bolt.Tx) error {
 	j.found = Found{Damaged: j.meta.Damaged}
 	if s := b.Get([]byte(kState)); s != nil {
 		j.found.State = append([]byte{}, s...)
+	}
+	if s := b.Get([]byte(kPrints)); s != nil {
+		j.found.Prints = append([]byte{}, s...)
 	}
 	if b.Get([]byte(kPolicy)) != nil {
 		j.found.Policy = new(wire.Envelope)

@@ -159,18 +159,14 @@ func forgetHolders(tx *bolt.Tx, epoch, from, to uint64) error {
 		if err := json.Unmarshal(v, &r); err != nil {
 			return fmt.Errorf("cannot read a record that was acknowledged: %w", err)
 		}
-		if r.Kind != wire.KindBegun {
-			continue
-		}
-		var begun wire.Begun
-		if err := json.Unmarshal(r.Body, &begun); err != nil || begun.Holder == nil {
-			continue // not ours to judge; nothing to take out
-		}
-		begun.Holder = nil
-		var err error
-		if r.Body, err = json.Marshal(begun); err != nil {
+		body, err := withoutHolder(r)
+		if err != nil {
 			return err
 		}
+		if body == nil {
+			continue
+		}
+		r.Body = body
 		if changed[string(k)], err = json.Marshal(r); err != nil {
 			return err
 		}
@@ -181,6 +177,28 @@ func forgetHolders(tx *bolt.Tx, epoch, from, to uint64) error {
 		}
 	}
 	return nil
+}
+
+// withoutHolder is a record's body without its badge's key; nil when it has
+// none, or cannot be read, which is not ours to judge.
+func withoutHolder(r wire.Record) (json.RawMessage, error) {
+	switch r.Kind {
+	case wire.KindBegun:
+		var b wire.Begun
+		if err := json.Unmarshal(r.Body, &b); err != nil || b.Holder == nil {
+			return nil, nil
+		}
+		b.Holder = nil
+		return json.Marshal(b)
+	case wire.KindPrint:
+		var p wire.Printed
+		if err := json.Unmarshal(r.Body, &p); err != nil || p.Holder == nil {
+			return nil, nil
+		}
+		p.Holder = nil
+		return json.Marshal(p)
+	}
+	return nil, nil
 }
 
 // prune drops records that were acknowledged before a time, oldest first, and

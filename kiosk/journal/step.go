@@ -14,6 +14,7 @@ import (
 // durable, or none.
 type Step struct {
 	State   []byte          // the session's state, encoded
+	Prints  []byte          // the print jobs' state, encoded; nil: as it was
 	Records []wire.Record   // in order; their Epoch and Seq are given here
 	Permits int             // that are held, told in Hello
 	Command *Applied        // that this step applied
@@ -42,6 +43,11 @@ func (j *Journal) Commit(s Step) error {
 	err := j.update("write the journal", func(tx *bolt.Tx, m *meta) error {
 		if err := tx.Bucket([]byte(bMeta)).Put([]byte(kState), s.State); err != nil {
 			return err
+		}
+		if s.Prints != nil {
+			if err := tx.Bucket([]byte(bMeta)).Put([]byte(kPrints), s.Prints); err != nil {
+				return err
+			}
 		}
 		m.Damaged = ""
 		m.Permits = s.Permits
