@@ -145,6 +145,12 @@ type Filtered struct {
 	Count    int
 }
 
+// Sending tells whether a document of a session's is on its way to the printer.
+type Sending struct {
+	Session string // ignored unless it is the one that runs
+	Busy    bool
+}
+
 // Update begins or ends an update of the software.
 type Update struct{ Running bool }
 
@@ -168,6 +174,7 @@ func (Neighbours) fact() {}
 func (Faulty) fact()     {}
 func (Protected) fact()  {}
 func (Filtered) fact()   {}
+func (Sending) fact()    {}
 func (Update) fact()     {}
 func (Stop) fact()       {}
 

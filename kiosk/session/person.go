@@ -62,7 +62,7 @@ func (m *machine) acted(f Acted) {
 			m.end(wire.EndBadge, false)
 		case session:
 			m.end(wire.EndArrived, false)
-		case s.Phase == Ending:
+		case s.Phase == Ending && !s.Live.Sending: // a paper that was asked for is no trace; it comes, and nobody sees it here
 			m.wipe(WipeSession) // the end's own reason stays
 		}
 	case StillHere:
@@ -166,7 +166,7 @@ func (m *machine) admit(id string) {
 	m.record(wire.KindBegun, wire.Begun{Session: id, Permit: p.ID, N: p.N, Profile: s.Limits.Profile, Lang: s.Run.Lang,
 		Policy: s.Limits.Version, Holder: holder})
 	m.enter(Opening, "")
-	l.Summary, l.Message, l.Notice, l.Uploading = nil, "", "", false
+	l.Summary, l.Message, l.Notice, l.Uploading, l.Sending = nil, "", "", false, false
 	l.Filtered, l.Refused, l.RefusedTo = nil, "", 0
 	l.Admitted, l.Since, l.Touched, l.Last, l.Busy, l.CloseBy = m.at.Mono, m.at.Mono, m.at.Mono, m.at.Mono, 0, 0
 	m.await(DoOpen{Session: id, Lang: s.Run.Lang}, OpenWithin)

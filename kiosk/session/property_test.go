@@ -172,6 +172,13 @@ func actions(w *world, seen func()) map[string]func(*rapid.T) {
 			}
 			do(t, f)
 		},
+		"sending": func(t *rapid.T) {
+			f := Sending{Busy: rapid.Bool().Draw(t, "busy")}
+			if w.state.Run != nil {
+				f.Session = w.state.Run.ID
+			}
+			do(t, f)
+		},
 		"neighbours": func(t *rapid.T) { do(t, Neighbours{OtherFree: rapid.Bool().Draw(t, "free")}) },
 		"case": func(t *rapid.T) {
 			do(t, Case{Contact: rapid.SampledFrom([]Contact{ContactClosed, ContactClosed, ContactOpen, ContactUnknown}).Draw(t, "contact")})

@@ -304,6 +304,51 @@ func TestAnEndWaitsForAnUpload(t *testing.T) {
 	w.want(t, Wiping) // whoever arrives waits for nobody's upload
 }
 
+func TestAnEndWaitsForADocumentOnItsWayToThePrinter(t *testing.T) {
+	busy := func(w *world, on bool) Sending { return Sending{Session: w.state.Run.ID, Busy: on} }
+	w := active(t)
+	w.send(busy(w, true), 0)
+	w.send(Acted{Do: End}, 0)
+	w.want(t, Ending)
+	w.send(Acted{Do: Arrived}, 0)
+	w.send(w.tick(20*time.Second, 0), 0)
+	w.want(t, Ending) // longer than for an upload
+	w.send(Sending{Session: "another"}, 0)
+	w.want(t, Ending)
+	w.send(busy(w, false), 0)
+	w.want(t, Wiping) // at once
+
+	w = active(t)
+	w.send(busy(w, true), 0)
+	w.send(Acted{Do: End}, 0)
+	for range 60 {
+		w.want(t, Ending)
+		w.send(w.tick(time.Second, 0), 0)
+	}
+	w.want(t, Wiping) // and never longer than that
+
+	w = active(t)
+	up := w.tick(time.Second, 0)
+	up.Uploading = true
+	w.send(busy(w, true), 0)
+	w.send(up, 0)
+	w.send(Acted{Do: End}, 0)
+	w.send(up, 0)
+	w.send(busy(w, false), 0)
+	w.want(t, Ending) // the upload's own time is not over
+	for range 10 {
+		up.Uploading = true
+		w.send(up, 0)
+	}
+	w.want(t, Wiping)
+
+	w = active(t)
+	w.send(busy(w, true), 0)
+	w.send(busy(w, false), 0)
+	w.send(Acted{Do: End}, 0)
+	w.want(t, Wiping)
+}
+
 func TestNoPermitNoSession(t *testing.T) {
 	w := newWorld()
 	w.send(Ruled{Limits: limits()}, 0)

@@ -171,7 +171,7 @@ func (m *machine) answer() {
 }
 
 // end closes a person's session for a reason. With wait it first lets an
-// upload finish, for a bounded time.
+// upload finish, and a document reach the printer, for a bounded time each.
 func (m *machine) end(r wire.Reason, wait bool) {
 	s, l := &m.s, &m.s.Live
 	if s.Phase != Ending {
@@ -180,12 +180,38 @@ func (m *machine) end(r wire.Reason, wait bool) {
 		s.Run.Active = min(s.Run.Seconds, int(l.Busy/time.Second))
 		s.Run.Filtered = maps.Clone(l.Filtered)
 	}
-	if wait && s.Phase != Ending && l.Uploading && s.Limits.Upload > 0 {
+	waits := time.Duration(0)
+	if l.Uploading {
+		waits = s.Limits.Upload
+	}
+	if l.Sending {
+		waits = max(waits, s.Limits.Finish)
+	}
+	if wait && s.Phase != Ending && waits > 0 {
 		m.enter(Ending, "")
-		l.Until = m.at.Mono + s.Limits.Upload
+		l.Until, l.UploadBy = m.at.Mono+waits, m.at.Mono+s.Limits.Upload
 		return
 	}
 	m.wipe(WipeSession)
+}
+
+// finishing is a tick, or news of the printer, in a session that has ended.
+func (m *machine) finishing(due bool) {
+	l := &m.s.Live
+	if due || !l.Sending && !(l.Uploading && m.at.Mono < l.UploadBy) {
+		m.wipe(WipeSession)
+	}
+}
+
+// sending takes note of a document on its way to the printer.
+func (m *machine) sending(f Sending) {
+	s, l := &m.s, &m.s.Live
+	if s.Run == nil || s.Run.ID != f.Session || !s.Phase.InSession() {
+		return
+	}
+	if l.Sending = f.Busy; s.Phase == Ending {
+		m.finishing(false)
+	}
 }
 
 // wipe begins a wipe. Nothing but clean evidence leads out of it to a phase

@@ -28,7 +28,7 @@ const (
 	Opening     Phase = "opening"     // permit consumed, the sandbox is being admitted
 	Active      Phase = "active"      // a person works
 	Warning     Phase = "warning"     // a warning covers the session
-	Ending      Phase = "ending"      // waits a bounded time for an upload
+	Ending      Phase = "ending"      // waits a bounded time for an upload, or a document on its way to the printer
 	Wiping      Phase = "wiping"      // until the evidence is clean and the receipt committed
 	Thanks      Phase = "thanks"      // tells what was erased; already clean
 	Closed      Phase = "closed"      // outside hours, without a permit or without a policy
@@ -169,7 +169,9 @@ type Live struct {
 	CloseBy     time.Duration // the place closes; 0: not near
 	Left        time.Duration // of the session, as of the last tick
 	Uploading   bool
-	Message     string // waits for the warning before it, or is shown on a standing screen
+	UploadBy    time.Duration // in Ending: no upload is waited for from then on
+	Sending     bool          // a document is on its way to the printer
+	Message     string        // waits for the warning before it, or is shown on a standing screen
 	MessageTo   time.Duration
 	Notice      wire.Reason // a passing refusal
 	NoticeTo    time.Duration
@@ -243,6 +245,7 @@ type Limits struct {
 	Idle          time.Duration   `json:"idle"`
 	Grace         time.Duration   `json:"grace"`
 	Upload        time.Duration   `json:"upload"`
+	Finish        time.Duration   `json:"finish,omitempty"` // how long an end waits for a document on its way to the printer
 	Thanks        time.Duration   `json:"thanks"`
 	BadgeRequired bool            `json:"badgeRequired,omitempty"`
 	RequireFull   bool            `json:"requireFull,omitempty"`

@@ -60,6 +60,8 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 		m.settle()
 	case Filtered:
 		m.filtered(f)
+	case Sending:
+		m.sending(f)
 	case Update:
 		m.s.Live.Updating = f.Running
 		m.settle()
@@ -223,9 +225,7 @@ func (m *machine) tick(f Tick) {
 		m.tickSession(f)
 	case Ending:
 		l.Uploading = f.Uploading
-		if due || !f.Uploading {
-			m.wipe(WipeSession)
-		}
+		m.finishing(due)
 	case Wiping, Challenge:
 		switch {
 		case l.Await != 0 && due:

@@ -22,7 +22,7 @@ func facts(w *world) []Fact {
 		Wiped{Effect: w.state.Live.Await}, Wiped{Effect: w.state.Live.Await, Err: "x"}, Wiped{Effect: w.state.Live.Await, Receipt: &wire.Envelope{}},
 		Lost{Session: "s1"}, Lost{Warden: true}, Case{Contact: ContactOpen}, Case{Contact: ContactUnknown}, Ruled{}, Ruled{Limits: limits()},
 		w.grant(2), Permitted{}, Welcomed{Quarantine: wire.QuarClone}, Welcomed{}, Neighbours{OtherFree: true}, Faulty{Reason: wire.OutDisk},
-		Protected{}, Protected{Ready: true}, Filtered{Session: "s1", Category: "adult", Count: 2}, Filtered{}, Update{Running: true}, Stop{}}
+		Protected{}, Protected{Ready: true}, Filtered{Session: "s1", Category: "adult", Count: 2}, Filtered{}, Sending{Session: "s1", Busy: true}, Sending{}, Update{Running: true}, Stop{}}
 	for _, do := range []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, "?"} {
 		f = append(f, Acted{Do: do, Session: "s9", Lang: "en"})
 	}
