@@ -337,6 +337,7 @@ func TestAnEndWaitsForADocumentOnItsWayToThePrinter(t *testing.T) {
 	w.send(busy(w, false), 0)
 	w.want(t, Ending) // the upload's own time is not over
 	for range 10 {
+		up = w.tick(time.Second, 0)
 		up.Uploading = true
 		w.send(up, 0)
 	}
