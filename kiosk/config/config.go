@@ -55,6 +55,7 @@ type Config struct {
 	SimListen  string
 	USB        *usb.Rules           // nil: the ports are not guarded
 	BadgeKeys  string               // file of the keys that badges prove to have; empty: their numbers count alone
+	Printer    string               // ipp://host[:port]/path or ipps://…; empty: none
 	Devices    map[string]hw.Device // by role; never nil
 }
 
@@ -76,6 +77,7 @@ type file struct {
 	Sim        bool              `toml:"sim"`
 	SimListen  string            `toml:"sim_listen"`
 	BadgeKeys  string            `toml:"badge_keys"`
+	Printer    string            `toml:"printer"`
 	USB        ports             `toml:"usb"`
 	Devices    map[string]string `toml:"devices"`
 }
@@ -83,7 +85,7 @@ type file struct {
 // keys lists the keys that file knows.
 func keys() []string {
 	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
-		"log", "log_level", "sim", "sim_listen", "badge_keys", "usb", "devices"}
+		"log", "log_level", "sim", "sim_listen", "badge_keys", "printer", "usb", "devices"}
 }
 
 func defaults() file {
@@ -194,6 +196,9 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	if a, err := netip.ParseAddrPort(f.SimListen); err != nil || !a.Addr().IsLoopback() {
 		bad("sim_listen", f.SimListen, "write a loopback address with its port, such as "+defaults().SimListen+": who reaches the bench commands the terminal")
+	}
+	if c.Printer = f.Printer; c.Printer != "" && !isPrinter(c.Printer) {
+		bad("printer", f.Printer, "write an address such as ipps://10.1.2.3/ipp/print, or leave it empty")
 	}
 	if c.BadgeKeys = f.BadgeKeys; c.BadgeKeys != "" && (!filepath.IsAbs(c.BadgeKeys) || filepath.Clean(c.BadgeKeys) != c.BadgeKeys) {
 		bad("badge_keys", f.BadgeKeys, "write a whole path such as /etc/borne/badge.keys, or leave it empty")
@@ -310,4 +315,12 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// isPrinter tells whether s is the address of an IPP printer (RFC 8010 §4.4,
+// RFC 7472): nothing in it may name a user, a query or a fragment.
+func isPrinter(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "ipp" || u.Scheme == "ipps") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
+		strings.HasPrefix(u.Path, "/")
 }

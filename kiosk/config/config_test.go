@@ -140,6 +140,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":        `roles are badge-reader`,
 		"[devices]\ncase = \"mfrc522:/dev/spidev0.0\"":              `takes a contact`,
 		"badge_keys = \"keys\"":                                     `whole path`,
+		`printer = "http://10.1.2.3/ipp/print"`:                     `such as ipps://`,
+		`printer = "ipp://user@10.1.2.3/ipp/print"`:                 `such as ipps://`,
+		`printer = "ipp:10.1.2.3"`:                                  `such as ipps://`,
 		"[devicse]\nx = \"y\"":                                      `did you mean "devices"?`,
 		strings.Repeat("#", MaxFile+1):                              `passes 65536 bytes`,
 	} {
