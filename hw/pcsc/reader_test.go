@@ -126,14 +126,13 @@ func TestUnreadableCards(t *testing.T) {
 		got := follow(t, r)
 		asked := make(chan struct{}, 100)
 		k := d.insert(func([]byte) []byte { asked <- struct{}{}; return answer })
-		<-asked
-		for range maxTries - 1 {
+		for i := range maxTries {
 			select {
 			case <-asked:
 			case err := <-got:
-				t.Fatalf("%s: tap or error %v", name, err)
+				t.Fatalf("%s: tap or error %v before question %d", name, err, i+1)
 			case <-time.After(patience):
-				t.Fatalf("%s: not asked again", name)
+				t.Fatalf("%s: question %d does not come", name, i+1)
 			}
 		}
 		d.remove(k)
