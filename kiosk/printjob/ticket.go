@@ -33,6 +33,9 @@ type Range struct {
 	To   int `json:"to"`
 }
 
+// Valid tells whether every value is one that the protocol knows.
+func (t Ticket) Valid() bool { return t.valid() }
+
 func (t Ticket) valid() bool {
 	return t.Copies >= 0 && t.Copies <= MaxCopies && len(t.Pages) <= MaxRanges && slices.Contains([]int{0, 1, 2, 4}, t.NumberUp) &&
 		slices.Contains([]Duplex{OneSided, LongEdge, ShortEdge}, t.Duplex) &&
@@ -78,17 +81,39 @@ func sorted(r []Range) []Range {
 	return r
 }
 
-// ParseRanges reads what a person types: "1-3, 5". Empty means all.
+// maxTyped bounds what ParseRanges reads: 64 ranges of large numbers.
+const maxTyped = 1000
+
+// ParseRanges reads what a person types: "1-3, 5", with or without spaces; "3-"
+// goes up to the last page. Empty means all.
 func ParseRanges(s string, pages int) ([]Range, error) {
+	if len(s) > maxTyped {
+		return nil, fmt.Errorf("cannot read the pages: %d characters, write at most %d", len(s), maxTyped)
+	}
+	// A dash takes the spaces around it; other spaces part ranges as commas do.
+	words := strings.Fields(strings.NewReplacer("–", " - ", "-", " - ", ",", " , ", ";", " , ").Replace(s))
+	number := func(w string) (int, bool) {
+		n, err := strconv.Atoi(w)
+		return n, err == nil && w[0] >= '0' && w[0] <= '9'
+	}
 	var all []Range
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
-		a, b, both := strings.Cut(part, "-")
-		from, err := strconv.Atoi(a)
-		to := from
-		if err == nil && both {
-			to, err = strconv.Atoi(b)
+	for i := 0; i < len(words); i++ {
+		if words[i] == "," {
+			continue
 		}
-		if err != nil || from < 1 || to < from || to > pages {
+		from, ok := number(words[i])
+		to := from
+		if i+1 < len(words) && words[i+1] == "-" {
+			if i++; i+1 == len(words) || words[i+1] == "," {
+				to = pages
+			} else {
+				i++
+				var sound bool
+				to, sound = number(words[i])
+				ok = ok && sound
+			}
+		}
+		if !ok || from < 1 || to < from || to > pages {
 			return nil, fmt.Errorf("cannot read the pages %.40q: write them like 1-3, 5, up to %d", s, pages)
 		}
 		if all = append(all, Range{from, to}); len(all) > MaxRanges {

@@ -35,6 +35,7 @@ var may = map[string][]string{
 	"kiosk/shell":   nil,                                                  // its pages come as an fs.FS
 	// Printing. The press and its counter live in the session's sandbox; the agent never sees a document.
 	"kiosk/ipp":      nil,                                                                                                   // IPP within limits, for both ends of it
+	"kiosk/printing": {"controller/wire", "kiosk/printjob"},                                                                 // reasons and record bodies; tickets and how they count
 	"kiosk/printjob": nil,                                                                                                   // what both sides say to each other
 	"kiosk/press":    {"kiosk/ipp", "kiosk/printjob", "kiosk/sandbox", "kiosk/printer", "kiosk/count"},                      // sandbox: frames with descriptors; printer: it sends documents itself; count: who counts them
 	"kiosk/stage":    nil,                                                                                                   //
@@ -82,6 +83,7 @@ var may = map[string][]string{
 
 // pure rooms may not reach the outside world at all.
 var pure = map[string][]string{
+	"kiosk/printing":    {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
 	"kiosk/session":     {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
 	"controller/policy": {"os", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 }
