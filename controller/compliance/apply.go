@@ -45,15 +45,15 @@ func same(a, b store.Terminal) bool {
 	return err == nil && err2 == nil && string(x) == string(y)
 }
 
-// ahead is how far a terminal's clock may be before ours.
-const ahead = 24 * time.Hour
+// Ahead is how far a terminal's clock may be before ours.
+const Ahead = 24 * time.Hour
 
 // when is the time under which a record's rows are filed. A terminal without a
 // clock that can be trusted says 1970: filed there, what it reports would be
 // over at once for retention, and in no report. The time at which it came is
 // then the best that is known.
 func (r *Rules) when(rec wire.Record) time.Time {
-	if now := r.cfg.Now().UTC(); rec.Unsure || rec.At.After(now.Add(ahead)) {
+	if now := r.cfg.Now().UTC(); rec.Unsure || rec.At.After(now.Add(Ahead)) {
 		return now
 	}
 	return rec.At
@@ -98,6 +98,18 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 			return false, nil
 		}
 		return true, device(tx, t, rec, d)
+	case wire.KindPrint:
+		p, ok := body[wire.Printed](rec)
+		if !ok || !wire.ValidJobID(p.Job) || r.cfg.Printed == nil {
+			return false, nil
+		}
+		return true, r.cfg.Printed(tx, *t, rec.At, p)
+	case wire.KindPrinter:
+		p, ok := body[wire.Printer](rec)
+		if !ok || p.State == "" {
+			return false, nil
+		}
+		return true, r.printer(tx, t.Meta, rec.At, p.Bounded())
 	case wire.KindRefused:
 		f, ok := body[wire.Refused](rec)
 		if !ok {
@@ -178,7 +190,14 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 		return false, err
 	}
 	s.Row.Ended, s.Row.Reason, s.Row.Seconds, s.Row.Active = rec.At, e.Reason, e.Seconds, e.Active
-	s.Row.Pages, s.Row.Wipes, s.Row.WipeMS = e.Pages, e.Wipes, e.WipeMS
+	s.Row.Wipes, s.Row.WipeMS = e.Wipes, e.WipeMS
+	// Print jobs have records of their own, some of them later than the session's
+	// end. Only a terminal that tells of no job is believed about its pages here.
+	if e.Pages = max(e.Pages, 0); s.Row.Prints > 0 {
+		e.Pages = 0
+	} else {
+		s.Row.Pages = e.Pages
+	}
 	if err := store.Put(tx, s); err != nil {
 		return true, err
 	}
@@ -189,7 +208,7 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 		u.Sessions++
 		u.Seconds += max(e.Seconds, 0)
 		u.Active += max(e.Active, 0)
-		u.Pages += max(e.Pages, 0)
+		u.Pages += e.Pages
 		count(&u.Ends, string(e.Reason))
 		for category, n := range e.Filtered { // of the day and the terminal, never of a session: it may bear a pseudonym
 			if wire.ValidCategory(category) {
@@ -218,7 +237,11 @@ func add(m *map[string]int, key string, n int) {
 }
 
 func (r *Rules) rollup(tx store.Tx, t *terminal, rec wire.Record, change func(*store.Rollup)) error {
-	day := rec.At.In(r.cfg.Location).Format("2006-01-02")
+	return Count(tx, t.Meta, rec.At.In(r.cfg.Location).Format(time.DateOnly), change)
+}
+
+// Count changes the figures of a terminal's local day.
+func Count(tx store.Tx, t store.Meta, day string, change func(*store.Rollup)) error {
 	it, err := store.Get[store.Rollup](tx, store.RollupID(day, t.ID))
 	if errors.Is(err, store.ErrNotFound) {
 		it, err = store.Item[store.Rollup]{Meta: store.Meta{ID: store.RollupID(day, t.ID), Site: t.Site, Scope: t.ID}, Row: store.Rollup{Day: day, Terminal: t.ID}}, nil

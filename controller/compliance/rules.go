@@ -32,6 +32,9 @@ type Config struct {
 	// transaction that does it; by is the user who asked, "" for the rules
 	// themselves. May be nil.
 	Audit func(tx store.Tx, action string, t store.Item[store.Terminal], by string) error
+	// Printed keeps the end of a print job. It is total, as Apply is. Nil: such
+	// records are kept as they came.
+	Printed func(tx store.Tx, t store.Item[store.Terminal], at time.Time, p wire.Printed) error
 }
 
 // Rules apply to every terminal.
@@ -63,6 +66,9 @@ const (
 	messageMinutes = 10
 	nonceBytes     = 32
 )
+
+// maxPages is how many pages one command may give.
+const maxPages = 1000
 
 var ids = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
@@ -201,6 +207,18 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 	case wire.CmdMessage, wire.CmdEnd, wire.CmdWipe, wire.CmdIdentify, wire.CmdOut, wire.CmdBack:
 		row, err := r.issue(tx, t.Meta, c, by)
 		return row.ID, err
+	case wire.CmdPrint, wire.CmdNoPrint:
+		if !wire.ValidJobID(c.Job) {
+			return "", fmt.Errorf("cannot send the command %q: %q is no print job", c.Kind, c.Job)
+		}
+		row, err := r.issue(tx, t.Meta, c, by)
+		return row.ID, err
+	case wire.CmdPages:
+		if c.Pages < 1 || c.Pages > maxPages || c.Session == "" {
+			return "", fmt.Errorf("cannot send the command %q: %d pages for session %q", c.Kind, c.Pages, c.Session)
+		}
+		row, err := r.issue(tx, t.Meta, c, by)
+		return row.ID, err
 	default:
 		return "", fmt.Errorf("cannot send the command %q: staff may not ask for it", c.Kind)
 	}
@@ -209,7 +227,9 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (store.Item[store.CommandRow], error) {
 	now := r.cfg.Now().UTC()
 	c.ID, c.Terminal, c.Issued = store.TimeID(now, NewID("")), of.ID, now
-	if c.NotAfter = now.Add(commandHours * time.Hour); c.Kind == wire.CmdMessage || c.Kind == wire.CmdIdentify {
+	c.NotAfter = now.Add(commandHours * time.Hour)
+	switch c.Kind {
+	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages: // for who sits there now
 		c.NotAfter = now.Add(messageMinutes * time.Minute)
 	}
 	env, err := r.cfg.Sign.SignCommand(c)

@@ -46,6 +46,18 @@ func New(pepper []byte, now func() time.Time) (*Directory, error) {
 // empty when the month's key is destroyed already, or when the time is absurd
 // (a clock that was not set): then the session counts, without a holder.
 func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
+	return d.name(tx, h1, at, "")
+}
+
+// Account returns the badge's account in the print ledger for the month of at,
+// on the terms of Pseudonym. It differs from the sessions' pseudonym: without
+// the month's key nobody can tell whose sessions an account paid for, and with
+// it gone nobody can tell that two months' accounts are one holder's.
+func (d *Directory) Account(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
+	return d.name(tx, h1, at, "ledger/")
+}
+
+func (d *Directory) name(tx store.Tx, h1 []byte, at time.Time, of string) ([]byte, error) {
 	if len(h1) == 0 {
 		return nil, nil
 	}
@@ -65,7 +77,7 @@ func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return mac(key, []byte(holder))[:16], nil
+	return mac(key, []byte(of+holder))[:16], nil
 }
 
 func (d *Directory) holder(tx store.Tx, h1 []byte, at, now time.Time) (string, error) {

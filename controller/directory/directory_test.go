@@ -165,3 +165,33 @@ func TestCutPepper(t *testing.T) {
 		t.Error("a cut pepper is used")
 	}
 }
+
+// TestAccountsOfTheLedger: an account holds for one month, and is no session's
+// pseudonym.
+func TestAccountsOfTheLedger(t *testing.T) {
+	w := start(t)
+	account := func(at time.Time) (s string) {
+		t.Helper()
+		err := w.st.Decide(ctx, func(tx store.Tx) error {
+			b, err := w.Account(tx, h1, at)
+			s = hex.EncodeToString(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a := account(noon)
+	if len(a) != 32 || a != account(noon.AddDate(0, 0, 1)) || a == w.name(h1, noon) {
+		t.Errorf("the account is %q, then %q; the pseudonym %q", a, account(noon.AddDate(0, 0, 1)), w.name(h1, noon))
+	}
+	w.now = noon.AddDate(0, 1, 0)
+	if next := account(w.now); next == a || next == "" {
+		t.Errorf("the next month has the account %q again", next)
+	}
+	w.now = noon.AddDate(0, 4, 0)
+	if gone := account(noon); gone != "" {
+		t.Errorf("a month that is over has the account %q", gone)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 
 	"borne/controller/pki"
 	"borne/controller/store"
@@ -42,6 +43,9 @@ type conn struct {
 	blame sync.Once
 	dirty atomic.Bool // records came that subscribers have not heard of
 
+	asks   chan wire.PrintAsk // bounded
+	mayAsk *rate.Limiter      // of the reader alone
+
 	// Guarded by Fleet.mu.
 	welcomed  bool // nothing may be queued before the welcome
 	space     string
@@ -71,7 +75,8 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 		return // it has answered
 	}
 	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), out: make(chan frame, f.cfg.Queue),
-		wake: make(chan struct{}, 1), pong: make(chan struct{}, 1), gone: make(chan struct{}), permits: map[string]bool{}, commands: map[string]time.Time{}}
+		wake: make(chan struct{}, 1), pong: make(chan struct{}, 1), gone: make(chan struct{}), permits: map[string]bool{}, commands: map[string]time.Time{},
+		asks: make(chan wire.PrintAsk, asksWaiting), mayAsk: rate.NewLimiter(asksPerSecond, asksBurst)}
 	c.log = f.cfg.Log.With("terminal", c.terminal)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -213,6 +218,9 @@ func (c *conn) serve() {
 		return
 	}
 	c.f.running.Go(c.write) // it leaves the fleet when it ends
+	if c.f.cfg.Ask != nil {
+		c.f.running.Go(c.answers)
+	}
 	for {
 		c.hear(c.f.cfg.Dead)
 		m, err := c.read()
@@ -231,6 +239,8 @@ func (c *conn) serve() {
 		case m.Status != nil:
 			c.f.status(c, *m.Status)
 			c.measured(*m.Status)
+		case m.Ask != nil:
+			c.ask(*m.Ask)
 		} // anything else comes from a newer terminal, or is not its to say
 	}
 }

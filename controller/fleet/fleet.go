@@ -31,6 +31,11 @@ type Config struct {
 	// Holder turns h1 of a badge into the bytes of a pseudonym, before anything
 	// is stored; the session keeps them in hex. Nil: sessions have no holder.
 	Holder func(tx store.Tx, h1 []byte, at time.Time) (string, error)
+	// Account turns h1 of a print job's end into the ledger's account, before
+	// anything is stored. Nil: jobs have no account.
+	Account func(tx store.Tx, terminal string, p wire.Printed, at time.Time) ([]byte, error)
+	// Ask answers what a terminal asks of the print ledger. Nil: nobody does.
+	Ask func(tx store.Tx, terminal string, a wire.PrintAsk) (wire.PrintAnswer, error)
 	// Lists opens a list of names by its digest. Nil: there is none.
 	Lists func(digest string) (io.ReadSeekCloser, error)
 	// Audit keeps that a terminal was "enrolled", "replaced" or "revoked", in the

@@ -248,6 +248,15 @@ const maxListed = 64
 // status keeps a terminal's state, and tells its neighbours whether one is free.
 func (f *Fleet) status(c *conn, s wire.Status) {
 	s.Devices, s.Missing = s.Devices[:min(len(s.Devices), maxListed)], s.Missing[:min(len(s.Missing), maxListed)]
+	s.Prints = s.Prints[:min(len(s.Prints), maxListed)]
+	for i, w := range s.Prints {
+		s.Prints[i] = w.Bounded()
+	}
+	s.Prints = slices.DeleteFunc(s.Prints, func(w wire.PrintWaiting) bool { return !wire.ValidJobID(w.Job) })
+	if s.Printer != nil {
+		p := s.Printer.Bounded()
+		s.Printer = &p
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conns[c.terminal] != c {

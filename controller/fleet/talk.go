@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,70 +105,6 @@ func (c *conn) batch(b wire.Batch) error {
 	c.dirty.Store(true)
 	c.poke()
 	return nil
-}
-
-// h1Size is the length of h1: HMAC-SHA256.
-const h1Size = sha256.Size
-
-// pseudonyms takes h1 out of every begin, before anything is stored.
-func (c *conn) pseudonyms(records []wire.Record) error {
-	begun := map[int]wire.Begun{}
-	for i, r := range records {
-		if r.Kind != wire.KindBegun {
-			continue
-		}
-		b, ok := readBegun(r.Body)
-		if !ok {
-			c.log.Warn("a session's begin cannot be read", "seq", r.Seq)
-			records[i].Body = json.RawMessage(`{}`) // it could hold h1
-			continue
-		}
-		begun[i] = b
-	}
-	held := false
-	for _, b := range begun {
-		held = held || len(b.Holder) > 0
-	}
-	names := map[int]string{}
-	if held && c.f.cfg.Holder != nil {
-		if err := c.f.cfg.Store.Decide(c.f.ctx, func(tx store.Tx) error {
-			for i, b := range begun {
-				if len(b.Holder) == 0 {
-					continue
-				}
-				name, err := c.f.cfg.Holder(tx, b.Holder, records[i].At)
-				if err != nil {
-					return err
-				}
-				names[i] = name
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("cannot make a pseudonym: %w", err)
-		}
-	}
-	for i, b := range begun {
-		b.Holder = hex.AppendEncode(nil, []byte(names[i]))
-		body, err := json.Marshal(b)
-		if err != nil {
-			return fmt.Errorf("cannot write a session's begin: %w", err)
-		}
-		records[i].Body = body
-	}
-	return nil
-}
-
-// readBegun reads a begin. A holder that cannot be h1 is left out: a record that
-// is refused would be sent again for ever.
-func readBegun(body []byte) (wire.Begun, bool) {
-	var b wire.Begun
-	if json.Unmarshal(body, &b) != nil {
-		return b, false
-	}
-	if len(b.Holder) != h1Size {
-		b.Holder = nil
-	}
-	return b, true
 }
 
 // due is what one look at the store found the terminal to lack.

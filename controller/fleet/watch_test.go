@@ -246,12 +246,13 @@ func TestCloseEndsConnectionsThatSaidNothing(t *testing.T) {
 	}
 }
 
-// Whatever a begin looks like, h1 never passes.
+// Whatever a begin or a print job's end looks like, h1 never passes.
 func FuzzPseudonyms(f *testing.F) {
 	h1 := bytes.Repeat([]byte{0xAB, 0xCD}, h1Size/2)
 	secret := base64.StdEncoding.EncodeToString(h1)
 	for _, s := range []string{`{"session":"S","holder":"` + secret + `"}`, `{"HOLDER":"` + secret + `"}`, `{"holder":"` + secret + `","holder":""}`,
-		`{"holder":"","holder":"` + secret + `"}`, `{"holder":"` + secret + `","n":"x"}`, `{"uid":"` + secret + `"}`, `["` + secret + `"]`, `{`, `null`, ``} {
+		`{"holder":"","holder":"` + secret + `"}`, `{"holder":"` + secret + `","n":"x"}`, `{"uid":"` + secret + `"}`, `["` + secret + `"]`, `{`, `null`, ``,
+		`{"job":"j1","charged":1,"holder":"` + secret + `"}`, `{"job":"../","holder":"` + secret + `"}`, `{"job":"j","impressions":"x","holder":"` + secret + `"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -261,7 +262,7 @@ func FuzzPseudonyms(f *testing.F) {
 		c := &conn{f: New(Config{})}
 		defer c.f.Close()
 		c.log = c.f.cfg.Log
-		r := []wire.Record{{Kind: wire.KindBegun, Body: body}, {Kind: "other", Body: json.RawMessage(`1`)}}
+		r := []wire.Record{{Kind: wire.KindBegun, Body: body}, {Kind: "other", Body: json.RawMessage(`1`)}, {Kind: wire.KindPrint, Body: body}}
 		must(t, c.pseudonyms(r))
 		var b wire.Begun
 		must(t, json.Unmarshal(r[0].Body, &b))
@@ -270,6 +271,15 @@ func FuzzPseudonyms(f *testing.F) {
 		}
 		b.Session, b.Permit, b.Profile, b.Lang = "", "", "", ""
 		if rest, err := json.Marshal(b); err != nil || bytes.Contains(rest, []byte(secret)) {
+			t.Errorf("h1 passes: %s %v", rest, err)
+		}
+		var p wire.Printed
+		must(t, json.Unmarshal(r[2].Body, &p))
+		if len(p.Holder) > 0 {
+			t.Errorf("a holder passes: %s", r[2].Body)
+		}
+		p.Job, p.Session, p.Outcome, p.Reason = "", "", "", ""
+		if rest, err := json.Marshal(p); err != nil || bytes.Contains(rest, []byte(secret)) {
 			t.Errorf("h1 passes: %s %v", rest, err)
 		}
 		if string(r[1].Body) != "1" {

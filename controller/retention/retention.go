@@ -75,6 +75,10 @@ type Purge struct {
 func Tables() []Purge {
 	return []Purge{
 		{"usage", store.KindSession, byTime[store.SessionRow]},
+		{"usage", store.KindPrintJob, byTime[store.PrintJob]},
+		{"usage", store.KindGrant, byTime[store.Grant]},
+		{"technical", store.KindPrinter, printers},
+		{"technical", store.KindSupply, supplies},
 		{"security", store.KindReceipt, byTime[store.ReceiptRow]},
 		{"security", store.KindPermit, permits},
 		{"technical", store.KindRecord, byTime[store.RecordRow]},
@@ -198,6 +202,22 @@ func commands(tx store.Tx, before, _ time.Time) (int, error) {
 		open := it.Row.Status == store.CommandPending || it.Row.Status == store.CommandDelivered
 		return it.Row.Issued.Before(before) && (!open || it.Row.NotAfter.Before(before))
 	})
+}
+
+// printers deletes what was said of a printer that no longer says anything.
+func printers(tx store.Tx, before, _ time.Time) (int, error) {
+	return where(tx, "", "", func(it store.Item[store.PrinterRow]) bool { return it.Row.At.Before(before) })
+}
+
+// supplyDays is how long a printer's levels are kept: the forecast looks back no
+// further.
+const supplyDays = 60
+
+func supplies(tx store.Tx, before, now time.Time) (int, error) {
+	if look := now.AddDate(0, 0, -supplyDays); look.After(before) {
+		before = look
+	}
+	return where(tx, "", store.RollupID(before.UTC().Format(time.DateOnly), ""), func(store.Item[store.SupplyDay]) bool { return true })
 }
 
 // administrator is accounts.Administrator.

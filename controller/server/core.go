@@ -15,6 +15,7 @@ import (
 	"borne/controller/compliance"
 	"borne/controller/config"
 	"borne/controller/directory"
+	"borne/controller/ledger"
 	"borne/controller/pki"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -47,6 +48,7 @@ type core struct {
 	acc     *accounts.Service
 	rules   *compliance.Rules
 	badges  *directory.Directory
+	ledger  *ledger.Ledger
 	// changing is held while keys change or are copied.
 	changing sync.Mutex
 	// consoleAddr is where the console really listens: port 0 is chosen late.
@@ -78,7 +80,8 @@ func openCore(c Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules := newRules(c, keys)
+	pages := ledger.New(ledger.Config{Now: c.Now, Account: badges.Account, Policy: compliance.Effective})
+	rules := newRules(c, keys, pages)
 	st, err := bolt.Open(bolt.Config{Dir: storeDir(c.State), Apply: rules.Apply, Log: c.Log})
 	if err != nil {
 		return nil, err
@@ -90,7 +93,7 @@ func openCore(c Config) (*core, error) {
 	if err := keys.Sweep(); err != nil { // a power cut came before it
 		c.Log.Error("old keys are left", "error", err)
 	}
-	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges,
+	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
 		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil
 }

@@ -19,6 +19,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/audit"
 	"borne/controller/directory"
+	"borne/controller/ledger"
 	"borne/controller/retention"
 	"borne/controller/store"
 )
@@ -279,7 +280,7 @@ func (s *Server) kept() []retention.Rules {
 
 // purges are the tables' own, and those that a room knows how to delete.
 func purges() []retention.Purge {
-	return append(retention.Tables(),
+	return append(append(retention.Tables(), ledger.Purges()...),
 		retention.Purge{Class: "technical", Table: store.KindMonthKey, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.DestroyKeys(tx, now) }},
 		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, _ time.Time) (int, error) {
 			return directory.Forget(tx, before, retention.Chunk)

@@ -11,6 +11,7 @@ import (
 	"borne/controller/audit"
 	"borne/controller/compliance"
 	"borne/controller/fleet"
+	"borne/controller/ledger"
 	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -22,8 +23,8 @@ type terminals struct {
 	core *core
 }
 
-func newRules(c Config, sign compliance.Signer) *compliance.Rules {
-	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location(), Audit: auditor(c.Now)})
+func newRules(c Config, sign compliance.Signer, pages *ledger.Ledger) *compliance.Rules {
+	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location(), Audit: auditor(c.Now), Printed: pages.Printed})
 }
 
 // auditor keeps what became of a terminal, and who asked for it. The reason is
@@ -54,7 +55,18 @@ func newTerminals(k *core, refused func(string)) *terminals {
 		Now: k.now, Ticker: k.ticker, Refused: refused, Lists: func(digest string) (io.ReadSeekCloser, error) { return listsDir(k.cfg.State).Open(digest) }, Audit: auditor(k.now), Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
 			name, err := k.badges.Pseudonym(tx, h1, at)
 			return string(name), err
-		}})}
+		}, Account: k.ledger.Account, Ask: k.ask})}
+}
+
+// ask is the ledger's answer. What no terminal of ours asks is refused, not left
+// open: whoever waits for an answer gets one.
+func (k *core) ask(tx store.Tx, terminal string, a wire.PrintAsk) (wire.PrintAnswer, error) {
+	ans, err := k.ledger.Ask(tx, terminal, a)
+	if errors.Is(err, ledger.ErrAsk) {
+		k.log.Warn("a question about printing makes no sense", "terminal", terminal, "error", err)
+		return ans, nil
+	}
+	return ans, err
 }
 
 // Live implements api.Live.

@@ -29,6 +29,12 @@ const (
 	KindMonthKey Kind = "month-key"
 	KindPurge    Kind = "purge"
 	KindList     Kind = "list"
+
+	KindAccount  Kind = "account"
+	KindPrintJob Kind = "print-job"
+	KindGrant    Kind = "print-grant"
+	KindPrinter  Kind = "printer"
+	KindSupply   Kind = "supply-day"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -167,6 +173,7 @@ type SessionRow struct {
 	Seconds  int         `json:"seconds,omitempty" inventory:"length;public-task;usage"`
 	Active   int         `json:"active,omitempty" inventory:"length with input;public-task;usage"`
 	Pages    int         `json:"pages,omitempty" inventory:"pages printed;public-task;usage"`
+	Prints   int         `json:"prints,omitempty" inventory:"how many print jobs;public-task;usage"` // that it told of: Pages is their sum then
 	Wipes    int         `json:"wipes,omitempty" inventory:"attempts until the wipe succeeded;public-task;usage"`
 	WipeMS   int         `json:"wipeMs,omitempty" inventory:"length of the wipe;public-task;usage"`
 	Receipt  string      `json:"receipt,omitempty" inventory:"id of its verified receipt;public-task;usage"`
@@ -312,6 +319,9 @@ type Rollup struct {
 	Seconds  int            `json:"seconds" inventory:"total length;none-personal;life"`
 	Active   int            `json:"active" inventory:"total length with input;none-personal;life"`
 	Pages    int            `json:"pages" inventory:"pages printed;none-personal;life"`
+	Sheets   int            `json:"sheets,omitempty" inventory:"sheets of paper;none-personal;life"`
+	Colour   int            `json:"colour,omitempty" inventory:"pages printed in colour;none-personal;life"`
+	Prints   int            `json:"prints,omitempty" inventory:"how many print jobs;none-personal;life"`
 	Wipes    int            `json:"wipes" inventory:"receipts accepted;none-personal;life"`
 	Refusals int            `json:"refusals" inventory:"how many were not admitted;none-personal;life"`
 	Filtered map[string]int `json:"filtered,omitempty" inventory:"how often a site was refused, by category of protection;none-personal;life"`

@@ -206,5 +206,6 @@ func (Setting) Indexes() []Index { return nil }
 // Rows returns one zero row of each table, in the order of the inventory.
 func Rows() []Row {
 	return []Row{Site{}, Space{}, Terminal{}, EnrolCode{}, PolicyRow{}, SessionRow{}, ReceiptRow{}, PermitRow{},
-		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{}}
+		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{},
+		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}}
 }

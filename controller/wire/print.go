@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Units are how the ledger counts: hundredths of a black page on one side. A
 // policy may make colour dearer and both sides cheaper; whole pages stay exact.
@@ -121,3 +124,64 @@ const (
 	LevelUnknown = -1 // the printer does not tell
 	LevelSome    = -2 // something is left; how much, it does not tell
 )
+
+// Limits on what a terminal says of its printer and its jobs.
+const (
+	MaxJobID    = 64 // bytes of a print job's id
+	MaxSupplies = 24
+	MaxReasons  = 32
+	maxWord     = 80       // bytes of a printer's own word
+	maxCount    = 10000000 // sheets, impressions, units: more is a fault
+)
+
+// ValidJobID tells whether s can be a print job's id: letters, digits, dashes,
+// underscores and dots, so that it stands in a path and in an index as it is.
+func ValidJobID(s string) bool {
+	if s == "" || len(s) > MaxJobID {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// Bounded is p without what no printer prints: figures are between nothing and
+// what is absurd, and words are short.
+func (p Printed) Bounded() Printed {
+	for _, n := range []*int{&p.Impressions, &p.Sheets, &p.Asked, (*int)(&p.Reserved), (*int)(&p.Charged)} {
+		*n = min(max(*n, 0), maxCount)
+	}
+	p.Session, p.Reason = word(p.Session), Reason(word(string(p.Reason)))
+	return p
+}
+
+// Bounded is p with short lists of short words, and levels that mean something.
+func (p Printer) Bounded() Printer {
+	p.Model, p.State = word(p.Model), PrinterState(word(string(p.State)))
+	p.Counter = max(p.Counter, 0)
+	reasons := make([]string, 0, min(len(p.Reasons), MaxReasons))
+	for _, r := range p.Reasons[:min(len(p.Reasons), MaxReasons)] {
+		reasons = append(reasons, word(r))
+	}
+	supplies := make([]Supply, 0, min(len(p.Supplies), MaxSupplies))
+	for _, s := range p.Supplies[:min(len(p.Supplies), MaxSupplies)] {
+		s.Name, s.Kind = word(s.Name), word(s.Kind)
+		if s.Level > 100 || s.Level < LevelSome {
+			s.Level = LevelUnknown
+		}
+		supplies = append(supplies, s)
+	}
+	p.Reasons, p.Supplies = reasons, supplies
+	return p
+}
+
+// Bounded is p as a list of jobs shows it.
+func (p PrintWaiting) Bounded() PrintWaiting {
+	p.Impressions, p.Sheets = min(max(p.Impressions, 0), maxCount), min(max(p.Sheets, 0), maxCount)
+	return p
+}
+
+func word(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxWord)], "") }

@@ -193,6 +193,9 @@ type Command struct {
 	Reason   Reason      `json:"reason,omitempty"`
 	Job      string      `json:"job,omitempty"`   // of a print job
 	Pages    int         `json:"pages,omitempty"` // 1 to 1000
-	Issued   time.Time   `json:"issued"`
-	NotAfter time.Time   `json:"notAfter"`
+	// Session is the only one that CmdPages is for: the next person gets nothing of
+	// it, however late the command comes.
+	Session  string    `json:"session,omitempty"`
+	Issued   time.Time `json:"issued"`
+	NotAfter time.Time `json:"notAfter"`
 }

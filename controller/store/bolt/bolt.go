@@ -88,6 +88,21 @@ func migrations() []migration {
 			}
 			return nil
 		},
+		tables(store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply), // printing
+	}
+}
+
+// tables adds tables to a file that was made before they were.
+func tables(kinds ...store.Kind) migration {
+	return func(tx *bbolt.Tx) error {
+		for _, k := range kinds {
+			for _, b := range [][]byte{rowBucket(k), indexBucket(k)} {
+				if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	}
 }
 

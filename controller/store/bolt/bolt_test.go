@@ -246,6 +246,37 @@ func TestMigrations(t *testing.T) {
 	must(t, reopen(step(2), step(3))) // it left nothing behind
 }
 
+// TestOlderFile: a file from before printing gets its tables, and keeps its rows.
+func TestOlderFile(t *testing.T) {
+	dir := t.TempDir()
+	s, err := open(Config{Dir: dir, Apply: storetest.Apply}, migrations()[:1])
+	must(t, err)
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		return store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: "s"}, Row: store.Site{Name: "Collège"}})
+	}))
+	must(t, s.db.Update(func(tx *bbolt.Tx) error { // as it was made then
+		for _, k := range []store.Kind{store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply} {
+			must(t, errors.Join(tx.DeleteBucket(rowBucket(k)), tx.DeleteBucket(indexBucket(k))))
+		}
+		return nil
+	}))
+	must(t, s.Close())
+	s, err = Open(Config{Dir: dir, Apply: storetest.Apply})
+	must(t, err)
+	defer s.Close()
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		if it, err := store.Get[store.Site](tx, "s"); err != nil || it.Row.Name != "Collège" {
+			t.Errorf("the site is %+v, %v", it.Row, err)
+		}
+		for _, r := range store.Rows() {
+			if err := tx.Put(r.Table(), store.Meta{ID: "new"}, json.RawMessage(`{}`), store.Index{Name: "x", Value: "y"}); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}))
+}
+
 func TestSecondOpener(t *testing.T) {
 	dir := t.TempDir()
 	s, err := opener(dir, storetest.Apply)
