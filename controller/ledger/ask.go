@@ -53,7 +53,7 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 	if err != nil {
 		return no, err
 	}
-	quota := quotaAt(p.Printing, today)
+	quota := p.Printing.QuotaAt(l.cfg.Now(), l.cfg.Location)
 	free, waiting, err := l.left(tx, acc, quota, today, j.ID)
 	if err != nil {
 		return no, err
@@ -147,15 +147,4 @@ func (l *Ledger) take(tx store.Tx, terminal, session string, acc *account, today
 	}
 	acc.Rev++
 	return nil
-}
-
-// quotaAt is the quota of a day: the first period that has it, or what holds
-// otherwise.
-func quotaAt(p policy.Printing, day string) policy.Quota {
-	for _, x := range p.Periods {
-		if x.From <= day && day <= x.To {
-			return x.Quota
-		}
-	}
-	return p.Quota
 }
