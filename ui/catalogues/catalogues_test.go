@@ -17,7 +17,7 @@ import (
 
 // public are the namespaces of keys that the public reads: each language has
 // them. The rest is for staff, in French and English.
-var public = []string{"terminal.", "reason.", "check.", "lang.", "lists."}
+var public = []string{"terminal.", "reason.", "check.", "lang.", "lists.", "print."}
 
 func isPublic(key string) bool {
 	return slices.ContainsFunc(public, func(p string) bool { return strings.HasPrefix(key, p) })
@@ -148,6 +148,20 @@ func TestCodesHaveSentences(t *testing.T) {
 			if !Has(c.key + code) {
 				t.Errorf("no sentence for %q: add %q to every catalogue", code, c.key+code)
 			}
+		}
+	}
+}
+
+// TestPrintCodesHaveSentences does the same for documents that are refused, and
+// for what the pages show of a job and of the bar.
+func TestPrintCodesHaveSentences(t *testing.T) {
+	why := constants(t, "../../kiosk/printjob", "Why", "")
+	if len(why) < 11 {
+		t.Errorf("found only %d codes: %v", len(why), why)
+	}
+	for _, code := range why {
+		if !Has("print." + code) {
+			t.Errorf("no sentence for %q: add %q to every catalogue", code, "print."+code)
 		}
 	}
 }

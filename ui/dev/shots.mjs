@@ -38,18 +38,39 @@ async function shoot(page, name, fullPage = false) {
   await page.screenshot({ path: `${out}${name}.png`, fullPage })
 }
 
+// What the window system shows beside a question: the first pages, over PrintPanel's rest.
+const stand = () => {
+  const seen = document.createElement('div')
+  Object.assign(seen.style, { position: 'fixed', inset: '0 0 0 56%', display: 'grid', placeItems: 'center', background: '#d8d2c6' })
+  const sheet = document.createElement('div')
+  Object.assign(sheet.style, { height: 'min(86vh, 54vw)', aspectRatio: '210 / 297', background: '#fff', boxShadow: '0 4px 24px #0004' })
+  seen.append(sheet)
+  document.body.append(seen)
+}
+// Whether something of the bar, or of a question, lies outside of what is seen.
+const cut = () =>
+  [...document.querySelectorAll('.panel *, .bar *')].some((e) => {
+    const r = e.getBoundingClientRect()
+    return r.top < 0 || r.bottom > (e.closest('.bar') ? 72 : innerHeight)
+  })
+const sizes = { '': { width: 1280, height: 800 } }
+const printSizes = { '-1280x1024': { width: 1280, height: 1024 }, '-1366x768': { width: 1366, height: 768 } }
+
 const terminal = await start('terminal')
-for (const name of Object.keys(views)) {
-  if (!wanted('terminal-' + name)) continue
+const screens = Object.keys(views).flatMap((name) => Object.entries(name.startsWith('print') ? printSizes : sizes).map(([size, viewport]) => ({ name, file: `terminal-${name}${size}`, viewport })))
+for (const { name, file, viewport } of screens) {
+  if (!wanted(file)) continue
   terminal.show(name)
-  const page = await open(name, { viewport: { width: 1280, height: 800 } }, terminal.url)
+  const page = await open(file, { viewport }, terminal.url)
   await page.waitForSelector(`body[data-screen=${views[name].screen}]`)
   await page.waitForTimeout(150)
-  await shoot(page, 'terminal-' + name)
+  if (await page.evaluate(cut)) complain(file, 'does not fit')
+  if (views[name].print?.preview) await page.evaluate(stand)
+  await shoot(page, file)
   if (name === 'thanks' || name === 'thanks-idle') {
     await page.click('[data-open=details]')
     await page.waitForTimeout(150)
-    await shoot(page, `terminal-${name}-details`)
+    await shoot(page, `${file}-details`)
   }
   if (name === 'session') {
     await page.click('[data-ask=end]')

@@ -24,7 +24,59 @@ const checks = [
 ]
 const thanks = { ...base, screen: 'thanks', reason: 'button', wipe: { full: true, millis: 1240, receipt: '1-0047', checks, reason: 'button' } }
 
+// One print job in each of its states: 12 pages, as a browser would ask for them.
+const job = { stage: 'question', job: 'a1', preview: true, pages: 12, impressions: 12, sheets: 6, copies: 1, duplex: true, maxCopies: 5, canDuplex: true, canColour: true, cost: 1200, left: 2000, leftScope: 'day' }
+const print = (more = {}, view = {}) => ({ ...base, screen: 'print', bar, print: { ...job, ...more }, ...view })
+const printing = (more, view = {}) => ({ ...base, screen: 'session', bar: { ...bar, print: more }, ...view })
+const simple = { lang: 'fr-x-facile' }
+const questions = {
+  'print-question': print(),
+  'print-question-plain': print({ preview: false, duplex: false, sheets: 12, canDuplex: false, canColour: false, maxCopies: 1, left: -1, leftScope: '' }),
+  'print-question-one': print({ pages: 1, impressions: 1, sheets: 1, duplex: false, cost: 100, left: 100 }),
+  'print-question-must': print({ canDuplex: false, mustDuplex: true, canColour: false, copies: 2, impressions: 24, sheets: 12, cost: 2400, left: 10000, leftScope: 'month', leftSeconds: 24 }),
+  'print-colour': print({ colour: true, cost: 1800, duplex: false, sheets: 12, left: 2000, leftScope: 'session' }),
+  'print-cheap': print({ cost: 600 }),
+  'print-range': print({ range: '1-3,5', impressions: 4, sheets: 2, cost: 400 }),
+  'print-much': print({ reason: 'print-quota', left: 800 }),
+  'print-much-copies': print({ reason: 'print-quota', left: 2000, copies: 2, impressions: 24, sheets: 12, cost: 2400 }),
+  'print-much-colour': print({ reason: 'print-quota', left: 2000, colour: true, cost: 3600 }),
+  'print-much-job': print({ reason: 'print-job-pages', maxPages: 5, left: 2000 }),
+  'print-much-hour': print({ reason: 'print-quota-hour', left: 300, leftScope: 'hour' }),
+  'print-much-offline': print({ reason: 'print-offline', left: 500, leftScope: 'offline' }),
+  'print-none': print({ reason: 'print-quota', left: 0, preview: false }),
+  'print-none-hour': print({ reason: 'print-quota-hour', left: 0, leftScope: 'hour' }),
+  'print-held': print({ stage: 'held' }),
+  'print-held-staff': print({ stage: 'held', staff: 'Accueil du CDI', preview: false }),
+  'print-refused': print({ stage: 'refused', reason: 'encrypted', preview: false }),
+  'print-refused-unreadable': print({ stage: 'refused', reason: 'unreadable', preview: false }),
+  'print-refused-staff': print({ stage: 'refused', reason: 'print-refused', preview: false }),
+  'print-trouble': print({ stage: 'trouble', reasons: ['media-empty-error', 'media-needed'], preview: false }),
+  'print-trouble-jam': print({ stage: 'trouble', reasons: ['media-jam-error'], preview: false }),
+  'print-trouble-offline': print({ stage: 'trouble', reasons: ['offline'], preview: false }),
+  'print-trouble-new': print({ stage: 'trouble', reasons: ['hologram-overflow-error'], preview: false }),
+  'print-given': print({ stage: 'given', given: 3, reason: 'print-printer', left: 1100, preview: false }),
+  'print-doubtful': print({ stage: 'doubtful', reason: 'print-lost', preview: false }),
+}
+const everyPrint = Object.fromEntries(
+  Object.entries(questions).flatMap(([name, v]) => [
+    [name, v],
+    [`${name}-en`, { ...v, lang: 'en' }],
+    [`${name}-simple`, { ...v, ...simple }],
+  ]),
+)
+
 export const views = {
+  ...everyPrint,
+  'print-bar-sending': printing({ stage: 'sending' }),
+  'print-bar-printing': printing({ stage: 'printing', page: 3, of: 12 }),
+  'print-bar-printing-en': printing({ stage: 'printing', page: 3, of: 12 }, { lang: 'en' }),
+  'print-bar-held': printing({ stage: 'held', show: true }),
+  'print-bar-stopped': printing({ stage: 'stopped', reasons: ['media-empty-error'], show: true }),
+  'print-bar-stopped-en': printing({ stage: 'stopped', reasons: ['media-jam-error'], show: true }, { lang: 'en' }),
+  'print-bar-done': printing({ stage: 'done' }),
+  'print-bar-given': printing({ stage: 'given', given: 3 }),
+  'print-bar-printer': printing({ stage: 'printer', reasons: ['toner-empty-error'] }, { sim: true }),
+  'print-bar-waste': printing({ stage: 'printer', reasons: ['marker-waste-full-error'] }, { sim: true, offline: true }),
   starting: { ...base, screen: 'starting' },
   welcome: { ...base, screen: 'welcome' },
   'welcome-button': { ...base, screen: 'welcome', badge: 'none', sim: true, offline: true },

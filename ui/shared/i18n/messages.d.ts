@@ -1,5 +1,5 @@
 // Compiled catalogues, see plugin.ts.
-declare module '*.json?messages=terminal,reason,check,fix,prop,lang,lists' {
+declare module '*.json?messages=terminal,print,reason,check,fix,prop,lang,lists' {
   const messages: import('./format.ts').Messages
   export default messages
 }
@@ -7,7 +7,7 @@ declare module '*.json?messages=bench' {
   const messages: import('./format.ts').Messages
   export default messages
 }
-declare module '*.json?messages=console,reason,fix,prop,result,level,purpose,lists' {
+declare module '*.json?messages=console,print,reason,fix,prop,result,level,purpose,lists' {
   const messages: import('./format.ts').Messages
   export default messages
 }

@@ -1,5 +1,5 @@
-import en from '../../../catalogues/en.json?messages=console,reason,fix,prop,result,level,purpose,lists'
-import fr from '../../../catalogues/fr.json?messages=console,reason,fix,prop,result,level,purpose,lists'
+import en from '../../../catalogues/en.json?messages=console,print,reason,fix,prop,result,level,purpose,lists'
+import fr from '../../../catalogues/fr.json?messages=console,print,reason,fix,prop,result,level,purpose,lists'
 import { translator, type Args } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 

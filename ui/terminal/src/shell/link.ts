@@ -1,4 +1,4 @@
-import { parseView, type Do, type View } from './view.ts'
+import { parseView, type Do, type View, type With } from './view.ts'
 
 /** What a link needs of a socket; the browser's WebSocket has it. */
 export interface Socket {
@@ -53,7 +53,7 @@ export class Link {
   }
 
   /** Sends what a person did. Without a link it is dropped: a late press must not act on another screen. */
-  act(what: Do, lang?: string): void {
-    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(lang ? { do: what, lang } : { do: what }))
+  act(what: Do, more: With = {}): void {
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify({ do: what, ...more }))
   }
 }

@@ -68,8 +68,9 @@ describe('Link', () => {
     const s = setup()
     s.link.act('end')
     s.sockets[0]!.opens()
-    s.link.act('lang', 'en')
-    expect(s.sockets[0]!.sent).toEqual(['{"do":"lang","lang":"en"}'])
+    s.link.act('lang', { lang: 'en' })
+    s.link.act('print-set', { job: 'j1', print: { copies: 2, range: '1-3' } })
+    expect(s.sockets[0]!.sent).toEqual(['{"do":"lang","lang":"en"}', '{"do":"print-set","job":"j1","print":{"copies":2,"range":"1-3"}}'])
   })
 })
 

@@ -6,8 +6,9 @@ export interface View {
   place: { site: string; space: string; terminal: string; help?: string }
   reason?: string
   missing?: string[]
-  bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean; refused?: string }
+  bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean; refused?: string; print?: BarPrint }
   warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
+  print?: Print
   charter?: { minutes: number; pages: number; badge?: boolean }
   opening?: { at?: string; why?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string }
@@ -26,6 +27,7 @@ export type Screen =
   | 'opening'
   | 'session'
   | 'warning'
+  | 'print'
   | 'wiping'
   | 'thanks'
   | 'closed'
@@ -42,13 +44,62 @@ export interface Check {
   result: string
 }
 
-export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again'
+/** How somebody wants it printed; range as printjob.ParseRanges reads it, empty for all pages. */
+export interface Choice {
+  copies: number
+  duplex?: boolean
+  colour?: boolean
+  range?: string
+}
+
+export interface Print extends Choice {
+  stage: PrintStage
+  job: string
+  preview?: boolean
+  pages: number
+  impressions: number
+  sheets: number
+  maxCopies: number
+  maxPages?: number
+  canDuplex: boolean
+  mustDuplex?: boolean
+  canColour: boolean
+  wrong?: boolean
+  cost: number
+  left: number
+  leftScope?: string
+  reason?: string
+  reasons?: string[]
+  given?: number
+  staff?: string
+  leftSeconds?: number
+}
+
+export type PrintStage = 'question' | 'held' | 'refused' | 'trouble' | 'given' | 'doubtful'
+
+export interface BarPrint {
+  stage: 'sending' | 'printing' | 'held' | 'stopped' | 'done' | 'given' | 'printer'
+  page?: number
+  of?: number
+  reasons?: string[]
+  given?: number
+  show?: boolean
+}
+
+export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show'
+
+/** What goes with an action: a language, or the job that was in sight and how it is wanted. */
+export interface With {
+  lang?: string
+  job?: string
+  print?: Choice
+}
 
 /** What every screen gets. */
 export interface Scene {
   view: View
   t: import('../../../shared/i18n/format.ts').Translator<import('../../../shared/i18n/keys.ts').Key>
-  act: (what: Do, lang?: string) => void
+  act: (what: Do, more?: With) => void
 }
 
 /** What is kept differs for who comes with a badge, and so does what we promise. */
@@ -65,7 +116,7 @@ export const starting: View = {
   badge: 'none',
 }
 
-const screens: Screen[] = ['starting', 'welcome', 'charter', 'opening', 'session', 'warning', 'wiping', 'thanks', 'closed', 'quarantined', 'broken', 'updating', 'maintenance']
+const screens: Screen[] = ['starting', 'welcome', 'charter', 'opening', 'session', 'warning', 'print', 'wiping', 'thanks', 'closed', 'quarantined', 'broken', 'updating', 'maintenance']
 
 /** Reads one message of the agent; undefined when it is no view of ours. */
 export function parseView(data: unknown): View | undefined {
@@ -79,7 +130,7 @@ export function parseView(data: unknown): View | undefined {
   const view = v as View
   if (typeof view !== 'object' || view === null || typeof view.screen !== 'string') return
   // A screen of a newer agent: say nothing wrong.
-  if (!screens.includes(view.screen)) return { ...starting, ...view, screen: 'starting' }
+  if (!screens.includes(view.screen) || (view.screen === 'print' && !view.print)) return { ...starting, ...view, screen: 'starting' }
   return { ...starting, ...view, place: { ...starting.place, ...view.place } }
 }
 
