@@ -51,6 +51,10 @@ var may = map[string][]string{
 	"ui/console":     nil,
 	"ui/catalogues":  nil,
 
+	// The real printer, and printers for tests. How it stands is the status' word.
+	"kiosk/printer":   {"controller/wire", "kiosk/ipp", "kiosk/printjob"},
+	"kiosk/printer/…": {"kiosk/ipp"},
+
 	// The terminal's copies of lists of names, for what a policy asks.
 	"kiosk/lists": {"controller/wire", "controller/policy", "kiosk/sandbox"},
 
@@ -91,15 +95,15 @@ var pure = map[string][]string{
 
 // only says which rooms may import a third party, and why nobody else.
 var only = map[string][]string{
-	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},    // no bbolt type leaks
-	"github.com/zserge/lorca":  {"kiosk/browser"},                             // unsafe unless tamed there
-	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},             // one room talks to the display; a suite looks at it from outside
-	"periph.io/x":              {"hw/…"},                                      // drivers only
-	"github.com/warthog618":    {"hw/…"},                                      // the same
-	"github.com/holoplot":      {"hw/…"},                                      // the same; types in tests
-	"github.com/vishvananda":   {"kiosk/warden"},                              // network links are root's
-	"github.com/OpenPrinting":  {"kiosk/ipp", "kiosk/press", "kiosk/printer"}, // foreign bytes of programs and printers
-	"github.com/miekg/dns":     {"kiosk/resolver"},                            // foreign bytes are read in a role that dies with the session
+	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},                       // no bbolt type leaks
+	"github.com/zserge/lorca":  {"kiosk/browser"},                                                // unsafe unless tamed there
+	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},                                // one room talks to the display; a suite looks at it from outside
+	"periph.io/x":              {"hw/…"},                                                         // drivers only
+	"github.com/warthog618":    {"hw/…"},                                                         // the same
+	"github.com/holoplot":      {"hw/…"},                                                         // the same; types in tests
+	"github.com/vishvananda":   {"kiosk/warden"},                                                 // network links are root's
+	"github.com/OpenPrinting":  {"kiosk/ipp", "kiosk/press", "kiosk/printer", "kiosk/printer/…"}, // foreign bytes of programs and printers
+	"github.com/miekg/dns":     {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
 }
 
