@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/journal"
+	"borne/kiosk/printing"
 	"borne/kiosk/session"
 	"borne/kiosk/shell"
 	"borne/kiosk/uplink"
@@ -23,21 +25,24 @@ type Agent struct {
 	parts Parts
 	log   *slog.Logger
 
-	state   session.State
-	encoded []byte // of state, as it is durable
-	policy  Rules
-	welcome wire.Welcome
-	refused string // the last policy that was refused, and why
-	online  bool
-	denied  int        // times in a row that the controller refused this terminal's certificate
-	heard   *reference // a time that the controller told
-	devices map[string]wire.Device
-	calling time.Duration // when staff were last called; 0: never
-	ports   ports
-	boxes   *boxes
-	stuck   *step // could not be committed yet
-	stuckAt time.Duration
-	erased  string // session whose sandbox was destroyed while nothing could be written
+	state         session.State
+	encoded       []byte // of state, as it is durable
+	policy        Rules
+	welcome       wire.Welcome
+	refused       string // the last policy that was refused, and why
+	online        bool
+	denied        int        // times in a row that the controller refused this terminal's certificate
+	heard         *reference // a time that the controller told
+	devices       map[string]wire.Device
+	calling       time.Duration // when staff were last called; 0: never
+	ports         ports
+	boxes         *boxes
+	prints        printing.State
+	printsEncoded []byte // of prints, as it is durable
+	paper         paper
+	stuck         *step // could not be committed yet
+	stuckAt       time.Duration
+	erased        string // session whose sandbox was destroyed while nothing could be written
 
 	results  chan result
 	workers  sync.WaitGroup
@@ -60,6 +65,7 @@ type Agent struct {
 // scene is what is to be seen: the session, or the shell's screen.
 type scene struct {
 	session bool
+	beside  int    // column from which the session's display is seen beside the shell's page; 0: not
 	window  uint32 // of the session
 	screen  shell.Screen
 }
@@ -79,6 +85,7 @@ type step struct {
 	next    session.State
 	encoded []byte
 	effects []session.Effect
+	prints  *printStep // nil: the print jobs are as they were
 	commit  journal.Step
 }
 
@@ -124,6 +131,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.boxes = newBoxes(work, a.parts, a.log, func(b *box) {
 		a.deliver(work, result{fact: session.Lost{Session: b.session}})
 	})
+	a.boxes.link = func(b *box, f *os.File) error { return a.linkPress(work, b, f) }
 	a.workers.Go(func() { a.direct(work) })
 	a.workers.Go(func() { a.lights(work) })
 	a.workers.Go(func() { a.sleep(work) })
@@ -291,10 +299,8 @@ func (a *Agent) recover(work context.Context) error {
 	}
 	_, missing := a.using()
 	next.Live.Unprotected = len(missing) > 0
-	if err := a.commit(work, next, effects, records, extra{}); err != nil {
-		return err
-	}
-	return nil
+	prints, asks, printed := a.recoverPrints(f.Prints)
+	return a.commit(work, next, effects, append(records, printed...), extra{prints: &printStep{next: prints, asks: asks}})
 }
 
 // took takes a worker's result.
@@ -324,10 +330,17 @@ func (a *Agent) deliver(work context.Context, r result) {
 func (a *Agent) show(work context.Context) {
 	at := a.now()
 	v := ViewOf(a.state, at, a.face())
+	a.printPage(&v)
 	a.parts.Shell.Show(v)
 	want := scene{screen: v.Screen}
 	if b := a.boxes.current(); b != nil && (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil {
-		want.session, want.window = true, b.window
+		want.window = b.window
+		switch {
+		case v.Screen != shell.PrintPage:
+			want.session = true
+		case v.Print != nil && v.Print.Preview:
+			want.beside = a.panel()
+		}
 	}
 	select {
 	case <-a.scene: // an older wish
@@ -347,13 +360,17 @@ func (a *Agent) direct(work context.Context) {
 		case <-work.Done():
 			return
 		case want := <-a.scene:
-			if want.session == shown.session && want.window == shown.window && !fresh {
+			if want.session == shown.session && want.beside == shown.beside && want.window == shown.window && !fresh {
 				continue
 			}
 			show := a.parts.Stage.ShowShell
-			if want.session {
+			switch {
+			case want.session:
 				show = func() error { return a.parts.Stage.ShowSession(want.window) }
-			} else {
+			case want.beside > 0:
+				a.painted(work, want.screen)
+				show = func() error { return a.parts.Stage.ShowBeside(want.window, want.beside) }
+			default:
 				a.painted(work, want.screen)
 			}
 			if err := show(); err != nil {

@@ -43,7 +43,7 @@ type box struct {
 	web     string // marker that its browser keeps for the wipe to find; empty for none
 	session string // empty: a standby
 	browser SessionBrowser
-	press   *os.File // the agent's end of the press's channel; nil: nothing is printed here
+	press   *pressLink // nil: nothing is printed here
 }
 
 // boxes makes, admits and wipes sandboxes, one at a time: a standby, and beside
@@ -57,6 +57,7 @@ type boxes struct {
 	windows []uint32
 	log     *slog.Logger
 	lost    func(b *box)
+	link    func(b *box, f *os.File) error // takes over the channel to a press
 
 	work sync.Mutex // held while the warden builds or wipes
 	sure []byte     // the rules that this browser takes whole; guarded by work
@@ -157,7 +158,12 @@ func (b *boxes) made(ctx context.Context, k key, p Rules) (*box, error) {
 		}
 		return nil, err
 	}
-	n := &box{key: k, id: a.Sandbox.Sandbox, window: req.Window, browser: br, press: press}
+	n := &box{key: k, id: a.Sandbox.Sandbox, window: req.Window, browser: br}
+	if press != nil {
+		if err := b.link(n, press); err != nil {
+			b.log.Error("nothing can be printed in the next session", "error", err)
+		}
+	}
 	if err := br.Painted(ctx); err != nil {
 		b.close(n)
 		return nil, err
@@ -362,7 +368,7 @@ func (b *boxes) release(gone []*box) {
 
 func (b *boxes) close(x *box) {
 	if x.press != nil {
-		x.press.Close()
+		x.press.close()
 	}
 	if err := x.browser.Close(); err != nil {
 		b.log.Debug("a session's browser did not close well", "error", err)

@@ -134,6 +134,7 @@ func (a *Agent) tick(work context.Context) {
 		}
 	}
 	a.apply(work, f)
+	a.tickPrints(work)
 }
 
 // hold is a disk that is full in somebody's session: the shell covers it, and

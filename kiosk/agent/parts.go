@@ -17,6 +17,8 @@ import (
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/journal"
+	"borne/kiosk/printing"
+	"borne/kiosk/printjob"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
 	"borne/kiosk/uplink"
@@ -67,6 +69,7 @@ type Parts struct {
 	Beat     func()           // called by the owner of the session; nil: no watchdog
 	Fault    wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
 	Lists    Lists            // of names that policies refuse; nil: none can be had
+	Printer  Printer          // nil: nothing is printed here
 	Prepare  Preparer         // what a sandbox is made of
 	Windows  []uint32         // that sessions' displays are drawn into; none: the display has only one place
 	Spare    bool             // the machine has memory for the next session's browser beside the running one
@@ -130,6 +133,8 @@ type Watched interface {
 type Stage interface {
 	ShowSession(window uint32) error // one of Parts.Windows
 	ShowShell() error
+	ShowBeside(window uint32, left int) error // the session's display beside the shell's page, from a column on
+	Size() (width, height int)                // of a session's display
 	Idle() (time.Duration, error)
 }
 
@@ -149,6 +154,42 @@ type ShellBrowser interface {
 type Uplink interface {
 	Events() <-chan uplink.Event
 	Send(s wire.Status)
+	Ask(a wire.PrintAsk) bool // answered by an event, once; false: it cannot be asked now
+}
+
+// Printer is the terminal's real printer. No document passes here: the press
+// sends it, over a connection that comes from Dial.
+type Printer interface {
+	PrinterDoor
+	PrinterJobs
+	Look(ctx context.Context) (PrinterLook, error) // how it is, and what it can do
+}
+
+// PrinterDoor is the way to the printer.
+type PrinterDoor interface {
+	URI() string
+	Dial(ctx context.Context) (*os.File, error)
+	Pin() []byte     // SHA-256 of its public key, as first seen; nil: none yet
+	Keep(pin []byte) // the first one seen, by the press
+}
+
+// PrinterJobs are the jobs at the printer.
+type PrinterJobs interface {
+	// Follow tells each change until the job is over. ErrNoJob: the printer does
+	// not know it.
+	Follow(ctx context.Context, id int, name string, tell func(printing.Progress)) error
+	Find(ctx context.Context, name string) (id int, err error) // ErrNoJob: there is none
+	Cancel(ctx context.Context, id int, name string) error
+}
+
+// ErrNoJob says that the printer answers and does not know a job.
+var ErrNoJob = errors.New("the printer has no such job")
+
+// PrinterLook is one look at the printer.
+type PrinterLook struct {
+	Status  wire.Printer
+	Ready   printing.PrinterReady
+	Formats []printjob.Format
 }
 
 // Lists keeps the lists of names that policies ask for; lists.Keeper is one.

@@ -16,6 +16,7 @@ import (
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/journal"
+	"borne/kiosk/printing"
 	"borne/kiosk/session"
 	"borne/kiosk/shell"
 	"borne/kiosk/uplink"
@@ -46,8 +47,11 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		a.command(work, *e.Command)
 	case e.Space != nil:
 		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree})
+	case e.Answer != nil:
+		a.print(work, printing.Answered{Answer: *e.Answer}, extra{})
 	case e.Offline != nil:
 		a.online = false
+		a.print(work, printing.LedgerLost{}, extra{})
 		a.apply(work, session.Neighbours{})
 		a.denial(work, e.Offline.Err)
 	}
@@ -116,6 +120,7 @@ func (a *Agent) rule(work context.Context, e wire.Envelope) {
 	a.applyWith(work, session.Ruled{Limits: limits(p)}, x) // a full disk only delays it
 	a.refused = ""
 	a.protect(work)
+	a.rulePrints(work)
 	a.failures, a.makeAt = 0, 0
 	a.log.Info("policy applied", "version", p.Version, "profile", p.Profile)
 }
@@ -133,6 +138,7 @@ func limits(p policy.Policy) session.Limits {
 	}
 	if p.Printing.Enabled {
 		l.Pages = p.Printing.PagesPerSession
+		l.Finish = sec(p.Printing.Filled().FinishSeconds)
 	}
 	return l
 }
@@ -183,6 +189,9 @@ func (a *Agent) command(work context.Context, e wire.Envelope) {
 	if (c.Kind == wire.CmdLift) && (len(c.Nonce) < 8 || len(c.Nonce) > 64) {
 		c.Nonce = nil // the machine refuses it, and says so
 	}
+	if a.printCommand(work, c, x) {
+		return
+	}
 	a.applyWith(work, session.Commanded{Command: c}, x)
 }
 
@@ -207,6 +216,8 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
 	case len(t.Badges) > 1:
 		f.Refused = wire.RefuseManyBadges
+	case a.released(work, t.Badges[0].Key[:]):
+		return
 	case t.Badges[0].Random:
 		f.Refused = wire.RefuseRandomBadge
 	case !a.policy.Access.AnyBadge:
@@ -260,6 +271,9 @@ func (a *Agent) called(work context.Context, l hw.Level) {
 
 // acted takes what a person pressed.
 func (a *Agent) acted(work context.Context, act shell.Action) {
+	if a.actedOnPrint(work, act) {
+		return
+	}
 	f := session.Acted{Do: session.Do(act.Do), Lang: act.Lang}
 	if act.Do == shell.Accept {
 		var id [16]byte
@@ -298,6 +312,11 @@ func (a *Agent) report(at session.Instant) {
 	if a.stuck != nil {
 		st.Phase, st.Reason = string(session.Broken), string(wire.OutDisk)
 	}
+	if a.paper.looked {
+		seen := a.paper.look.Status
+		st.Printer = &seen
+	}
+	st.Prints = a.prints.Waiting()
 	for _, n := range sortedKeys(a.devices) {
 		st.Devices = append(st.Devices, a.devices[n])
 	}

@@ -6,6 +6,7 @@ import (
 
 	"borne/controller/wire"
 	"borne/kiosk/journal"
+	"borne/kiosk/printing"
 	"borne/kiosk/session"
 )
 
@@ -15,6 +16,14 @@ type extra struct {
 	policy  *journal.Policy
 	head    *wire.ChainHead
 	records []wire.Record
+	prints  *printStep
+}
+
+// printStep is a step of the print jobs' machine.
+type printStep struct {
+	next    printing.State
+	encoded []byte
+	asks    []printing.Ask
 }
 
 // apply steps the machine and makes the step durable.
@@ -42,9 +51,17 @@ func (a *Agent) commit(work context.Context, next session.State, effects []sessi
 		return err
 	}
 	at := a.now()
-	s := &step{next: next, encoded: enc, effects: effects, commit: journal.Step{State: enc, Records: append(records, x.records...),
+	s := &step{next: next, encoded: enc, effects: effects, prints: x.prints, commit: journal.Step{State: enc, Records: append(records, x.records...),
 		Permits: next.Usable(at), Command: x.command, Policy: x.policy, Chain: x.head}}
-	if len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || !bytes.Equal(enc, a.encoded) {
+	if p := x.prints; p != nil {
+		if p.encoded, err = printing.Encode(p.next); err != nil {
+			return err
+		}
+		if !bytes.Equal(p.encoded, a.printsEncoded) {
+			s.commit.Prints = p.encoded
+		}
+	}
+	if len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || !bytes.Equal(enc, a.encoded) {
 		if err := a.parts.Journal.Commit(s.commit); err != nil {
 			a.stuck, a.stuckAt = s, at.Mono
 			return err
@@ -59,10 +76,19 @@ func (a *Agent) take(work context.Context, s *step) {
 	if s.next.Phase != a.state.Phase {
 		a.log.Info("phase", "from", a.state.Phase, "to", s.next.Phase, "reason", s.next.Reason)
 	}
+	before := a.state
 	a.state, a.encoded = s.next, s.encoded
 	for _, e := range s.effects {
 		a.perform(work, e)
 	}
+	if p := s.prints; p != nil {
+		a.prints, a.printsEncoded = p.next, p.encoded
+		for _, ask := range p.asks {
+			a.performPrint(work, ask)
+		}
+		a.printsMoved(work)
+	}
+	a.sessionMoved(work, before)
 }
 
 // unstick tries again to write the step that waits.

@@ -218,6 +218,7 @@ type Find struct {
 // by Progress.
 type Cancel struct {
 	Job    string
+	Name   string // that the printer must show for it
 	Remote int
 }
 

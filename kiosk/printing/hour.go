@@ -75,29 +75,29 @@ func (s State) used() (all, offline wire.Units) {
 }
 
 // left is what the running session may still print, by whoever sets the
-// tightest limit, and that limit's reason.
-func (s State) left(at Instant) (least wire.Units, why wire.Reason) {
+// tightest limit, that limit's reason and which it is.
+func (s State) left(at Instant) (least wire.Units, why wire.Reason, scope Scope) {
 	x := s.Live.Session
 	if x == nil || !s.Limits.Enabled {
-		return 0, wire.PrintRefused
+		return 0, wire.PrintRefused, ScopeSession
 	}
 	all, offline := s.used()
-	least, why = wire.Units(s.Limits.Session)*wire.UnitsPerPage+x.Granted-all, wire.PrintQuota
-	lower := func(u wire.Units, r wire.Reason) {
+	least, why, scope = wire.Units(s.Limits.Session)*wire.UnitsPerPage+x.Granted-all, wire.PrintQuota, ScopeSession
+	lower := func(u wire.Units, r wire.Reason, of Scope) {
 		if u < least {
-			least, why = u, r
+			least, why, scope = u, r, of
 		}
 	}
 	switch {
 	case len(x.Holder) == 0 && s.Limits.Hour > 0:
-		lower(wire.Units(s.Limits.Hour)*wire.UnitsPerPage+x.Granted-s.hourUsed(at), wire.PrintQuotaHour)
+		lower(wire.Units(s.Limits.Hour)*wire.UnitsPerPage+x.Granted-s.hourUsed(at), wire.PrintQuotaHour, ScopeHour)
 	case len(x.Holder) > 0:
 		if x.Left != nil {
-			lower(*x.Left, wire.PrintQuota)
+			lower(*x.Left, wire.PrintQuota, ScopeLedger)
 		}
 		if x.Away {
-			lower(wire.Units(s.Limits.Offline)*wire.UnitsPerPage-offline, wire.PrintOffline)
+			lower(wire.Units(s.Limits.Offline)*wire.UnitsPerPage-offline, wire.PrintOffline, ScopeOffline)
 		}
 	}
-	return max(least, 0), why
+	return max(least, 0), why, scope
 }

@@ -201,7 +201,7 @@ func (s State) blocked(j Job, at Instant) wire.Reason {
 	if s.Limits.Job > 0 && j.Asked > s.Limits.Job {
 		return wire.PrintJobPages
 	}
-	if left, why := s.left(at); j.cost() > left {
+	if left, why, _ := s.left(at); j.cost() > left {
 		return why
 	}
 	if p := s.Live.Printer; p != nil && !p.Accepting {
@@ -290,5 +290,5 @@ func (m *machine) cancel(j *Job, why wire.Reason) {
 // stop asks the printer to stop a job, and again until it has.
 func (m *machine) stop(j *Job) {
 	j.Live.Again = m.at.Mono + CancelAgain
-	m.ask(Cancel{Job: j.ID, Remote: j.Remote})
+	m.ask(Cancel{Job: j.ID, Name: name(j.ID), Remote: j.Remote})
 }

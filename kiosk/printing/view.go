@@ -35,6 +35,7 @@ type View struct {
 	Choice      Choice
 	Cost        wire.Units  // of the whole job; on Done what was charged
 	Left        wire.Units  // the least of what session, hour and ledger leave, before this job when it is a question
+	Scope       Scope       // which limit Left comes from
 	Blocked     wire.Reason // on Question: why the yes is not there
 	Bent        wire.Reason // PrintNoColour: the person wished it, and it is not given
 	Printed     int         // printed sides so far
@@ -51,6 +52,17 @@ type View struct {
 	Others      int // further documents of this session on their way
 }
 
+// Scope names a limit on pages.
+type Scope string
+
+// Scopes.
+const (
+	ScopeSession Scope = "session"
+	ScopeHour    Scope = "hour"    // of everybody without a badge here
+	ScopeLedger  Scope = "ledger"  // of a badge, at all terminals
+	ScopeOffline Scope = "offline" // the allowance while the ledger cannot be reached
+)
+
 // Choice is what may be chosen in a question.
 type Choice struct {
 	Colour bool
@@ -65,7 +77,7 @@ func (s State) View(at Instant) View {
 	if x == nil {
 		return View{}
 	}
-	left, _ := s.left(at)
+	left, _, scope := s.left(at)
 	var best *Job
 	mine := 0
 	for i := range s.Jobs {
@@ -77,10 +89,12 @@ func (s State) View(at Instant) View {
 			best = j
 		}
 	}
-	if best == nil {
-		return s.lastView(at, left)
+	v := s.lastView(at)
+	if best != nil {
+		v = s.jobView(*best, at, mine-1)
 	}
-	return s.jobView(*best, at, left, mine-1)
+	v.Left, v.Scope = left, scope
+	return v
 }
 
 // rank orders what is told first: questions, then what stands before a person's
@@ -102,8 +116,8 @@ func rank(s Stage) int {
 	return 1
 }
 
-func (s State) jobView(j Job, at Instant, left wire.Units, others int) View {
-	v := View{Job: j.ID, Press: j.Press, Pages: j.Pages, Impressions: j.Asked, Sheets: j.Sheets, Ticket: j.Ticket, Cost: j.cost(), Left: left, Printed: j.Done,
+func (s State) jobView(j Job, at Instant, others int) View {
+	v := View{Job: j.ID, Press: j.Press, Pages: j.Pages, Impressions: j.Asked, Sheets: j.Sheets, Ticket: j.Ticket, Cost: j.cost(), Printed: j.Done,
 		Cancelling: j.Cancel != "", MayCancel: j.Cancel == "" && j.Ended == 0, Estimated: j.Estimated, Offline: j.Offline, Others: others}
 	if j.Want.Colour && !j.Ticket.Colour {
 		v.Bent = wire.PrintNoColour
@@ -152,12 +166,12 @@ func (s State) choice(j Job) Choice {
 	return c
 }
 
-func (s State) lastView(at Instant, left wire.Units) View {
+func (s State) lastView(at Instant) View {
 	r := s.Live.Last
 	if r == nil || at.Mono >= r.Until {
-		return View{Left: left}
+		return View{}
 	}
-	v := View{Screen: Done, Job: r.Job, Pages: r.Pages, Impressions: r.Asked, Sheets: r.Sheets, Ticket: r.Ticket, Cost: r.Charged, Left: left, Printed: r.Impressions,
+	v := View{Screen: Done, Job: r.Job, Pages: r.Pages, Impressions: r.Asked, Sheets: r.Sheets, Ticket: r.Ticket, Cost: r.Charged, Printed: r.Impressions,
 		GivenBack: r.GivenBack, Reason: r.Reason, Why: r.Why, Estimated: r.Estimated, Doubtful: r.Outcome == wire.PrintDoubtful}
 	if r.Outcome != wire.PrintSettled {
 		v.Screen = NotDone

@@ -20,7 +20,38 @@ type Controller struct {
 
 	mu     sync.Mutex
 	status []wire.Status
+	asked  []wire.PrintAsk
+	ledger func(wire.PrintAsk) *wire.PrintAnswer
 	n      uint64
+}
+
+// Ask asks the test's ledger; without one, or an answer of it, nobody answers.
+func (c *Controller) Ask(a wire.PrintAsk) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, a)
+	if c.ledger == nil {
+		return false
+	}
+	if ans := c.ledger(a); ans != nil {
+		c.events <- uplink.Event{Answer: ans}
+	}
+	return true
+}
+
+// Ledger says how questions about pages are answered from now on; nil: nobody
+// can be asked.
+func (c *Controller) Ledger(f func(wire.PrintAsk) *wire.PrintAnswer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ledger = f
+}
+
+// Asked lists the questions about pages.
+func (c *Controller) Asked() []wire.PrintAsk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]wire.PrintAsk(nil), c.asked...)
 }
 
 // NewController makes one that signs with key, for one terminal.

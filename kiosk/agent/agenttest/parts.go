@@ -191,13 +191,14 @@ type Stage struct {
 	mu      sync.Mutex
 	session bool
 	window  uint32
+	beside  int
 	idle    time.Duration
 }
 
 // ShowSession uncovers the session that is drawn into window.
 func (s *Stage) ShowSession(window uint32) error {
 	s.mu.Lock()
-	s.session, s.window = true, window
+	s.session, s.window, s.beside = true, window, 0
 	s.mu.Unlock()
 	return nil
 }
@@ -206,7 +207,26 @@ func (s *Stage) ShowSession(window uint32) error {
 func (s *Stage) Window() uint32 { s.mu.Lock(); defer s.mu.Unlock(); return s.window }
 
 // ShowShell covers it.
-func (s *Stage) ShowShell() error { s.mu.Lock(); s.session = false; s.mu.Unlock(); return nil }
+func (s *Stage) ShowShell() error {
+	s.mu.Lock()
+	s.session, s.beside = false, 0
+	s.mu.Unlock()
+	return nil
+}
+
+// ShowBeside shows the session in window beside the shell's page.
+func (s *Stage) ShowBeside(window uint32, left int) error {
+	s.mu.Lock()
+	s.session, s.window, s.beside = false, window, left
+	s.mu.Unlock()
+	return nil
+}
+
+// Beside is the column from which the session is seen beside the shell's page, or 0.
+func (s *Stage) Beside() int { s.mu.Lock(); defer s.mu.Unlock(); return s.beside }
+
+// Size is that of a session's display.
+func (s *Stage) Size() (width, height int) { return 1280, 728 }
 
 // Session tells which of both is seen.
 func (s *Stage) Session() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.session }
