@@ -19,6 +19,7 @@ const (
 	ScopeSpace    Scope = "space"    // {id} is a space of the site
 	ScopeTerminal Scope = "terminal" // {id} is a terminal of the site
 	ScopeReceipt  Scope = "receipt"  // {id} is a receipt of one of the site's terminals
+	ScopePrint    Scope = "print"    // {id} is a print job of one of the site's terminals
 )
 
 // Access is who may use one route.
@@ -57,6 +58,12 @@ const (
 	opAudit        = "audit"
 	opInventory    = "inventory"
 	opLists        = "lists"
+	opPrints       = "prints"
+	opPrintJobs    = "terminal-prints"
+	opPrintOrder   = "release-print"
+	opPrintDecide  = "decide-print"
+	opPages        = "grant-pages"
+	opPrinters     = "site-printers"
 	opOpenAPI      = "openapi"
 	opHealth       = "health"
 	opConsoleFiles = "console"
@@ -100,6 +107,12 @@ func Table() map[string]Access {
 		opAudit:       {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opInventory:   {get, "/api/inventory", ScopeAny, r(adm, dpo)},
 		opLists:       {get, "/api/lists", ScopeAny, r(adm, cor, bui, rec, dpo)},
+		opPrints:      {get, "/api/prints", ScopeAny, r(adm, cor, rec)},
+		opPrintJobs:   {get, "/api/terminals/{id}/prints", ScopeTerminal, r(adm, cor, dpo)},
+		opPrintOrder:  {post, "/api/terminals/{id}/prints/{job}", ScopeTerminal, r(adm, cor, rec)},
+		opPrintDecide: {post, "/api/prints/{id}/decision", ScopePrint, r(adm, cor, rec)},
+		opPages:       {post, "/api/terminals/{id}/pages", ScopeTerminal, r(adm, cor, rec)},
+		opPrinters:    {get, "/api/sites/{id}/printers", ScopeSite, all},
 		opOpenAPI:     {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:      {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

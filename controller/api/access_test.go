@@ -22,6 +22,8 @@ func matrix() map[string]string {
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acbrd", "PUT /api/sites/{id}/policy": "acb",
 		"GET /api/spaces/{id}/policy": "acbrd", "PUT /api/spaces/{id}/policy": "acb", "GET /api/sites/{id}/report": "acbrdo",
 		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acbrd",
+		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
+		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acbrdo",
 	}
 }
 
@@ -103,17 +105,22 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/terminals/{id}/commands": CommandRequest{Kind: "identify"},
 		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
 		"PUT /api/sites/{id}/policy":        hours, "PUT /api/spaces/{id}/policy": hours,
-		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
-		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
+		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
+		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
+		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/sites/{id}/spaces":    SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
-	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a"}
+	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a"}
 	n := 0
 	for op, acc := range Table() {
 		if op == opLive || op == opLogout {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.ReplaceAll(acc.Path, "{id}", ids[acc.Scope])
+			path := strings.NewReplacer("{id}", ids[acc.Scope], "{job}", "w1").Replace(acc.Path)
+			if op == opPrintDecide {
+				w.doubtful() // whoever came before has decided
+			}
 			a := w.do(p.cookie, acc.Method, path, bodies[acc.Pattern()], "If-Match", w.rev(ids[acc.Scope]))
 			roles := allowed[acc.Pattern()]
 			located := ids[acc.Scope] != ""

@@ -41,6 +41,7 @@ type Order struct {
 	Terminal string
 	Kind     wire.CommandKind
 	Text     string
+	Job      string // of CmdPrint and CmdNoPrint
 	Reason   string
 	By       string // user's id
 }
@@ -49,6 +50,16 @@ type Order struct {
 // command's id, or ErrRefused with a reason for staff.
 type Orders interface {
 	Order(ctx context.Context, o Order) (id string, err error)
+}
+
+// Prints is what staff decide about print jobs, each recorded with its audit
+// entry.
+type Prints interface {
+	// DecidePrint ends a doubtful job: see ledger.Decide.
+	DecidePrint(ctx context.Context, id string, charge wire.Units, by, reason string) error
+	// GrantPages gives a running session pages and tells its terminal: see
+	// ledger.Grant. It returns the command's id.
+	GrantPages(ctx context.Context, terminal, session string, pages int, by, reason string) (id string, err error)
 }
 
 // Publisher makes the terminals below a site or a space (or all, when both are
@@ -68,6 +79,7 @@ type Config struct {
 	Accounts  *accounts.Service
 	Live      Live
 	Orders    Orders
+	Prints    Prints
 	Publisher Publisher
 	Sealer    Sealer
 	Inventory []store.Field // of every table, those of other rooms included

@@ -112,6 +112,7 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 			b.Devices = append(b.Devices, wire.Device{Name: d.Row.Name, Device: d.Row.Device, Health: d.Row.Health, Error: d.Row.Error})
 		}
 	}
+	b.Printer, b.Waiting = a.printerOf(tx, it.ID, live), waiting(live)
 	b.State, b.Reason = StateOf(t, live)
 	switch b.State {
 	case Waiting, Quarantined:

@@ -175,7 +175,7 @@ func (a *API) report(ctx context.Context, in *byID) (*out[Report], error) {
 const fewest = 5
 
 func span(f report.Figures) ReportSpan {
-	s := ReportSpan{Sessions: f.Sessions, Minutes: f.Seconds / 60, Pages: f.Pages, Ends: f.Ends, Filtered: map[string]int{}}
+	s := ReportSpan{Sessions: f.Sessions, Minutes: f.Seconds / 60, Pages: f.Pages, Sheets: f.Sheets, Colour: f.Colour, Prints: f.Prints, Ends: f.Ends, Filtered: map[string]int{}}
 	for category, n := range f.Filtered {
 		if n >= fewest {
 			s.Filtered[category] = n

@@ -61,6 +61,12 @@ func (a *API) routes() error {
 		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),
 		register(a, opInventory, "Every stored field", http.StatusOK, a.inventory),
 		register(a, opLists, "The category lists that were imported", http.StatusOK, a.lists),
+		register(a, opPrints, "Print jobs that wait for staff: to release, and to decide", http.StatusOK, a.prints),
+		register(a, opPrintJobs, "A terminal's print jobs, newest first", http.StatusOK, a.printJobs),
+		register(a, opPrintOrder, "Release or refuse a print job that waits at a terminal", http.StatusAccepted, a.orderPrint),
+		register(a, opPrintDecide, "Decide what a doubtful print job costs", http.StatusOK, a.decidePrint),
+		register(a, opPages, "Give a running session more pages", http.StatusAccepted, a.grantPages),
+		register(a, opPrinters, "A site's printers, with what is left of their supplies", http.StatusOK, a.printers),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

@@ -93,6 +93,11 @@ func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Pers
 	if d.Alerts, err = a.alerts(tx, it.ID); err != nil {
 		return d, err
 	}
+	printer, err := a.printerTroubles(tx, it.ID)
+	if err != nil {
+		return d, err
+	}
+	d.Alerts = append(printer, d.Alerts...)
 	if p.Holds(it.Site, a.table[opReceipt].Roles...) {
 		r, err := store.First(store.FindRange[store.ReceiptRow](tx, "terminal", it.ID, "", "", true))
 		if err == nil {

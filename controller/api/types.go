@@ -41,6 +41,8 @@ type TerminalBrief struct {
 	LastSeen    *time.Time    `json:"lastSeen,omitempty"`
 	Devices     []wire.Device `json:"devices"`
 	Sim         bool          `json:"sim" doc:"Simulated hardware"`
+	Printer     *PrinterBrief `json:"printer,omitempty" doc:"Absent when no printer was ever told of"`
+	Waiting     int           `json:"waiting" doc:"Print jobs that staff may release: GET /api/prints lists them"`
 }
 
 // Fleet is every site that the person may see.
@@ -89,7 +91,7 @@ type TerminalDetail struct {
 	Index         uint64          `json:"index" doc:"Of its last receipt accepted in that segment"`
 	Quarantine    *QuarantineView `json:"quarantine,omitempty"`
 	LastReceipt   *ReceiptBrief   `json:"lastReceipt,omitempty"`
-	Alerts        []AlertBrief    `json:"alerts" doc:"What it told staff in the last week, latest first"`
+	Alerts        []AlertBrief    `json:"alerts" doc:"What its printer lacks now, then what the terminal told staff in the last week, latest first"`
 	Commands      []string        `json:"commands" doc:"Kinds of command that the person may send now"`
 }
 
@@ -304,7 +306,10 @@ type Report struct {
 type ReportSpan struct {
 	Sessions int            `json:"sessions"`
 	Minutes  int            `json:"minutes"`
-	Pages    int            `json:"pages"`
+	Pages    int            `json:"pages" doc:"Printed sides"`
+	Sheets   int            `json:"sheets" doc:"Sheets of paper"`
+	Colour   int            `json:"colour" doc:"Printed sides in colour"`
+	Prints   int            `json:"prints" doc:"Print jobs"`
 	Ends     map[string]int `json:"ends" doc:"Ends by reason code"`
 	Filtered map[string]int `json:"filtered" doc:"Sites refused, by category of protection; less than 5 are not told: they could point to somebody"`
 }

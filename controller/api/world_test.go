@@ -17,6 +17,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/ledger"
 	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
@@ -32,6 +33,7 @@ type world struct {
 	api  *API
 	st   store.Store
 	acc  *accounts.Service
+	led  *ledger.Ledger
 	live *fakeLive
 
 	mu        sync.Mutex
@@ -89,6 +91,29 @@ func (w *world) Order(_ context.Context, o Order) (string, error) {
 	return "cmd-1", w.orderErr
 }
 
+// DecidePrint and GrantPages do what the server does, without the command.
+func (w *world) DecidePrint(ctx context.Context, id string, charge wire.Units, by, reason string) error {
+	return w.st.Decide(ctx, func(tx store.Tx) error { _, err := w.led.Decide(tx, id, charge, by, reason); return err })
+}
+
+func (w *world) GrantPages(ctx context.Context, terminal, session string, pages int, by, reason string) (string, error) {
+	return "cmd-2", w.st.Decide(ctx, func(tx store.Tx) error { return w.led.Grant(tx, terminal, session, pages, by, reason) })
+}
+
+// doubtful makes site a's print job one that nobody has decided about yet.
+func (w *world) doubtful() {
+	w.t.Helper()
+	err := w.st.Decide(context.Background(), func(tx store.Tx) error {
+		return store.Update(tx, "j-a", func(it *store.Item[store.PrintJob]) error {
+			it.Row.Outcome, it.Row.Decided, it.Row.By, it.Row.Why, it.Row.Charged = wire.PrintDoubtful, time.Time{}, "", "", 0
+			return nil
+		})
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) Publish(_ context.Context, site, space string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,12 +138,13 @@ func start(t *testing.T) *world {
 	t.Cleanup(func() { st.Close() })
 	w := &world{t: t, st: st, live: &fakeLive{now: map[string]LiveState{}, subs: map[chan string]bool{}, got: make(chan struct{}, 64)}}
 	now := func() time.Time { return t0 }
+	w.led = ledger.New(ledger.Config{Now: now})
 	w.acc = accounts.New(st, accounts.Options{Now: now})
 	inv, err := store.Inventory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Publisher: w, Sealer: w, Inventory: inv, Now: now,
+	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})
@@ -128,6 +154,9 @@ func start(t *testing.T) *world {
 	w.Server = httptest.NewServer(w.api.Handler())
 	t.Cleanup(w.Close)
 	w.seed()
+	for _, id := range []string{"a-1", "b-1"} {
+		w.live.set(id, LiveState{Online: true, LastSeen: t0, Status: wire.Status{Phase: "active", Session: "s" + id[:1], Prints: []wire.PrintWaiting{{Job: "w1", Impressions: 12, Sheets: 6, Since: t0}}}})
+	}
 	return w
 }
 
@@ -154,6 +183,9 @@ func (w *world) seed() {
 				put(tx, store.Meta{ID: store.TimeID(t0, te), Site: s, Scope: te}, store.SessionRow{Session: "s" + s, Terminal: te, Begun: t0, Reason: wire.EndButton}),
 				put(tx, store.Meta{ID: "r-" + s, Site: s, Scope: te}, store.ReceiptRow{Terminal: te, Verdict: store.VerdictAccepted, Kind: wire.ReceiptSession,
 					Envelope: wire.Envelope{Kid: "k", Domain: wire.DomainReceipt, Payload: payload, Sig: []byte{1}}, At: t0, Segment: 1, Index: 1}),
+				put(tx, store.Meta{ID: "j-" + s, Site: s, Scope: te}, store.PrintJob{Job: "job-" + s, Session: "s" + s, Terminal: te, At: t0, Day: "2026-03-02", Outcome: wire.PrintDoubtful,
+					Reason: wire.PrintLost, Reserved: 600, Account: "acc0unt", Asked: 6}),
+				put(tx, store.Meta{ID: te, Site: s, Scope: te}, store.PrinterRow{Terminal: te, State: wire.PrinterReady, Since: t0, At: t0}),
 				put(tx, store.Meta{ID: "c-" + s, Site: s, Scope: te}, store.CommandRow{Terminal: te, Kind: wire.CmdEnd, Status: store.CommandDone, Issued: t0}),
 			} {
 				if err != nil {

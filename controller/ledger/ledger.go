@@ -59,7 +59,7 @@ const (
 	// one session may get.
 	MaxGrant  = 100
 	MaxGrants = 300
-	maxReason = 200 // bytes
+	maxReason = wire.MaxText // bytes: a terminal shows it
 	// Silent is how long a reservation may stand without any news of its job:
 	// then it is up to staff, as what is doubtful is.
 	Silent = 24 * time.Hour

@@ -14,7 +14,10 @@ type Figures struct {
 	Sessions int
 	Seconds  int
 	Active   int
-	Pages    int
+	Pages    int // printed sides
+	Sheets   int
+	Colour   int // printed sides in colour
+	Prints   int // jobs
 	Wipes    int
 	Refusals int
 	Ends     map[string]int // by reason code
@@ -63,6 +66,9 @@ func (f *Figures) add(r store.Rollup) {
 	f.Seconds += r.Seconds
 	f.Active += r.Active
 	f.Pages += r.Pages
+	f.Sheets += r.Sheets
+	f.Colour += r.Colour
+	f.Prints += r.Prints
 	f.Wipes += r.Wipes
 	f.Refusals += r.Refusals
 	for reason, n := range r.Ends {
@@ -77,7 +83,7 @@ func (f *Figures) add(r store.Rollup) {
 func Sum(days []Day) Figures {
 	all := Figures{Ends: map[string]int{}, Filtered: map[string]int{}}
 	for _, d := range days {
-		all.add(store.Rollup{Sessions: d.Sessions, Seconds: d.Seconds, Active: d.Active, Pages: d.Pages, Wipes: d.Wipes,
+		all.add(store.Rollup{Sessions: d.Sessions, Seconds: d.Seconds, Active: d.Active, Pages: d.Pages, Sheets: d.Sheets, Colour: d.Colour, Prints: d.Prints, Wipes: d.Wipes,
 			Refusals: d.Refusals, Ends: d.Ends, Filtered: d.Filtered})
 	}
 	return all

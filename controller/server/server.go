@@ -80,7 +80,7 @@ func (s *Server) assemble(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Publisher: s.terminals, Sealer: s.keys,
+	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys,
 		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err

@@ -79,14 +79,11 @@ func (t *terminals) Live(terminal string) (api.LiveState, bool) {
 // together, then the terminal hears of it.
 func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err error) {
 	err = t.core.st.Decide(ctx, func(tx store.Tx) error {
-		it, err := store.Get[store.Terminal](tx, o.Terminal)
+		it, err := commandable(tx, o.Terminal)
 		if err != nil {
 			return err
 		}
-		if it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked {
-			return fmt.Errorf("cannot command a terminal that is %s: %w", it.Row.State, api.ErrRefused)
-		}
-		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text}, o.By)
+		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text, Job: o.Job}, o.By)
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, compliance.ErrClone) || errors.Is(err, compliance.ErrRevoked) {
 			return fmt.Errorf("%w: %w", api.ErrRefused, err)
 		}
@@ -103,6 +100,43 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 		return "", err
 	}
 	t.Wake(o.Terminal)
+	return id, nil
+}
+
+// commandable returns a terminal that can be asked for something.
+func commandable(tx store.Tx, id string) (store.Item[store.Terminal], error) {
+	it, err := store.Get[store.Terminal](tx, id)
+	if err == nil && (it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked) {
+		err = fmt.Errorf("cannot command a terminal that is %s: %w", it.Row.State, api.ErrRefused)
+	}
+	return it, err
+}
+
+// DecidePrint implements api.Prints.
+func (t *terminals) DecidePrint(ctx context.Context, id string, charge wire.Units, by, reason string) error {
+	return t.core.st.Decide(ctx, func(tx store.Tx) error {
+		_, err := t.core.ledger.Decide(tx, id, charge, by, reason)
+		return err
+	})
+}
+
+// GrantPages implements api.Prints: the grant, its audit entry and the command
+// are kept together, then the terminal hears of it.
+func (t *terminals) GrantPages(ctx context.Context, terminal, session string, pages int, by, reason string) (id string, err error) {
+	err = t.core.st.Decide(ctx, func(tx store.Tx) error {
+		if _, err := commandable(tx, terminal); err != nil {
+			return err
+		}
+		if err := t.core.ledger.Grant(tx, terminal, session, pages, by, reason); err != nil {
+			return err
+		}
+		id, err = t.core.rules.Command(tx, terminal, wire.Command{Kind: wire.CmdPages, Pages: pages, Session: session, Text: reason}, by)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	t.Wake(terminal)
 	return id, nil
 }
 

@@ -140,6 +140,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/prints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Print jobs that wait for staff: to release, and to decide */
+        get: operations["prints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/prints/{id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decide what a doubtful print job costs */
+        post: operations["decide-print"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/receipts/{id}": {
         parameters: {
             query?: never;
@@ -219,6 +253,23 @@ export interface paths {
         get: operations["site-policy"];
         /** Change a site's policy */
         put: operations["put-site-policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/printers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A site's printers, with what is left of their supplies */
+        get: operations["site-printers"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -307,6 +358,57 @@ export interface paths {
         put?: never;
         /** Send a command */
         post: operations["command-terminal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a running session more pages */
+        post: operations["grant-pages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/prints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A terminal's print jobs, newest first */
+        get: operations["terminal-prints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/prints/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Release or refuse a print job that waits at a terminal */
+        post: operations["release-print"];
         delete?: never;
         options?: never;
         head?: never;
@@ -692,6 +794,14 @@ export interface components {
             reasons: components["schemas"]["Because"][];
             resolver: string;
         };
+        PagesRequest: {
+            /** Format: int64 */
+            pages: number;
+            /** @description Why, for the audit; the terminal shows it */
+            reason: string;
+            /** @description As the fleet shows it: the next person gets nothing of it */
+            session: string;
+        };
         Permits: {
             /** Format: int64 */
             prefetch: number;
@@ -744,13 +854,181 @@ export interface components {
             tiles: components["schemas"]["Tile"][];
             title: string;
         };
-        Printing: {
+        PrintDecision: {
+            /**
+             * Format: int64
+             * @description In hundredths of a page, never more than was set aside
+             */
+            charge: number;
+            /** @description Why, for the audit */
+            reason: string;
+        };
+        PrintJobPage: {
+            jobs: components["schemas"]["PrintJobView"][];
+            /** @description Give it as before to get the next page */
+            next?: string;
+        };
+        PrintJobView: {
+            /**
+             * Format: int64
+             * @description Printed sides that were asked for
+             */
+            asked: number;
+            /** Format: date-time */
+            at: string;
+            /** @description Name of who decided */
+            by?: string;
+            /**
+             * Format: int64
+             * @description Cost, in hundredths of a page
+             */
+            charged: number;
             colour: boolean;
-            enabled: boolean;
+            /** Format: date-time */
+            decided?: string;
+            duplex: boolean;
+            /** @description The printer told no count */
+            estimated: boolean;
+            id: string;
+            /**
+             * Format: int64
+             * @description Printed sides
+             */
+            impressions: number;
+            /** @description Random id of the terminal's */
+            job: string;
+            /** @description Of the terminal */
+            name: string;
+            /** @description Printed while the terminal had no connection */
+            offline: boolean;
+            /** @description Reason code: why it was not printed whole */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description Set aside, in hundredths of a page
+             */
+            reserved: number;
+            session: string;
+            /** Format: int64 */
+            sheets: number;
+            site: string;
+            siteName: string;
+            /** @enum {string} */
+            state: "reserved" | "settled" | "refunded" | "doubtful" | "decided";
+            terminal: string;
+            /** @description Why it was decided so */
+            why?: string;
+        };
+        PrintOrder: {
+            /** @enum {string} */
+            action: "release" | "refuse";
+            /** @description Why it is refused, shown to the person */
+            text?: string;
+        };
+        PrintPeriod: {
+            from: string;
             /** Format: int64 */
             pagesPerDay: number;
             /** Format: int64 */
+            pagesPerHour: number;
+            /** Format: int64 */
+            pagesPerJob: number;
+            /** Format: int64 */
+            pagesPerMonth: number;
+            /** Format: int64 */
             pagesPerSession: number;
+            to: string;
+            why: string;
+        };
+        PrinterBrief: {
+            /** @description ready, busy, stopped, lost */
+            state: string;
+            /** @description What somebody must do: keys reason.<code> of the catalogues */
+            troubles: string[];
+        };
+        PrinterTrouble: {
+            /** @description Key reason.<code> of the catalogues */
+            code: string;
+            /**
+             * Format: int64
+             * @description Days left of it
+             */
+            days?: number;
+            /** Format: date-time */
+            since?: string;
+            /** @description Which consumable */
+            supply?: string;
+        };
+        PrinterView: {
+            /**
+             * Format: date-time
+             * @description When it was told last
+             */
+            at?: string;
+            /**
+             * Format: int64
+             * @description Printed sides of its whole life
+             */
+            counter?: number;
+            /** @description Its counts are estimated */
+            estimated: boolean;
+            model?: string;
+            /** @description Of the terminal */
+            name: string;
+            /** @description The terminal is connected: what follows is of now */
+            online: boolean;
+            /** @description printer-state-reasons of IPP */
+            reasons: string[];
+            /**
+             * Format: date-time
+             * @description When its state began
+             */
+            since?: string;
+            space: string;
+            spaceName: string;
+            /** @description ready, busy, stopped, lost */
+            state: string;
+            supplies: components["schemas"]["SupplyView"][];
+            terminal: string;
+            /** @description What somebody must do; they go by themselves */
+            troubles: components["schemas"]["PrinterTrouble"][];
+        };
+        Printing: {
+            colour: boolean;
+            /** Format: int64 */
+            colourCost: number;
+            /** Format: int64 */
+            copies: number;
+            duplex: string;
+            /** Format: int64 */
+            duplexCost: number;
+            enabled: boolean;
+            /** Format: int64 */
+            finishSeconds: number;
+            hold: string;
+            /** Format: int64 */
+            holdOver: number;
+            /** Format: int64 */
+            offlinePages: number;
+            /** Format: int64 */
+            pagesPerDay: number;
+            /** Format: int64 */
+            pagesPerHour: number;
+            /** Format: int64 */
+            pagesPerJob: number;
+            /** Format: int64 */
+            pagesPerMonth: number;
+            /** Format: int64 */
+            pagesPerSession: number;
+            periods: components["schemas"]["PrintPeriod"][];
+            silent: string;
+            staff: components["schemas"]["Staff"][];
+        };
+        PrintsView: {
+            /** @description To decide what they cost; oldest first */
+            decide: components["schemas"]["PrintJobView"][];
+            /** @description To release or refuse; oldest first */
+            waiting: components["schemas"]["WaitingPrint"][];
         };
         Property: {
             detail?: string;
@@ -845,6 +1123,11 @@ export interface components {
             sessions: number;
         };
         ReportSpan: {
+            /**
+             * Format: int64
+             * @description Printed sides in colour
+             */
+            colour: number;
             /** @description Ends by reason code */
             ends: {
                 [key: string]: number;
@@ -855,10 +1138,23 @@ export interface components {
             };
             /** Format: int64 */
             minutes: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Printed sides
+             */
             pages: number;
+            /**
+             * Format: int64
+             * @description Print jobs
+             */
+            prints: number;
             /** Format: int64 */
             sessions: number;
+            /**
+             * Format: int64
+             * @description Sheets of paper
+             */
+            sheets: number;
         };
         Session: {
             /** Format: int64 */
@@ -915,6 +1211,11 @@ export interface components {
             next?: string;
             sessions: components["schemas"]["SessionBrief"][];
         };
+        SitePrinters: {
+            /** @description By space and name */
+            printers: components["schemas"]["PrinterView"][];
+            site: string;
+        };
         SiteRequest: {
             commune: string;
             /** @enum {string} */
@@ -953,6 +1254,26 @@ export interface components {
             from: number;
             /** Format: int64 */
             to: number;
+        };
+        Staff: {
+            badge: string;
+            name: string;
+        };
+        SupplyView: {
+            /**
+             * Format: int64
+             * @description Days left at the use of the last weeks, 365 at most; absent while it is not known
+             */
+            days?: number;
+            /** @description toner, ink, waste, drum, fuser, paper, staples, other */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Percent left; of a waste box, percent free. -1 when the printer does not tell, -2 for some
+             */
+            level: number;
+            low: boolean;
+            name: string;
         };
         Tally: {
             /**
@@ -1025,6 +1346,8 @@ export interface components {
             missing: string[];
             name: string;
             online: boolean;
+            /** @description Absent when no printer was ever told of */
+            printer?: components["schemas"]["PrinterBrief"];
             /** @description Reason code; its sentence is in the catalogues under reason.<code> */
             reason?: string;
             /** @description Random id of the session going on */
@@ -1042,9 +1365,14 @@ export interface components {
             space: string;
             /** @enum {string} */
             state: "free" | "in-use" | "closed" | "out" | "quarantined" | "offline" | "waiting";
+            /**
+             * Format: int64
+             * @description Print jobs that staff may release: GET /api/prints lists them
+             */
+            waiting: number;
         };
         TerminalDetail: {
-            /** @description What it told staff in the last week, latest first */
+            /** @description What its printer lacks now, then what the terminal told staff in the last week, latest first */
             alerts: components["schemas"]["AlertBrief"][];
             build?: string;
             clockSure: boolean;
@@ -1110,6 +1438,24 @@ export interface components {
             icon: string;
             name: string;
             url: string;
+        };
+        WaitingPrint: {
+            colour: boolean;
+            /**
+             * Format: int64
+             * @description Printed sides
+             */
+            impressions: number;
+            job: string;
+            /** @description Of the terminal */
+            name: string;
+            /** Format: int64 */
+            sheets: number;
+            /** Format: date-time */
+            since: string;
+            site: string;
+            siteName: string;
+            terminal: string;
         };
         Web: {
             allowed: string[];
@@ -1368,6 +1714,70 @@ export interface operations {
             };
         };
     };
+    prints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrintsView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "decide-print": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrintDecision"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrintJobView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     receipt: {
         parameters: {
             query?: never;
@@ -1560,6 +1970,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "site-printers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SitePrinters"];
                 };
             };
             /** @description Error */
@@ -1788,6 +2229,109 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CommandRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "grant-pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PagesRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "terminal-prints": {
+        parameters: {
+            query?: {
+                /** @description Only this session's */
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrintJobPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "release-print": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrintOrder"];
             };
         };
         responses: {
