@@ -93,7 +93,8 @@ func Recover(s State, at Instant) (State, []Ask, []wire.Record) {
 			m.follow(j, j.Remote)
 			j.Stage = stage
 			if j.Ended != 0 {
-				j.Live.Over, j.Live.State = at.Mono, j.Ended
+				// Its engine may have gone on meanwhile: the printer is heard once more.
+				j.Live.Over, j.Live.State, j.Live.Stopping = at.Mono, j.Ended, true
 			}
 		}
 		if j = m.job(id); j != nil && !slices.Contains(Stages(), j.Stage) {
