@@ -7,7 +7,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME   ?= 2s
 export CGO_ENABLED := 0
 
-.PHONY: all run test check build ui setup unit fuzz e2e escape escape-mutation forensics forensics-full bench clean cross hw-kernel
+.PHONY: all run test check build ui setup unit fuzz e2e escape escape-mutation forensics forensics-full bench clean cross hw-kernel ipp
 
 all: build
 
@@ -67,6 +67,10 @@ bench: build
 	go test -count=1 -v -run '^$$' -bench 'SessionEnd|ShellBack' -benchtime 20x -timeout 30m ./scripts/kills
 	go test -count=1 -v -run '^$$' -bench ProfileWipe -benchtime 20x ./kiosk/warden
 	go test -count=1 -v -run '^$$' -bench Idle -benchtime 1x ./scripts/kills
+
+# CUPS's own conformance suites against the session's printer, with a real one behind it.
+ipp:
+	go test -count=1 -v -parallel 4 -timeout 5m ./scripts/ipp
 
 # The drivers over the kernel's own devices, on a real kernel without a board (User-Mode Linux).
 hw-kernel:

@@ -137,9 +137,7 @@ func (p *places) job(j store.Item[store.PrintJob]) (PrintJobView, error) {
 }
 
 type jobsIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	Before  string `query:"before" maxLength:"200" doc:"Next of the page before; empty for the newest"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	page
 	Session string `query:"session" maxLength:"64" doc:"Only this session's"`
 }
 

@@ -131,7 +131,8 @@ func (cmd command) start(ctx context.Context, env Env) error {
 		c.flags.String("controller", "", "")
 	}
 	if cmd.name == rolePress {
-		for _, name := range []string{"socket", "uids", "channel", "counter", "preview"} {
+		c.flags.Bool("auto", false, "")
+		for _, name := range []string{"socket", "uids", "channel", "counter", "preview", "tcp", "printer"} {
 			c.flags.String(name, "", "")
 		}
 	}

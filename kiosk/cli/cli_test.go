@@ -54,6 +54,11 @@ func TestCommandLine(t *testing.T) {
 		"hw test, all of them":   {[]string{"hw", "test", "-sim", "-config", good}, 0, "alarme du bâtiment (alarm), sim:alarm\n  bon     lu : au repos", ""},
 		"hw test, unknown role":  {[]string{"hw", "test", "door", "-config", good}, 2, "", "no device of that role"},
 		"press without a socket": {[]string{"press"}, 2, "", "-socket PATH"},
+		"press, odd channel":     {[]string{"press", "-socket", "/tmp/x", "-uids", "1-1", "-channel", "stdin"}, 2, "", "-channel N"},
+		"press, a test alone":    {[]string{"press", "-auto", "-tcp", "127.0.0.1:0"}, 2, "", "-printer URI"},
+		"press, a test's yes":    {[]string{"press", "-auto", "-socket", "/tmp/x", "-uids", "1-1", "-printer", "ipp://p/"}, 2, "", "nothing of a session's printer"},
+		"press, both":            {[]string{"press", "-auto", "-socket", "/tmp/x", "-tcp", "127.0.0.1:0", "-printer", "ipp://p/"}, 2, "", "nothing of a session's printer"},
+		"press, for all to see":  {[]string{"press", "-auto", "-tcp", "0.0.0.0:0", "-printer", "ipp://p/"}, 2, "", "loopback"},
 		"press, odd users":       {[]string{"press", "-socket", "/tmp/x", "-uids", "9-1"}, 2, "", "-uids FROM-TO"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,16 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"borne/kiosk/browser"
-	"borne/kiosk/press"
 	"borne/kiosk/resolver"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/warden"
@@ -44,48 +40,6 @@ func before(env Env) (code int, mine bool) {
 		return warden.InitMain(), true
 	}
 	return 0, false
-}
-
-// runPress is the session's printer: -socket PATH -uids FROM-TO -channel 3
-// -counter PATH. Only the warden starts it so.
-func runPress(ctx context.Context, c *call) error {
-	from, to, ok := strings.Cut(c.flag("uids"), "-")
-	a, errA := strconv.Atoi(from)
-	b, errB := strconv.Atoi(to)
-	channel, errC := channelOf(c)
-	if !ok || errA != nil || errB != nil || errC != nil || a > b || c.flag("socket") == "" || len(c.rest) > 0 {
-		return usageError{errors.New("cannot run press: give -socket PATH, -uids FROM-TO and -channel N")}
-	}
-	ln, err := press.Listen(c.flag("socket"), press.UIDs{From: a, To: b}, c.log)
-	if err != nil {
-		return err
-	}
-	p := press.New(press.Config{Log: c.log})
-	defer p.Close()
-	if channel != nil {
-		go func() {
-			// Without the agent nobody decides: the printer then says so.
-			if err := p.Attach(ctx, channel); err != nil {
-				c.log.Error("the agent is not heard any more", "error", err)
-			}
-		}()
-	}
-	if err := p.Serve(ctx, ln); err != nil {
-		return fmt.Errorf("cannot print: %w", err)
-	}
-	return nil
-}
-
-// channelOf takes the channel to the agent over; nil without one.
-func channelOf(c *call) (*sandbox.Conn, error) {
-	if c.flag("channel") == "" {
-		return nil, nil
-	}
-	n, err := strconv.Atoi(c.flag("channel"))
-	if err != nil || n < 3 {
-		return nil, fmt.Errorf("cannot use descriptor %.10q", c.flag("channel"))
-	}
-	return sandbox.FromFile(os.NewFile(uintptr(n), "channel"))
 }
 
 // Descriptors of the resolver, as the warden starts it.

@@ -214,20 +214,25 @@ func jobTemplate(can printjob.Printer) []grouped {
 	if can.Duplex {
 		sides = []string{longEdge, shortEdge}
 	}
-	size := ipp.Members("media-size", ipp.Integer("x-dimension", a4Width), ipp.Integer("y-dimension", a4Height))
-	paper := ipp.Attributes{size, ipp.Integer("media-bottom-margin", margin), ipp.Integer("media-left-margin", margin), ipp.Integer("media-right-margin", margin),
-		ipp.Integer("media-top-margin", margin), ipp.Keyword("media-source", asItIs), ipp.Keyword("media-type", stationery)}
+	size := func(w, h int) ipp.Attributes {
+		return ipp.Attributes{ipp.Integer("x-dimension", w), ipp.Integer("y-dimension", h)}
+	}
+	sheet := func(w, h int) ipp.Attributes {
+		return ipp.Attributes{ipp.MembersOf("media-size", size(w, h)), ipp.Integer("media-bottom-margin", margin), ipp.Integer("media-left-margin", margin),
+			ipp.Integer("media-right-margin", margin), ipp.Integer("media-top-margin", margin), ipp.Keyword("media-source", asItIs), ipp.Keyword("media-type", stationery)}
+	}
+	paper := sheet(a4Width, a4Height)
 	out := each(template,
 		ipp.Integer("copies-default", 1), ipp.RangeOf("copies-supported", 1, maxCopies(can)),
 		ipp.Enum("finishings-default", noFinish), ipp.Enum("finishings-supported", noFinish),
 		ipp.Keyword("job-hold-until-default", "no-hold"), ipp.Keyword("job-hold-until-supported", "no-hold"),
 		ipp.Keyword("job-sheets-default", "none"), ipp.Keyword("job-sheets-supported", "none"),
-		ipp.Keyword("media-default", a4), ipp.Keyword("media-ready", a4), ipp.Keyword("media-supported", a4),
+		ipp.Keyword("media-default", a4), ipp.Keyword("media-ready", a4), ipp.Keyword("media-supported", a4, letter),
 		ipp.MembersOf("media-col-default", paper), ipp.MembersOf("media-col-ready", paper),
 		ipp.Keyword("media-col-supported", "media-bottom-margin", "media-left-margin", "media-right-margin", "media-size", "media-source", "media-top-margin", "media-type"),
 		ipp.Integer("media-bottom-margin-supported", margin), ipp.Integer("media-left-margin-supported", margin),
 		ipp.Integer("media-right-margin-supported", margin), ipp.Integer("media-top-margin-supported", margin),
-		ipp.Members("media-size-supported", ipp.Integer("x-dimension", a4Width), ipp.Integer("y-dimension", a4Height)),
+		ipp.MembersOf("media-size-supported", size(a4Width, a4Height), size(letterWidth, letterHeight)),
 		ipp.Keyword("media-source-supported", asItIs), ipp.Keyword("media-type-supported", stationery),
 		ipp.Keyword("multiple-document-handling-default", collated), ipp.Keyword("multiple-document-handling-supported", collated),
 		ipp.Integer("number-up-default", 1), ipp.Integer("number-up-supported", 1, 2, 4),
@@ -240,5 +245,5 @@ func jobTemplate(can printjob.Printer) []grouped {
 		ipp.Keyword("print-scaling-default", asItIs), ipp.Keyword("print-scaling-supported", asItIs),
 		ipp.DPI("printer-resolution-default", 600), ipp.DPI("printer-resolution-supported", 300, 600),
 		ipp.Keyword("sides-default", oneSided), ipp.Keyword("sides-supported", oneSided, sides...))
-	return append(out, each(database, ipp.MembersOf("media-col-database", paper))...)
+	return append(out, each(database, ipp.MembersOf("media-col-database", paper, sheet(letterWidth, letterHeight)))...)
 }

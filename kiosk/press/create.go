@@ -67,8 +67,8 @@ func (p *Press) wish(r *request) (t printjob.Ticket, bad ipp.Attributes, refusal
 	if refusal := p.refuses(r); refusal != nil {
 		return t, nil, refusal
 	}
-	t, bad = ticketOf(r.Job, can)
-	if exact, _ := ipp.Bool(r.Operation, "ipp-attribute-fidelity"); exact && len(bad) > 0 {
+	exact, _ := ipp.Bool(r.Operation, "ipp-attribute-fidelity")
+	if t, bad = ticketOf(r.Job, ability{can, exact}); exact && len(bad) > 0 {
 		refusal = r.respond(goipp.StatusErrorAttributesOrValues, "")
 		refusal.Unsupported = bad
 	}

@@ -51,7 +51,7 @@ type Viewer interface {
 type Config struct {
 	Host        string           // in addresses: "localhost", or where TCP is served
 	Counter     printjob.Counter // nil: no job is accepted
-	Send        Send             // nil: no job is accepted
+	Send        Send             // nil: printer.Deliver
 	Viewer      Viewer           // nil: nothing is shown
 	MaxDocument int64            // bytes of one document, decompressed; 64 MiB
 	MaxHeld     int64            // bytes of all documents; 96 MiB
@@ -92,6 +92,9 @@ func New(c Config) *Press {
 	}
 	if c.MaxWaiting == 0 {
 		c.MaxWaiting = 8
+	}
+	if c.Send == nil {
+		c.Send = deliver
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -140,5 +143,5 @@ func (p *Press) Close() {
 
 // accepts tells whether jobs are taken now. The lock is held.
 func (p *Press) accepts() bool {
-	return p.agent != nil && p.can.Accepting && p.c.Counter != nil && p.c.Send != nil
+	return p.agent != nil && p.can.Accepting && p.c.Counter != nil
 }

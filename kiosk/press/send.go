@@ -3,11 +3,20 @@ package press
 import (
 	"cmp"
 	"context"
+	"io"
 	"net"
 	"time"
 
+	"borne/kiosk/printer"
 	"borne/kiosk/printjob"
 )
+
+// deliver sends to a real printer, again and again while it is busy.
+func deliver(ctx context.Context, dial func(context.Context) (net.Conn, error), s printjob.Submit, format printjob.Format,
+	doc io.ReaderAt, size int64) (printjob.Sent, error) {
+	return printer.Deliver(ctx, dial, printer.Target{URI: s.URI, Pin: s.Pin},
+		printer.Order{Name: s.Name, Format: format, Ticket: s.Ticket, Doc: doc, Size: size})
+}
 
 // submit begins to send a job. Whatever becomes of it, the agent hears of it
 // once. The lock is held.

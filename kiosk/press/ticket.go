@@ -11,12 +11,17 @@ import (
 	"borne/kiosk/printjob"
 )
 
-// A4, the only paper here, in hundredths of a millimetre.
+// A4 is the only paper here. A page of US Letter, as some documents from afar
+// have it, is taken too and fitted onto A4 by the printer; who insists on that
+// paper (ipp-attribute-fidelity) is refused. In hundredths of a millimetre.
 const (
-	a4       = "iso_a4_210x297mm"
-	a4Width  = 21000
-	a4Height = 29700
-	margin   = 423 // 12 points
+	a4           = "iso_a4_210x297mm"
+	a4Width      = 21000
+	a4Height     = 29700
+	letter       = "na_letter_8.5x11in"
+	letterWidth  = 21590
+	letterHeight = 27940
+	margin       = 423 // 12 points
 )
 
 // Values of the job template, as they are told and taken.
@@ -36,7 +41,13 @@ const (
 
 // setting puts one attribute of a job into its ticket; false: it cannot be said
 // there.
-type setting func(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.Printer) bool
+type setting func(t *printjob.Ticket, a ipp.Attributes, name string, can ability) bool
+
+// ability is what the printer can do, for one request.
+type ability struct {
+	printjob.Printer
+	exact bool // nothing may be substituted
+}
 
 // settings are the attributes that are known: those of IPP, and the options of
 // the queue's PPD, which GTK and Chromium send by their own names.
@@ -81,7 +92,7 @@ func idle(name string) bool {
 
 // ticketOf makes a ticket of a job's attributes. bad are those that it leaves out
 // (RFC 8011 §4.1.7): a value that is not supported, or a name that is not known.
-func ticketOf(job ipp.Attributes, can printjob.Printer) (t printjob.Ticket, bad ipp.Attributes) {
+func ticketOf(job ipp.Attributes, can ability) (t printjob.Ticket, bad ipp.Attributes) {
 	// Whether copies must be collated hangs on how many there are.
 	job = slices.Clone(job)
 	slices.SortStableFunc(job, func(a, b goipp.Attribute) int { return collates(a.Name) - collates(b.Name) })
@@ -107,7 +118,7 @@ func collates(name string) int {
 
 // only takes values that change nothing.
 func only(values ...string) setting {
-	return func(_ *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+	return func(_ *printjob.Ticket, a ipp.Attributes, name string, _ ability) bool {
 		for _, v := range a[0].Values {
 			if !slices.Contains(values, v.V.String()) {
 				return false
@@ -129,16 +140,16 @@ func number(a ipp.Attributes, name string) (int, bool) {
 
 func maxCopies(can printjob.Printer) int { return min(max(can.Copies, 1), printjob.MaxCopies) }
 
-func setCopies(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.Printer) bool {
+func setCopies(t *printjob.Ticket, a ipp.Attributes, name string, can ability) bool {
 	n, ok := number(a, name)
 	if !ok || n < 1 {
 		return false
 	}
-	t.Copies = min(n, maxCopies(can))
+	t.Copies = min(n, maxCopies(can.Printer))
 	return t.Copies == n
 }
 
-func setSides(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.Printer) bool {
+func setSides(t *printjob.Ticket, a ipp.Attributes, name string, can ability) bool {
 	s, _ := ipp.String(a, name)
 	switch d := map[string]printjob.Duplex{longEdge: printjob.LongEdge, "DuplexNoTumble": printjob.LongEdge,
 		shortEdge: printjob.ShortEdge, "DuplexTumble": printjob.ShortEdge}[s]; {
@@ -152,7 +163,7 @@ func setSides(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.Pr
 	return false
 }
 
-func setNumberUp(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+func setNumberUp(t *printjob.Ticket, a ipp.Attributes, name string, _ ability) bool {
 	n, ok := number(a, name)
 	if !ok || n != 1 && n != 2 && n != 4 {
 		return false
@@ -163,7 +174,7 @@ func setNumberUp(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.P
 
 // setColour takes « auto » for black: colour costs more, and a person who wants
 // it chooses it.
-func setColour(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.Printer) bool {
+func setColour(t *printjob.Ticket, a ipp.Attributes, name string, can ability) bool {
 	s, _ := ipp.String(a, name)
 	switch s {
 	case monochrome, asItIs, "auto-monochrome", "bi-level", "process-bi-level", "process-monochrome", "Gray", "KGray", "Grayscale", "Monochrome", "Black":
@@ -178,7 +189,7 @@ func setColour(t *printjob.Ticket, a ipp.Attributes, name string, can printjob.P
 
 // setPages takes ranges that rise and do not meet (PWG 5100.7 §6.5.1 as RFC 8011
 // §5.2.7); « from 3 on » comes as 3-2147483647.
-func setPages(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+func setPages(t *printjob.Ticket, a ipp.Attributes, name string, _ ability) bool {
 	var all []printjob.Range
 	last := 0
 	for _, r := range ipp.Ranges(a, name) {
@@ -195,13 +206,14 @@ func setPages(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Prin
 	return true
 }
 
-func setMedia(_ *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+func setMedia(_ *printjob.Ticket, a ipp.Attributes, name string, can ability) bool {
 	s, _ := ipp.String(a, name)
-	return slices.Contains([]string{a4, "A4", "a4", "iso-a4"}, s)
+	return slices.Contains([]string{a4, "A4", "a4", "iso-a4"}, s) || !can.exact && slices.Contains([]string{letter, "Letter", "letter", "na-letter"}, s)
 }
 
-// setMediaCol takes A4 in any words; the standard gives sizes half a millimetre.
-func setMediaCol(_ *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+// setMediaCol takes the same in other words; the standard gives sizes half a
+// millimetre.
+func setMediaCol(_ *printjob.Ticket, a ipp.Attributes, name string, can ability) bool {
 	col, ok := ipp.Collection(a, name)
 	if !ok {
 		return false
@@ -214,9 +226,9 @@ func setMediaCol(_ *printjob.Ticket, a ipp.Attributes, name string, _ printjob.P
 			size, _ := ipp.Collection(one, m.Name)
 			x, okX := ipp.Int(size, "x-dimension")
 			y, okY := ipp.Int(size, "y-dimension")
-			ok = okX && okY && near(x, a4Width) && near(y, a4Height)
+			ok = okX && okY && (near(x, a4Width) && near(y, a4Height) || !can.exact && near(x, letterWidth) && near(y, letterHeight))
 		case "media-size-name":
-			ok = s == a4
+			ok = s == a4 || !can.exact && s == letter
 		case "media-source":
 			ok = s == asItIs
 		case "media-type":
@@ -238,7 +250,7 @@ func near(a, b int) bool { return a >= b-50 && a <= b+50 }
 
 // setCollate takes copies one after the other, as the ticket counts them; without
 // a second copy there is nothing to collate.
-func setCollate(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+func setCollate(t *printjob.Ticket, a ipp.Attributes, name string, _ ability) bool {
 	s, _ := ipp.String(a, name)
 	switch s {
 	case collated, "True", "true":
@@ -249,7 +261,7 @@ func setCollate(t *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Pr
 	return false
 }
 
-func setResolution(_ *printjob.Ticket, a ipp.Attributes, name string, _ printjob.Printer) bool {
+func setResolution(_ *printjob.Ticket, a ipp.Attributes, name string, _ ability) bool {
 	r, ok := ipp.Resolution(a, name)
 	return ok && r.Units == goipp.UnitsDpi && r.Xres == r.Yres && (r.Xres == 300 || r.Xres == 600)
 }

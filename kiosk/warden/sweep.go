@@ -99,21 +99,10 @@ func (w *warden) isMarked(pid int, byUID bool) bool {
 	if err != nil || w.beside().mount(ns) != nil || ns == w.own("mnt") {
 		return false
 	}
-	if w.seesMark(pid) {
-		return true
-	}
-	all, err := allProcesses()
-	if err != nil {
-		return false
-	}
-	spaces, err := mountsByNamespace(all)
-	return err == nil && w.hasMark(spaces[ns])
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	return err == nil && w.hasMark(parseMounts(string(b)))
 }
 
-// marked lists the processes that live among this instance's mounts, and with
-// byUID those of its uids. Whoever does not see those mounts, having a root of
-// its own, is known by others that do: as long as there is one, they are not
-// told.
 func (w *warden) marked(byUID bool) ([]int, error) {
 	all, err := allProcesses()
 	if err != nil {
@@ -126,7 +115,7 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 	// A sandbox's mount that somebody attached in our own namespace is found by
 	// the examination; who lives here is the machine, not the session.
 	beside, own := w.beside(), w.own("mnt")
-	var orphans, blind, seeing []int
+	var pids []int
 	for _, p := range all {
 		if p.pid == os.Getpid() || p.zombie() || p.sealed {
 			continue
@@ -138,25 +127,11 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch in := beside.mount(ns) == nil && ns != own && w.hasMark(spaces[ns]); {
-		case byUID && w.orphan(p):
-			orphans = append(orphans, p.pid)
-		case in && w.seesMark(p.pid):
-			seeing = append(seeing, p.pid)
-		case in:
-			blind = append(blind, p.pid)
+		if (beside.mount(ns) == nil && ns != own && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
+			pids = append(pids, p.pid)
 		}
 	}
-	if len(blind) > 0 {
-		return append(orphans, blind...), nil
-	}
-	return append(orphans, seeing...), nil
-}
-
-// seesMark tells whether a process is shown a mount of this instance's.
-func (w *warden) seesMark(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
-	return err == nil && w.hasMark(parseMounts(string(b)))
+	return pids, nil
 }
 
 // orphan tells a process that a start ends: of a session, of the agent or of

@@ -2290,16 +2290,11 @@ export interface operations {
     "terminal-prints": {
         parameters: {
             query?: {
-                /** @description Next of the page before; empty for the newest */
-                before?: string;
-                limit?: number;
                 /** @description Only this session's */
                 session?: string;
             };
             header?: never;
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
