@@ -141,12 +141,15 @@ func (m *machine) uncounted(j *Job) {
 	}
 }
 
-// countSheets fills in the sheets that a printer did not count: as many of those
-// asked for as the printed sides are of theirs, rounded up.
+// countSheets fills in the sheets that a printer did not count: as many as the
+// printed sides take, copy after copy, each beginning on a new sheet.
 func (m *machine) countSheets(j *Job) {
 	if j.DoneSheet > 0 || j.Asked == 0 {
 		return
 	}
-	done := min(j.Done, j.Asked)
-	j.DoneSheet = int((int64(done)*int64(j.Sheets) + int64(j.Asked) - 1) / int64(j.Asked))
+	j.DoneSheet = min(j.Done, j.Asked)
+	if copies := max(j.Ticket.Copies, 1); j.Ticket.Duplex != printjob.OneSided && j.Asked >= copies {
+		each := j.Asked / copies
+		j.DoneSheet = j.DoneSheet/each*((each+1)/2) + (j.DoneSheet%each+1)/2
+	}
 }

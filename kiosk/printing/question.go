@@ -137,10 +137,20 @@ func (s State) question() *Job {
 	return &s.Jobs[i]
 }
 
-// tickQuestion runs only for the one on screen; the others' time begins later.
+// face begins the time of a question when it comes on screen.
+func (m *machine) face() {
+	id := ""
+	if q := m.s.question(); q != nil {
+		if id = q.ID; id != m.s.Live.Facing {
+			q.Live.Changed = m.at.Mono
+		}
+	}
+	m.s.Live.Facing = id
+}
+
+// tickQuestion runs only for the one on screen.
 func (m *machine) tickQuestion(j *Job) {
-	if q := m.s.question(); q == nil || q.ID != j.ID {
-		j.Live.Changed = m.at.Mono
+	if j.ID != m.s.Live.Facing {
 		return
 	}
 	if m.since(j.Live.Changed) >= QuestionFor {

@@ -169,6 +169,7 @@ type Spent struct {
 type Live struct {
 	Session *Session      // that prints; nil: nobody
 	Printer *PrinterReady // as last told; nil: not yet
+	Facing  string        // the job whose question is on screen
 	Last    *Result       // what the person reads about the job before
 }
 

@@ -76,6 +76,7 @@ func Step(s State, e Event) (State, []Ask, []wire.Record) {
 		m.tick()
 	}
 	m.pump()
+	m.face()
 	return m.s, m.asks, m.records
 }
 
