@@ -137,7 +137,9 @@ func (p *places) job(j store.Item[store.PrintJob]) (PrintJobView, error) {
 }
 
 type jobsIn struct {
-	page
+	ID      string `path:"id" maxLength:"200"`
+	Before  string `query:"before" maxLength:"200" doc:"Next of the page before; empty for the newest"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Session string `query:"session" maxLength:"64" doc:"Only this session's"`
 }
 

@@ -199,7 +199,7 @@ func (r uidRange) has(uid int) bool { return uid >= r.from && uid <= r.to }
 
 // mountEntry is one line of mountinfo (proc_pid_mountinfo(5)).
 type mountEntry struct {
-	root, point, opts, fs, source, superOpts string
+	id, root, point, opts, fs, source, superOpts string
 }
 
 func parseMounts(s string) []mountEntry {
@@ -210,7 +210,7 @@ func parseMounts(s string) []mountEntry {
 		if !ok || len(l) < 6 || len(r) < 2 {
 			continue
 		}
-		m := mountEntry{root: unescape(l[3]), point: unescape(l[4]), opts: l[5], fs: r[0], source: unescape(r[1])}
+		m := mountEntry{id: l[0], root: unescape(l[3]), point: unescape(l[4]), opts: l[5], fs: r[0], source: unescape(r[1])}
 		if len(r) > 2 {
 			m.superOpts = r[2]
 		}
@@ -231,10 +231,26 @@ func (m mountEntry) option(name string) bool {
 	return strings.Contains(","+m.opts+",", ","+name+",")
 }
 
+// view is what a process sees of its mount namespace: all below its root.
+type view struct {
+	ns              string
+	dev, ino, mount uint64 // of that root
+}
+
+func viewOf(pid int, ns string) (view, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, fmt.Sprintf("/proc/%d/root", pid), unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, &st); err != nil {
+		return view{}, fmt.Errorf("cannot read the root of process %d: %w", pid, err)
+	}
+	return view{ns, unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, st.Mnt_id}, nil
+}
+
 // mountsByNamespace returns the mounts of every mount namespace that a process
-// lives in, each once.
+// lives in, each once. Every view of a namespace is read: whoever has a root of
+// its own (chroot(2)), as Chromium's renderers have, is shown none of the mounts
+// outside of that, and may have the lowest number of them all.
 func mountsByNamespace(all []process) (map[string][]mountEntry, error) {
-	out := map[string][]mountEntry{}
+	out, views, seen := map[string][]mountEntry{}, map[view]bool{}, map[string]map[string]bool{}
 	for _, p := range all {
 		ns, err := namespace(p.pid, "mnt")
 		if gone(err) || p.zombie() || p.sealed {
@@ -243,8 +259,12 @@ func mountsByNamespace(all []process) (map[string][]mountEntry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := out[ns]; ok {
+		v, err := viewOf(p.pid, ns)
+		if gone(err) || err == nil && views[v] {
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.pid))
 		if gone(err) || errors.Is(err, unix.EINVAL) { // EINVAL: it is exiting
@@ -253,7 +273,16 @@ func mountsByNamespace(all []process) (map[string][]mountEntry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the mounts of process %d: %w", p.pid, err)
 		}
-		out[ns] = parseMounts(string(b))
+		if seen[ns] == nil {
+			seen[ns] = map[string]bool{}
+		}
+		views[v] = true
+		for _, m := range parseMounts(string(b)) {
+			if !seen[ns][m.id] {
+				seen[ns][m.id] = true
+				out[ns] = append(out[ns], m)
+			}
+		}
 	}
 	return out, nil
 }

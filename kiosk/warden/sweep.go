@@ -99,10 +99,21 @@ func (w *warden) isMarked(pid int, byUID bool) bool {
 	if err != nil || w.beside().mount(ns) != nil || ns == w.own("mnt") {
 		return false
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
-	return err == nil && w.hasMark(parseMounts(string(b)))
+	if w.seesMark(pid) {
+		return true
+	}
+	all, err := allProcesses()
+	if err != nil {
+		return false
+	}
+	spaces, err := mountsByNamespace(all)
+	return err == nil && w.hasMark(spaces[ns])
 }
 
+// marked lists the processes that live among this instance's mounts, and with
+// byUID those of its uids. Whoever does not see those mounts, having a root of
+// its own, is known by others that do: as long as there is one, they are not
+// told.
 func (w *warden) marked(byUID bool) ([]int, error) {
 	all, err := allProcesses()
 	if err != nil {
@@ -115,7 +126,7 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 	// A sandbox's mount that somebody attached in our own namespace is found by
 	// the examination; who lives here is the machine, not the session.
 	beside, own := w.beside(), w.own("mnt")
-	var pids []int
+	var orphans, blind, seeing []int
 	for _, p := range all {
 		if p.pid == os.Getpid() || p.zombie() || p.sealed {
 			continue
@@ -127,11 +138,25 @@ func (w *warden) marked(byUID bool) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if (beside.mount(ns) == nil && ns != own && w.hasMark(spaces[ns])) || (byUID && w.orphan(p)) {
-			pids = append(pids, p.pid)
+		switch in := beside.mount(ns) == nil && ns != own && w.hasMark(spaces[ns]); {
+		case byUID && w.orphan(p):
+			orphans = append(orphans, p.pid)
+		case in && w.seesMark(p.pid):
+			seeing = append(seeing, p.pid)
+		case in:
+			blind = append(blind, p.pid)
 		}
 	}
-	return pids, nil
+	if len(blind) > 0 {
+		return append(orphans, blind...), nil
+	}
+	return append(orphans, seeing...), nil
+}
+
+// seesMark tells whether a process is shown a mount of this instance's.
+func (w *warden) seesMark(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	return err == nil && w.hasMark(parseMounts(string(b)))
 }
 
 // orphan tells a process that a start ends: of a session, of the agent or of

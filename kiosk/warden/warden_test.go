@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 			os.Exit(falseDoorChild(os.Args[2]))
 		case "agent-child":
 			os.Exit(agentChild(os.Args[2]))
+		case "cell-child":
+			os.Exit(cellChild(os.Args[2], os.Args[3]))
 		}
 	}
 	os.Exit(m.Run())

@@ -126,10 +126,11 @@ func deedKill(args []string) string {
 	return said(syscall.Kill(pid, syscall.SIGWINCH), "sent")
 }
 
-// deedVictim ends at that signal, as whoever is killed would.
+// deedVictim says when it listens, and ends at that signal, as whoever is killed would.
 func deedVictim([]string) string {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGWINCH)
+	fmt.Println("listens")
 	select {
 	case <-c:
 	case <-time.After(time.Minute):

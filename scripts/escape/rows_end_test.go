@@ -174,8 +174,9 @@ func (a *attempt) shellWindows() string {
 // shellInit is PID 1 of the shell's sandbox.
 func (a *attempt) shellInit() int {
 	_, warden := a.stand.Pids()
+	ours := descendants(warden) // other terminals may run on the machine
 	for _, p := range running("sandbox-init") {
-		if sameLink(fmt.Sprintf("/proc/%d/ns/net", p.pid), fmt.Sprintf("/proc/%d/ns/net", warden)) && browserBelow(p.pid, "") != 0 {
+		if slices.Contains(ours, p.pid) && sameLink(fmt.Sprintf("/proc/%d/ns/net", p.pid), fmt.Sprintf("/proc/%d/ns/net", warden)) && browserBelow(p.pid, "") != 0 {
 			return p.pid
 		}
 	}

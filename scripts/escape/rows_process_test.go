@@ -88,13 +88,19 @@ func processRows() []row {
 		}},
 		{"processes", "a signal to a program of the machine", "a program of the session sends a signal outside", "it arrives", by(pidns, users), func(a *attempt) string {
 			victim := exec.Command("/proc/self/exe", intruder, "victim")
-			if err := victim.Start(); err != nil {
+			out, err := victim.StdoutPipe()
+			if err == nil {
+				err = victim.Start()
+			}
+			if err != nil {
 				a.fail("%v", err)
+			}
+			defer victim.Process.Kill()
+			if _, err := out.Read(make([]byte, 1)); err != nil { // it listens from here on
+				a.fail("the program of the machine does not begin: %v", err)
 			}
 			fell := make(chan struct{})
 			go func() { victim.Wait(); close(fell) }()
-			defer victim.Process.Kill()
-			time.Sleep(50 * time.Millisecond) // it listens
 			a.inside("kill", strconv.Itoa(victim.Process.Pid))
 			select {
 			case <-fell:

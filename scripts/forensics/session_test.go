@@ -26,19 +26,6 @@ type being struct {
 	argv     []string
 }
 
-// age is how long it has run; ticks are a hundred a second (proc_pid_stat(5), USER_HZ).
-func (b being) age() time.Duration {
-	up, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		return 0
-	}
-	now, err := strconv.ParseFloat(strings.Fields(string(up))[0], 64)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(now*float64(time.Second)) - time.Duration(b.began)*10*time.Millisecond
-}
-
 // beings lists the processes of the terminal's uids.
 func beings() (all []being) {
 	entries, _ := os.ReadDir("/proc")

@@ -18,10 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// survivor leaves text where a sink would leave it after a wipe that forgot it.
+// survivor leaves text where a sink would leave it after a wipe that forgot it:
+// in the next person's sandbox, whose browser it is given, or outside of any.
 // It returns a part of the place that a search must name, and what takes the
 // survivor away.
-type survivor func(h *hall, text []byte) (place string, away func() error, err error)
+type survivor func(h *hall, next being, text []byte) (place string, away func() error, err error)
 
 // survivors plants one for each sink, after a wipe, in another form for each,
 // sees a sweep name every one, and finds nothing once they are gone: a suite
@@ -29,24 +30,44 @@ type survivor func(h *hall, text []byte) (place string, away func() error, err e
 func (h *hall) survivors(t *testing.T) {
 	h.t = t
 	h.minute(false)
-	// The browser that is asked about the rules at a start is gone after a moment: the standby stays.
-	if err := h.until(time.Minute, func() error {
-		b, err := h.browserProcess()
-		if err == nil && b.age() < 5*time.Second {
-			err = errors.New("cannot tell yet whether the browser stays")
+	// A sandbox may be replaced at any time: the browser that is asked about the
+	// rules goes after a moment, a standby that died is made again. What was left
+	// in one that is gone is gone with it, and is left in the next.
+	last := time.Now().Add(time.Minute)
+	for {
+		var b being
+		if err := h.until(time.Minute, func() (err error) { b, err = h.browserProcess(); return err }); err != nil {
+			t.Fatalf("no standby: %v\n%s", err, h.log.Tail(20))
 		}
-		return err
-	}); err != nil {
-		t.Fatalf("no standby: %v\n%s", err, h.log.Tail(20))
+		missed, stayed := h.leaveAll(b)
+		if stayed {
+			for _, m := range missed {
+				t.Error(m)
+			}
+		}
+		if stayed || t.Failed() {
+			return
+		}
+		if time.Now().After(last) {
+			t.Fatalf("no standby stays for as long as a search takes\n%s", h.log.Tail(40))
+		}
+		t.Logf("the sandbox of process %d was replaced meanwhile: once more", b.pid)
 	}
+}
+
+// leaveAll leaves every survivor, those of sandboxes in that of b, takes them away
+// again, and tells which the search missed, and whether b stayed until it was over.
+func (h *hall) leaveAll(b being) (missed []string, stayed bool) {
+	t := h.t
 	const cycle = 9999
 	places := map[string]string{}
 	var away []func() error
+	var refused []string
 	for i, s := range sinks() {
 		form := formOf(i)
-		place, undo, err := s.left(h, form.write(h.canaries.value(cycle, i)))
+		place, undo, err := s.left(h, b, form.write(h.canaries.value(cycle, i)))
 		if err != nil {
-			t.Errorf("%s: cannot plant a survivor: %v", s.name, err)
+			refused = append(refused, fmt.Sprintf("%s: cannot plant a survivor: %v", s.name, err))
 			continue
 		}
 		places[s.name] = place
@@ -54,6 +75,7 @@ func (h *hall) survivors(t *testing.T) {
 		t.Logf("%-18s left in %-10s as %s", s.name, place, form.name)
 	}
 	found := h.sweep(h.began)
+	stayed = h.stays(b)
 	for i, s := range sinks() {
 		form := formOf(i).name
 		named := false
@@ -62,10 +84,13 @@ func (h *hall) survivors(t *testing.T) {
 			named = named || ok && n == cycle && sink == i && strings.Contains(x.Place, places[s.name]) && (x.As == form || strings.HasPrefix(x.As, form+"/"))
 		}
 		if places[s.name] != "" && !named {
-			t.Errorf("the survivor of %s, left in %s as %s, was not found there", s.name, places[s.name], form)
+			missed = append(missed, fmt.Sprintf("the survivor of %s, left in %s as %s, was not found there", s.name, places[s.name], form))
 		}
 	}
-	t.Logf("%d survivors planted, %d hits", len(places), len(found.Hits))
+	t.Logf("%d survivors planted, %d hits; the sandbox of process %d stayed: %t", len(places), len(found.Hits), b.pid, stayed)
+	if len(missed) > 0 {
+		missed = append(missed, h.sees(b))
+	}
 	slices.Reverse(away)
 	for _, undo := range away {
 		if err := undo(); err != nil {
@@ -75,6 +100,31 @@ func (h *hall) survivors(t *testing.T) {
 	if left := h.sweep(h.began); len(left.Hits) > 0 {
 		t.Errorf("after the survivors were taken away:\n%s", h.list(left.Hits))
 	}
+	return append(refused, missed...), stayed
+}
+
+// stays tells whether that very process still runs: its number may be another's.
+func (h *hall) stays(b being) bool {
+	return slices.ContainsFunc(h.sessionProcesses(), func(o being) bool { return o.pid == b.pid && o.began == b.began })
+}
+
+// sees tells what the processes beside b see of its mounts, for whoever asks why
+// a search missed something there.
+func (h *hall) sees(b being) string {
+	space := func(pid int) string {
+		ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)) // none: it ended
+		return ns
+	}
+	ours := space(b.pid)
+	said := fmt.Sprintf("the sandbox of process %d, %s:", b.pid, ours)
+	for _, o := range h.sessionProcesses() {
+		if space(o.pid) == ours {
+			root, _ := os.Readlink(fmt.Sprintf("/proc/%d/root", o.pid))
+			list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", o.pid))
+			said += fmt.Sprintf(" %d (%s) in %s sees %d mounts;", o.pid, o.name, root, bytes.Count(list, []byte("\n")))
+		}
+	}
+	return said
 }
 
 // formOf gives each sink another form. An environment holds none with zeros.
@@ -118,7 +168,7 @@ func wide(s string, step int) []byte {
 }
 
 func inFile(path string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) { return leave(path, path, text) }
+	return func(h *hall, _ being, text []byte) (string, func() error, error) { return leave(path, path, text) }
 }
 
 // leave writes a file, and takes away the folders that it had to make.
@@ -138,26 +188,22 @@ func leave(path, place string, text []byte) (string, func() error, error) {
 
 // inBox is a file in the next session's sandbox, as if it had come with it.
 func inBox(path string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
-		b, err := h.browserProcess()
-		if err != nil {
-			return "", nil, err
-		}
+	return func(h *hall, next being, text []byte) (string, func() error, error) {
 		place := path + ".survivor"
-		return leave(fmt.Sprintf("/proc/%d/root%s", b.pid, place), place, text)
+		return leave(fmt.Sprintf("/proc/%d/root%s", next.pid, place), place, text)
 	}
 }
 
 func inProfile(path string) survivor { return inBox("/home/session/profile/" + path) }
 
 func inRun(name string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		return leave(h.path("run/"+name), "/run/"+name, text)
 	}
 }
 
 func inState(name string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		place, away, err := leave(h.path(name), "/"+name, text)
 		return place, func() error { return errors.Join(away(), trim(h.dir), trim(h.path("terminal"))) }, err
 	}
@@ -165,7 +211,7 @@ func inState(name string) survivor {
 
 // inLog is a line that a program wrote to its log.
 func inLog() survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		f, err := os.OpenFile(h.path("log"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			return "", nil, err
@@ -179,7 +225,7 @@ func inLog() survivor {
 // inDeleted is a file that was removed from a state's file system: its blocks
 // still hold what it held.
 func inDeleted(part string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		dir, image := h.path("terminal"), h.images["terminal"]
 		if part == "controller" {
 			dir, image = h.dir, h.images[""]
@@ -215,7 +261,7 @@ func stop(c *exec.Cmd) error         { c.Process.Kill(); c.Wait(); return nil }
 
 // lives is a process of that name which holds the text and outlived its session.
 func lives(name, as string) survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		dir, err := os.MkdirTemp("", "survivor")
 		if err != nil {
 			return "", nil, err
@@ -251,7 +297,7 @@ func lives(name, as string) survivor {
 }
 
 func inEnvironment() survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		c := exec.Command("/usr/bin/sleep", "600")
 		c.Env, c.SysProcAttr = []string{"DOSSIER=" + string(text)}, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		return "(sleep)", func() error { return stop(c) }, c.Start()
@@ -260,7 +306,7 @@ func inEnvironment() survivor {
 
 // inSegment is shared memory that nobody has attached any more.
 func inSegment() survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		id, seg, err := segment(string(text))
 		if err == nil {
 			err = unix.SysvShmDetach(seg)
@@ -272,7 +318,7 @@ func inSegment() survivor {
 // inSwap is a page in a swap file: there is one only in the list that this test
 // gives to the search.
 func inSwap() survivor {
-	return func(h *hall, text []byte) (string, func() error, error) {
+	return func(h *hall, _ being, text []byte) (string, func() error, error) {
 		dir, err := os.MkdirTemp(filepath.Dir(h.dir), "swap")
 		if err != nil {
 			return "", nil, err

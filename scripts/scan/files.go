@@ -54,13 +54,25 @@ func (f *Finder) walk(ctx context.Context, since time.Time, cross bool, roots []
 			}
 			return w.res, fmt.Errorf("cannot search %s: %w", root, err)
 		}
-		w.crew.give(func(buf []byte) { w.folder(root, st.Dev, buf) })
+		w.crew.give(func(buf []byte) { w.folder(spot{root, root}, st.Dev, buf) })
 	}
+	return w.done()
+}
+
+// done returns once everything that was given out has been searched.
+func (w *walk) done() (Result, error) {
 	w.crew.run()
-	if err := ctx.Err(); err != nil {
+	if err := w.ctx.Err(); err != nil {
 		return w.res, fmt.Errorf("cannot search files: %w", err)
 	}
 	return w.res, nil
+}
+
+// spot is a file: by which path it is opened, and what hits in it are told as.
+type spot struct{ path, place string }
+
+func (s spot) in(name string) spot {
+	return spot{filepath.Join(s.path, name), filepath.Join(s.place, name)}
 }
 
 func (w *walk) skip(path string) {
@@ -77,14 +89,14 @@ func (w *walk) hits(place string, all []found) {
 	w.mu.Unlock()
 }
 
-func (w *walk) folder(path string, dev uint64, buf []byte) {
+func (w *walk) folder(at spot, dev uint64, buf []byte) {
 	if w.ctx.Err() != nil {
 		return
 	}
-	d, err := os.Open(path)
+	d, err := os.Open(at.path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			w.skip(path)
+			w.skip(at.place)
 		}
 		return
 	}
@@ -92,7 +104,7 @@ func (w *walk) folder(path string, dev uint64, buf []byte) {
 	for {
 		entries, err := d.ReadDir(512)
 		for _, e := range entries {
-			w.one(path, e, dev, buf)
+			w.one(at.in(e.Name()), e, dev, buf)
 		}
 		if err != nil {
 			return // at its end, or gone meanwhile
@@ -100,27 +112,26 @@ func (w *walk) folder(path string, dev uint64, buf []byte) {
 	}
 }
 
-func (w *walk) one(dir string, e fs.DirEntry, dev uint64, buf []byte) {
-	path := filepath.Join(dir, e.Name())
+func (w *walk) one(at spot, e fs.DirEntry, dev uint64, buf []byte) {
 	if all := w.name(e.Name()); all != nil {
-		w.hits(path, all)
+		w.hits(at.place, all)
 	}
 	switch {
 	case e.IsDir():
 		var st syscall.Stat_t
-		if syscall.Lstat(path, &st) != nil {
+		if syscall.Lstat(at.path, &st) != nil {
 			return
 		}
 		if st.Dev != dev {
 			var s unix.Statfs_t
-			if !w.cross || unix.Statfs(path, &s) != nil || pseudo[int64(s.Type)] {
+			if !w.cross || unix.Statfs(at.path, &s) != nil || pseudo[int64(s.Type)] {
 				return
 			}
 		}
-		w.crew.give(func(buf []byte) { w.folder(path, st.Dev, buf) })
+		w.crew.give(func(buf []byte) { w.folder(at, st.Dev, buf) })
 	case e.Type()&fs.ModeSymlink != 0:
-		if to, err := os.Readlink(path); err == nil {
-			w.hits(path, w.name(to))
+		if to, err := os.Readlink(at.path); err == nil {
+			w.hits(at.place, w.name(to))
 		}
 	case e.Type().IsRegular():
 		info, err := e.Info()
@@ -128,11 +139,16 @@ func (w *walk) one(dir string, e fs.DirEntry, dev uint64, buf []byte) {
 			return
 		}
 		st := info.Sys().(*syscall.Stat_t)
-		if info.ModTime().Before(w.since) && time.Unix(st.Ctim.Unix()).Before(w.since) {
+		if w.older(st) {
 			return
 		}
-		w.file(path, path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, buf)
+		w.file(at.path, at.place, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, buf)
 	}
+}
+
+// older tells what did not change since.
+func (w *walk) older(st *syscall.Stat_t) bool {
+	return time.Unix(st.Mtim.Unix()).Before(w.since) && time.Unix(st.Ctim.Unix()).Before(w.since)
 }
 
 // file searches the content at path, which hits tell as place.
@@ -167,79 +183,9 @@ func (f *Finder) Raw(ctx context.Context, paths ...string) Result {
 	return w.res
 }
 
-// Mounts searches the writable file systems that only other processes see: those
-// of their mount namespaces.
-func (f *Finder) Mounts(ctx context.Context, since time.Time) (Result, error) {
-	own, err := os.Readlink("/proc/self/ns/mnt")
-	if err != nil {
-		return Result{}, fmt.Errorf("cannot search other mounts: %w", err)
-	}
-	_, devices, err := mounts("self")
-	if err != nil {
-		return Result{}, fmt.Errorf("cannot search other mounts: %w", err)
-	}
-	spaces := map[string]bool{own: true}
-	var roots []string
-	for _, pid := range pids() {
-		ns, err := os.Readlink("/proc/" + pid + "/ns/mnt")
-		if err != nil || spaces[ns] {
-			continue
-		}
-		points, devs, err := mounts(pid)
-		if err != nil {
-			continue // it ended
-		}
-		spaces[ns] = true
-		for i, p := range points {
-			if !slices.Contains(devices, devs[i]) {
-				devices = append(devices, devs[i])
-				roots = append(roots, "/proc/"+pid+"/root"+p)
-			}
-		}
-	}
-	return f.walk(ctx, since, false, roots)
-}
-
-// Mounted lists the mount points of this process's namespace that hold bytes,
-// but for the root's.
-func Mounted() ([]string, error) {
-	points, _, err := mounts("self")
-	if err != nil {
-		return nil, fmt.Errorf("cannot list mounts: %w", err)
-	}
-	points = slices.DeleteFunc(points, func(p string) bool { return p == "/" })
-	return slices.Compact(slices.Sorted(slices.Values(points))), nil
-}
-
 // Below searches as Files does, but stays in the file system of each root.
 func (f *Finder) Below(ctx context.Context, since time.Time, roots ...string) (Result, error) {
 	return f.walk(ctx, since, false, roots)
-}
-
-// holding are the types of file systems that hold bytes of their own.
-const holding = " ext2 ext3 ext4 xfs btrfs f2fs vfat exfat ntfs3 overlay tmpfs ramfs "
-
-// mounts lists the mount points of a process's namespace that hold bytes, with
-// their devices (proc_pid_mountinfo(5)). A file system that is read-only there
-// may be writable elsewhere: it counts.
-func mounts(pid string) (points, devices []string, err error) {
-	b, err := os.ReadFile("/proc/" + pid + "/mountinfo")
-	if err != nil {
-		return nil, nil, err
-	}
-	for line := range strings.Lines(string(b)) {
-		front, back, ok := strings.Cut(line, " - ")
-		at, fs := strings.Fields(front), strings.Fields(back)
-		if !ok || len(at) < 5 || len(fs) < 1 || !strings.Contains(holding, " "+fs[0]+" ") {
-			continue
-		}
-		points, devices = append(points, unescape(at[4])), append(devices, at[2])
-	}
-	return points, devices, nil
-}
-
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
 func pids() (all []string) {

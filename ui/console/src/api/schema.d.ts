@@ -2290,11 +2290,16 @@ export interface operations {
     "terminal-prints": {
         parameters: {
             query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
                 /** @description Only this session's */
                 session?: string;
             };
             header?: never;
-            path?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;

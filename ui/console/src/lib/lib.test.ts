@@ -5,7 +5,7 @@ import { count, recognised, search, sensible, todo, update } from './fleet.ts'
 import { parse, to } from './route.svelte.ts'
 import { ago, endOf, hhmm, minutesOf } from './time.ts'
 
-const terminal = (id: string, state: State, more: Partial<TerminalBrief> = {}): TerminalBrief => ({ id, name: id, site: 's1', space: 'p1', state, missing: [], online: true, devices: [], sim: false, ...more })
+const terminal = (id: string, state: State, more: Partial<TerminalBrief> = {}): TerminalBrief => ({ id, name: id, site: 's1', space: 'p1', state, missing: [], online: true, devices: [], sim: false, waiting: 0, ...more })
 const fleet = (...terminals: TerminalBrief[]): Fleet => ({
   sites: [
     { id: 's1', name: 'Collège Geneviève-Anthonioz', kind: 'college', commune: 'Cluses', spaces: [{ id: 'p1', name: 'Hall', open: true, terminals }] },
