@@ -16,6 +16,7 @@ type pjob struct {
 	name      string
 	remote    int
 	sides     int // to print
+	extra     int // that it prints beyond: a bad page twice
 	printed   int
 	state     printjob.State
 	late      int  // sides that the engine still prints after the end
@@ -58,13 +59,25 @@ func (p *printer) cancel(remote, late int) {
 	}
 }
 
+// finish prints up to n of what was in the paper path when the job ended: that
+// comes out even of a jammed printer.
+func (j *pjob) finish(n int) int {
+	n = min(n, j.late)
+	j.late -= n
+	j.printed += n
+	return n
+}
+
+func (p *printer) finish(n int) {
+	for _, j := range p.jobs {
+		n -= j.finish(n)
+	}
+}
+
 // run prints n sides.
 func (p *printer) run(n int) {
 	for _, j := range p.jobs {
-		for ; n > 0 && j.late > 0; n-- { // what was in the paper path comes out even of a jammed one
-			j.late--
-			j.printed++
-		}
+		n -= j.finish(n)
 		if p.stuck || j.forgotten {
 			continue
 		}
@@ -73,11 +86,11 @@ func (p *printer) run(n int) {
 			switch {
 			case j.printed == j.abortAt:
 				j.state = printjob.Aborted
-			case j.printed < j.sides:
+			case j.printed < j.sides+j.extra:
 				j.printed++
 				n--
 			}
-			if j.printed == j.sides && j.state == printjob.Processing && j.abortAt != j.printed {
+			if j.printed == j.sides+j.extra && j.state == printjob.Processing && j.abortAt != j.printed {
 				j.state = printjob.Completed
 			}
 		}

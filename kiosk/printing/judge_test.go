@@ -149,6 +149,11 @@ func (w *world) judgeAll() {
 		case f.p.Outcome == wire.PrintRefunded && d.pj != nil && d.pj.printed > 0 && !d.pj.silent:
 			w.broken("job %s is refunded and %d sides were printed", f.p.Job, d.pj.printed)
 		}
+		if f.p.Outcome == wire.PrintSettled && w.kind {
+			if want := min(f.p.Reserved, side(d.ticket)*wire.Units(d.pj.printed)); f.p.Charged != want {
+				w.broken("job %s: charged %d, and %d sides came out in the end", f.p.Job, f.p.Charged, d.pj.printed)
+			}
+		}
 		if paid := w.ledger.paid[f.p.Job]; d.holder && paid != f.p.Charged || !d.holder && paid != 0 {
 			w.broken("job %s costs %d, the ledger took %d", f.p.Job, f.p.Charged, paid)
 		}

@@ -177,6 +177,10 @@ func (w *world) smooth() {
 
 func (w *world) tick(d time.Duration) {
 	w.real += d
+	if w.kind { // the printer is heard about once a second, and its engine takes one for a side
+		w.printer.finish(int(d / time.Second))
+		w.pollAll()
+	}
 	w.send(Tick{})
 }
 

@@ -301,6 +301,7 @@ func (w *world) take(d *doc, name string) {
 	pj := &pjob{name: name, sides: d.ticket.Impressions(d.pages), state: printjob.Pending, abortAt: -1}
 	if !w.kind {
 		pj.silent = w.chance(5)
+		pj.extra = max(0, w.r.IntN(12)-10)
 	}
 	if w.chance(8) {
 		if pj.abortAt = w.r.IntN(pj.sides + 1); w.kind {
