@@ -68,9 +68,8 @@ const (
 )
 
 type (
-	job      = store.Item[store.PrintJob]
-	account  = store.Item[store.Account]
-	terminal = store.Item[store.Terminal]
+	job     = store.Item[store.PrintJob]
+	account = store.Item[store.Account]
 )
 
 // day is the local day of a time.

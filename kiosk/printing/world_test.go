@@ -50,21 +50,20 @@ type world struct {
 
 // doc is one document, and what really became of it.
 type doc struct {
-	id       string
-	session  string
-	holder   bool
-	press    int
-	ticket   printjob.Ticket // as submitted
-	pages    int
-	sent     int // how often the printer took it
-	hanging  bool
-	erased   bool
-	durable  bool
-	over     bool // its final status was shown
-	pj       *pjob
-	told     bool // the printer's last word was delivered, with the true count
-	finals   int
-	released bool
+	id      string
+	session string
+	holder  bool
+	press   int
+	ticket  printjob.Ticket // as submitted
+	pages   int
+	sent    int // how often the printer took it
+	hanging bool
+	erased  bool
+	durable bool
+	over    bool // its final status was shown
+	pj      *pjob
+	told    bool // the printer's last word was delivered, with the true count
+	finals  int
 }
 
 type final struct {
