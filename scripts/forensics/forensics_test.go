@@ -96,7 +96,14 @@ func (h *hall) cycle(c *cycle, totals map[string]*tally, levels map[string]int) 
 	t := h.t
 	t.Helper()
 	start := time.Now()
-	h.minute(c.end.name == "time")
+	switch c.end.name {
+	case "time":
+		h.give(limits{minutes: 1, idle: usual.idle})
+	case "idle":
+		h.give(limits{minutes: usual.minutes, idle: 30})
+	default:
+		h.give(usual)
+	}
 	b := h.plant(c)
 	ending := time.Now()
 	c.said = c.end.run(h, b)
@@ -183,7 +190,7 @@ func (h *hall) plant(c *cycle) being {
 		programs <- failed
 	}()
 	h.visit()
-	if back, ok := h.web.hear("kept", 10*time.Second); ok {
+	if back, ok := h.web.hear("kept", 30*time.Second); ok {
 		c.hear(h, back.(map[string]any))
 	} else {
 		for _, s := range sinks() {

@@ -47,7 +47,7 @@ type hall struct {
 	finder   *scan.Finder
 	shaders  *bool  // whether the session's browser compiles any
 	last     string // receipt
-	short    bool   // the policy gives a minute
+	given    limits // by the policy
 }
 
 func newHall(t *testing.T, limit time.Duration, seed uint64) *hall {
@@ -61,7 +61,7 @@ func newHall(t *testing.T, limit time.Duration, seed uint64) *hall {
 			t.Fatalf("%v: run make build first", err)
 		}
 	}
-	h := &hall{t: t, log: stand.NewLogbook(), web: newWeb(), swaps: "/proc/swaps", dice: rand.New(rand.NewPCG(seed, 0)), canaries: newCanaries(), began: time.Now()}
+	h := &hall{t: t, log: stand.NewLogbook(), web: newWeb(), swaps: "/proc/swaps", dice: rand.New(rand.NewPCG(seed, 0)), canaries: newCanaries(), began: time.Now(), given: usual}
 	h.finder = scan.New(h.canaries.marker)
 	wait, stop := context.WithTimeout(context.Background(), 10*time.Minute) // other tests may have a network up
 	defer stop()
@@ -100,8 +100,9 @@ func newHall(t *testing.T, limit time.Duration, seed uint64) *hall {
 		section(p, "network")["ca"] = []string{string(ca)}
 		section(p, "access")["anyBadge"] = true
 		s := section(p, "session")
-		s["minutes"], s["minMinutes"], s["extendMinutes"], s["warnMinutes"] = 10, 1, 0, []int{}
-		s["idleSeconds"], s["graceSeconds"], s["thanksSeconds"] = 30, 10, 3
+		s["minutes"], s["idleSeconds"] = h.given.minutes, h.given.idle
+		s["minMinutes"], s["extendMinutes"], s["warnMinutes"] = 1, 0, []int{}
+		s["graceSeconds"], s["thanksSeconds"] = 10, 3
 		section(p, "portal")["tiles"] = []map[string]string{{"name": "Démarche", "url": "https://www.demarche.test/", "hint": "Un essai", "icon": "paper"}}
 	}, "network", "access", "session", "portal")
 	return h
@@ -189,15 +190,23 @@ func (h *hall) policy(change func(map[string]any), sections ...string) {
 	}
 }
 
-// minute gives sessions one minute, or the usual time.
-func (h *hall) minute(short bool) {
+// limits are what ends a session without anybody's doing.
+type limits struct{ minutes, idle int }
+
+// usual are so long that none is met while a session is planted and searched,
+// however busy the machine is: only the ends that are named after one have it short.
+var usual = limits{minutes: 30, idle: 900}
+
+// give puts limits into force.
+func (h *hall) give(l limits) {
 	h.t.Helper()
-	if h.short == short {
+	if h.given == l {
 		return
 	}
-	h.short = short
+	h.given = l
 	h.policy(func(p map[string]any) {
-		section(p, "session")["minutes"] = map[bool]int{true: 1, false: 10}[short]
+		s := section(p, "session")
+		s["minutes"], s["idleSeconds"] = l.minutes, l.idle
 	}, "session")
 }
 

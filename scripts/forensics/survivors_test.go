@@ -29,7 +29,7 @@ type survivor func(h *hall, next being, text []byte) (place string, away func() 
 // that finds nothing must be able to find.
 func (h *hall) survivors(t *testing.T) {
 	h.t = t
-	h.minute(false)
+	h.give(usual)
 	// A sandbox may be replaced at any time: the browser that is asked about the
 	// rules goes after a moment, a standby that died is made again. What was left
 	// in one that is gone is gone with it, and is left in the next.
