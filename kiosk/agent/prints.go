@@ -55,9 +55,14 @@ func (a *Agent) print(work context.Context, f printing.Fact, x extra) bool {
 	return true
 }
 
-// later brings a fact about printing from a worker to the owner.
-func (a *Agent) later(work context.Context, f printing.Fact) {
-	a.deliver(work, result{then: func(a *Agent) { a.print(work, f, extra{}) }})
+// later brings a fact about printing from a worker to the owner, unless watch is
+// over: nobody asks any more.
+func (a *Agent) later(work, watch context.Context, f printing.Fact) {
+	a.deliver(watch, result{then: func(a *Agent) {
+		if watch.Err() == nil {
+			a.print(work, f, extra{})
+		}
+	}})
 }
 
 // sessionMoved tells the print jobs that a session began, ends or is over.
@@ -66,6 +71,7 @@ func (a *Agent) sessionMoved(work context.Context, before session.State) {
 	switch {
 	case now.Run != nil && (before.Run == nil || before.Run.ID != now.Run.ID) && now.Phase.InSession():
 		a.paper.read, a.paper.called = "", ""
+		a.paper.lookAt = 0 // whoever begins is told what the printer lacks before they try
 		a.print(work, printing.SessionBegan{Session: now.Run.ID, Holder: now.Run.Holder, Limits: a.printLimits()}, extra{})
 	case before.Run != nil && before.Phase.InSession() && (now.Phase == session.Ending && before.Phase != session.Ending || !now.Phase.InSession()):
 		a.print(work, printing.SessionEnded{Session: before.Run.ID, Now: now.Phase != session.Ending}, extra{})
@@ -268,20 +274,20 @@ const followAgain = 5 * time.Second
 func (a *Agent) followJob(work context.Context, ask printing.Follow) {
 	ctx := a.watching(work, ask.Job)
 	if a.parts.Printer == nil {
-		a.workers.Go(func() { a.later(ctx, printing.PrinterLost{Job: ask.Job}) })
+		a.workers.Go(func() { a.later(work, ctx, printing.PrinterLost{Job: ask.Job}) })
 		return
 	}
 	a.workers.Go(func() {
 		for ctx.Err() == nil {
 			err := a.parts.Printer.Follow(ctx, ask.Remote, ask.Name, func(p printing.Progress) {
 				p.Job = ask.Job
-				a.later(ctx, p)
+				a.later(work, ctx, p)
 			})
 			if err == nil || ctx.Err() != nil {
 				return
 			}
 			a.log.Warn("a job at the printer is out of sight", "error", err)
-			a.later(ctx, printing.PrinterLost{Job: ask.Job, Forgotten: errors.Is(err, ErrNoJob)})
+			a.later(work, ctx, printing.PrinterLost{Job: ask.Job, Forgotten: errors.Is(err, ErrNoJob)})
 			t := time.NewTimer(followAgain)
 			select {
 			case <-t.C:
@@ -296,16 +302,16 @@ func (a *Agent) find(work context.Context, ask printing.Find) {
 	ctx := a.watching(work, ask.Job)
 	a.workers.Go(func() {
 		if a.parts.Printer == nil {
-			a.later(ctx, printing.PrinterLost{Job: ask.Job})
+			a.later(work, ctx, printing.PrinterLost{Job: ask.Job})
 			return
 		}
 		id, err := a.parts.Printer.Find(ctx, ask.Name)
 		switch {
 		case err == nil || errors.Is(err, ErrNoJob):
-			a.later(ctx, printing.Found{Job: ask.Job, Remote: id})
+			a.later(work, ctx, printing.Found{Job: ask.Job, Remote: id})
 		default:
 			a.log.Warn("the printer cannot be asked about a job", "error", err)
-			a.later(ctx, printing.PrinterLost{Job: ask.Job})
+			a.later(work, ctx, printing.PrinterLost{Job: ask.Job})
 		}
 	})
 }

@@ -35,6 +35,7 @@ type Options struct {
 	Console  int    // port of the console; 0: a free one
 	Uplink   int    // port of the terminals' listener; 0: a free one. A folder that is used again needs the same one.
 	Bench    int    // port of the bench; 0: a free one
+	Printer  string // ipp:// address; empty: none
 	Log      io.Writer
 	Progress func(string) // a sentence for whoever waits; nil: silent
 }
@@ -103,6 +104,9 @@ func (s *Stand) configure() error {
 	}
 	if s.opt.Standby != nil {
 		kiosk += fmt.Sprintf("standby_mb = %d\n", *s.opt.Standby)
+	}
+	if s.opt.Printer != "" {
+		kiosk += fmt.Sprintf("printer = %q\n", s.opt.Printer)
 	}
 	if s.opt.Net != "" {
 		kiosk += fmt.Sprintf("net = %q\n", s.opt.Net)

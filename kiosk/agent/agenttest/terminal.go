@@ -28,21 +28,22 @@ type Options struct {
 	Sim        bool
 	// Uplink makes the connection for a journal just opened; nil: none. The
 	// context ends with the agent.
-	Uplink func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
-	Hours  func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
-	Check  func(policy.Policy) error                    // nil: the policy's own
-	Probe  agent.Prober                                 // nil: the browser is asked nothing
-	Fault  wire.Reason
-	Lists  agent.Lists        // nil: no list of names can be had
-	Spare  bool               // memory for a standby beside a session
-	Pages  agent.ShellBrowser // nil: none
-	Anew   <-chan error       // see agent.Parts.Restart
-	Disk   *Disk              // nil: never full
-	Light  agent.Output       // nil: none
-	Buzzer agent.Output
-	Mains  agent.Output
-	Screen hw.Screen
-	Log    *slog.Logger
+	Uplink  func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
+	Hours   func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
+	Check   func(policy.Policy) error                    // nil: the policy's own
+	Probe   agent.Prober                                 // nil: the browser is asked nothing
+	Fault   wire.Reason
+	Lists   agent.Lists        // nil: no list of names can be had
+	Spare   bool               // memory for a standby beside a session
+	Pages   agent.ShellBrowser // nil: none
+	Anew    <-chan error       // see agent.Parts.Restart
+	Disk    *Disk              // nil: never full
+	Light   agent.Output       // nil: none
+	Buzzer  agent.Output
+	Mains   agent.Output
+	Screen  hw.Screen
+	Printer *Printer // nil: nothing is printed
+	Log     *slog.Logger
 }
 
 // Believe sets the keys that the next start verifies signatures with.
@@ -98,6 +99,10 @@ func (t *Terminal) Start() error {
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
 	p.Lists = t.opt.Lists
 	p.Alarm, p.Light, p.Buzzer, p.Mains, p.Screen = t.alarm, t.opt.Light, t.opt.Buzzer, t.opt.Mains, t.opt.Screen
+	if t.opt.Printer != nil {
+		t.Warden.Prints()
+		p.Printer = t.opt.Printer
+	}
 	p.Spare, p.Windows = t.opt.Spare, []uint32{11, 12}
 	if t.opt.Disk != nil {
 		p.Journal = diskJournal{j, t.opt.Disk}

@@ -44,12 +44,39 @@ type Warden struct {
 	held    map[string]chan struct{}
 	broken  []string
 	ports   []bool
+	prints  bool
+	presses map[string]*Press // by sandbox
+}
+
+// Prints says that sandboxes have a press from now on.
+func (w *Warden) Prints() { w.mu.Lock(); w.prints = true; w.mu.Unlock() }
+
+// Press is that of the running session; nil when there is none.
+func (w *Warden) Press() *Press {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, session := range w.boxes {
+		if session != "" {
+			return w.presses[id]
+		}
+	}
+	return nil
+}
+
+// buried ends the presses whose sandboxes are gone. The caller holds mu.
+func (w *Warden) buried() {
+	for id, p := range w.presses {
+		if _, lives := w.boxes[id]; !lives {
+			p.conn.Close()
+			delete(w.presses, id)
+		}
+	}
 }
 
 // NewWarden makes one whose receipts key signs.
 func NewWarden(key ed25519.PrivateKey, sim bool) *Warden {
 	return &Warden{key: key, boot: "boot-1", sim: sim, events: make(chan sandbox.Event, 16), boxes: map[string]string{}, dirt: map[string]bool{},
-		kept: map[string]wire.Envelope{}, claims: map[string]sandbox.Sign{}, head: wire.ChainHead{Segment: 1},
+		presses: map[string]*Press{}, kept: map[string]wire.Envelope{}, claims: map[string]sandbox.Sign{}, head: wire.ChainHead{Segment: 1},
 		holds: map[string]chan struct{}{}, held: map[string]chan struct{}{}}
 }
 
@@ -152,6 +179,7 @@ func (w *Warden) Restart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.boxes)
+	w.buried()
 	w.last = nil
 	close(w.events)
 	w.events = make(chan sandbox.Event, 16)
@@ -163,7 +191,20 @@ func (w *Warden) Events() <-chan sandbox.Event { w.mu.Lock(); defer w.mu.Unlock(
 // Do answers a verb.
 func (w *Warden) Do(ctx context.Context, r sandbox.Request) (sandbox.Answer, []*os.File, error) {
 	a, err := w.do(ctx, r)
-	return a, nil, err
+	if err != nil || r.Prepare == nil || r.Prepare.Probe {
+		return a, nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.prints {
+		return a, nil, nil
+	}
+	p, files, err := newPress()
+	if err != nil {
+		return a, nil, err
+	}
+	w.presses[a.Sandbox.Sandbox] = p
+	return a, files, nil
 }
 
 func (w *Warden) do(ctx context.Context, r sandbox.Request) (sandbox.Answer, error) {
@@ -232,6 +273,7 @@ func (w *Warden) prepare() (sandbox.Answer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	maps.DeleteFunc(w.boxes, func(_, session string) bool { return session == "" })
+	w.buried()
 	w.serial++
 	id := fmt.Sprintf("box-%d", w.serial)
 	w.boxes[id] = ""
@@ -276,6 +318,7 @@ func (w *Warden) wipe(r sandbox.Wipe) sandbox.Answer {
 	if standby {
 		w.boxes[r.Keep] = ""
 	}
+	w.buried()
 	e := sandbox.Evidence{Session: r.Session, Level: w.level(), Props: w.props(), Millis: 12}
 	result, after := wire.Clean, 0
 	if w.fail > 0 {

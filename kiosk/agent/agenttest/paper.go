@@ -1,0 +1,229 @@
+package agenttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"borne/controller/wire"
+	"borne/kiosk/agent"
+	"borne/kiosk/printing"
+	"borne/kiosk/printjob"
+	"borne/kiosk/sandbox"
+)
+
+// Press is the test's end of the channel to the press of one sandbox.
+type Press struct {
+	conn *sandbox.Conn
+	got  chan printjob.ToPress
+}
+
+// newPress makes one, and what the agent gets.
+func newPress() (*Press, []*os.File, error) {
+	conn, theirs, err := sandbox.Pair()
+	if err != nil {
+		return nil, nil, err
+	}
+	var files []*os.File
+	for range 2 { // a browser's pipe, which no stub reads
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f)
+	}
+	p := &Press{conn: conn, got: make(chan printjob.ToPress, 256)}
+	go func() {
+		defer close(p.got)
+		buf := make([]byte, sandbox.MaxFrame+1)
+		for {
+			b, files, err := conn.Receive(buf)
+			sandbox.CloseAll(files)
+			if err != nil {
+				return
+			}
+			if f, err := printjob.DecodeToPress(b); err == nil {
+				p.got <- f
+			}
+		}
+	}()
+	return p, append(files, theirs), nil
+}
+
+// Say sends a frame to the agent.
+func (p *Press) Say(f printjob.FromPress) error {
+	b, err := printjob.Encode(f)
+	if err != nil {
+		return err
+	}
+	return p.conn.Send(b)
+}
+
+// Offer offers a document of some pages, as the press's job n.
+func (p *Press) Offer(n, pages int, t printjob.Ticket) error {
+	return p.Say(printjob.FromPress{Offer: &printjob.Offer{Job: n, Format: printjob.PDF, Pages: pages, Ticket: t}})
+}
+
+// Await returns the next frame that is wanted, and drops those before it.
+func (p *Press) Await(within time.Duration, want func(printjob.ToPress) bool) (printjob.ToPress, error) {
+	limit := time.After(within)
+	for {
+		select {
+		case f, ok := <-p.got:
+			if !ok {
+				return f, errors.New("the agent has ended the channel")
+			}
+			if want(f) {
+				return f, nil
+			}
+		case <-limit:
+			return printjob.ToPress{}, fmt.Errorf("nothing of the kind within %s", within)
+		}
+	}
+}
+
+// Ended waits until the channel is closed.
+func (p *Press) Ended(within time.Duration) bool {
+	_, err := p.Await(within, func(printjob.ToPress) bool { return false })
+	return err != nil && err.Error() == "the agent has ended the channel"
+}
+
+// Printer is a printer without paper: the test says what it does.
+type Printer struct {
+	mu     sync.Mutex
+	look   agent.PrinterLook
+	lost   bool
+	jobs   map[int]*printerJob
+	last   int
+	cancel []int
+	kept   []byte
+}
+
+type printerJob struct {
+	name string
+	at   printing.Progress
+	news chan struct{}
+}
+
+// NewPrinter makes one that is ready, prints both sides and colour.
+func NewPrinter() *Printer {
+	return &Printer{jobs: map[int]*printerJob{}, look: agent.PrinterLook{Status: wire.Printer{State: wire.PrinterReady, Model: "Stub"},
+		Ready: printing.PrinterReady{Accepting: true, Colour: true, Duplex: true, Copies: 9}, Formats: []printjob.Format{printjob.PDF}}}
+}
+
+// Take is a job that arrives; its number.
+func (p *Printer) Take(name string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	p.jobs[p.last] = &printerJob{name: name, at: printing.Progress{State: printjob.Processing}, news: make(chan struct{})}
+	return p.last
+}
+
+// Tell says how a job stands from now on.
+func (p *Printer) Tell(id int, at printing.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j := p.jobs[id]
+	j.at = at
+	close(j.news)
+	j.news = make(chan struct{})
+}
+
+// Names lists the jobs that arrived, in order.
+func (p *Printer) Names() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := 1; id <= p.last; id++ {
+		all = append(all, p.jobs[id].name)
+	}
+	return all
+}
+
+// Cancelled lists the jobs that were to be stopped.
+func (p *Printer) Cancelled() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]int(nil), p.cancel...)
+}
+
+// Look is what SetLook said.
+func (p *Printer) Look(context.Context) (agent.PrinterLook, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lost {
+		return agent.PrinterLook{}, errors.New("the printer does not answer")
+	}
+	return p.look, nil
+}
+
+// SetStatus says how it is from now on.
+func (p *Printer) SetStatus(s wire.Printer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.look.Status, p.look.Ready.Reasons = s, s.Reasons
+}
+
+// URI is its address.
+func (p *Printer) URI() string { return "ipp://printer.invalid/ipp/print" }
+
+// Dial gives one end of a pair.
+func (p *Printer) Dial(context.Context) (*os.File, error) {
+	a, b, err := sandbox.PairFiles()
+	if err == nil {
+		b.Close()
+	}
+	return a, err
+}
+
+// Pin is what Keep was given.
+func (p *Printer) Pin() []byte { p.mu.Lock(); defer p.mu.Unlock(); return p.kept }
+
+// Keep keeps a pin.
+func (p *Printer) Keep(pin []byte) { p.mu.Lock(); defer p.mu.Unlock(); p.kept = pin }
+
+// Follow tells what Tell says, until the job is over.
+func (p *Printer) Follow(ctx context.Context, id int, name string, tell func(printing.Progress)) error {
+	for {
+		p.mu.Lock()
+		j := p.jobs[id]
+		if j == nil || j.name != name {
+			p.mu.Unlock()
+			return agent.ErrNoJob
+		}
+		at, news := j.at, j.news
+		p.mu.Unlock()
+		tell(at)
+		if at.State.Over() {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Find looks for a job by its name.
+func (p *Printer) Find(_ context.Context, name string) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, j := range p.jobs {
+		if j.name == name {
+			return id, nil
+		}
+	}
+	return 0, agent.ErrNoJob
+}
+
+// Cancel takes note.
+func (p *Printer) Cancel(_ context.Context, id int, _ string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel = append(p.cancel, id)
+	return nil
+}
