@@ -116,7 +116,7 @@ type seeder struct {
 
 func (s *seeder) place(p place) {
 	add(s, store.Meta{ID: p.id, Site: p.id}, store.Site{Name: p.name, Type: p.kind, Commune: p.commune, Territoire: p.territoire})
-	s.layer(p.id, "", "site", map[string]any{"profile": p.profile, "hours": p.hours, "session": session(p.profile), "portal": portal(p.profile)})
+	s.layer(p.id, "", "site", map[string]any{"profile": p.profile, "hours": p.hours, "session": session(p.profile), "portal": portal(p.profile), "printing": printing()})
 	for _, sp := range p.spaces {
 		add(s, store.Meta{ID: sp.id, Site: p.id, Scope: sp.id}, store.Space{Name: sp.name, Contact: sp.contact})
 		own := map[string]any{}
@@ -145,6 +145,14 @@ func session(profile string) policy.Session {
 		s.Minutes = 60
 	}
 	return s
+}
+
+// printing is what a hall lends: some pages a visit, in black unless one pays
+// for colour with more of them.
+func printing() policy.Printing {
+	p := policy.DefaultPrinting()
+	p.Enabled, p.Colour = true, true
+	return p
 }
 
 // portal: parents come for the school first. Each school has an address of its

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"os"
 	"reflect"
 	"slices"
@@ -53,6 +52,27 @@ func (a *Agent) print(work context.Context, f printing.Fact, x extra) bool {
 		return false
 	}
 	return true
+}
+
+// logPrints tells how jobs move on: numbers, and nothing of a document.
+func (a *Agent) logPrints(now []printing.Job) {
+	before := a.prints.Jobs
+	at := func(all []printing.Job, id string) printing.Stage {
+		if i := slices.IndexFunc(all, func(j printing.Job) bool { return j.ID == id }); i >= 0 {
+			return all[i].Stage
+		}
+		return ""
+	}
+	for _, j := range now {
+		if was := at(before, j.ID); was != j.Stage {
+			a.log.Info("print", "job", j.ID, "from", was, "to", j.Stage, "sides", j.Asked)
+		}
+	}
+	for _, j := range before {
+		if at(now, j.ID) == "" {
+			a.log.Info("print", "job", j.ID, "from", j.Stage, "to", "over")
+		}
+	}
 }
 
 // later brings a fact about printing from a worker to the owner, unless watch is
@@ -247,86 +267,6 @@ func (a *Agent) linkOf(sess string) *pressLink {
 		return b.press
 	}
 	return nil
-}
-
-func (a *Agent) unfollow(job string) {
-	if stop := a.paper.following[job]; stop != nil {
-		stop()
-		delete(a.paper.following, job)
-	}
-}
-
-// following gives a context for what is asked about a job until Unfollow; the
-// last asked takes the place of what was asked before.
-func (a *Agent) watching(work context.Context, job string) context.Context {
-	a.unfollow(job)
-	ctx, stop := context.WithCancel(work)
-	if a.paper.following == nil {
-		a.paper.following = map[string]context.CancelFunc{}
-	}
-	a.paper.following[job] = stop
-	return ctx
-}
-
-// followAgain is the pause before a job is followed again whose printer is lost.
-const followAgain = 5 * time.Second
-
-func (a *Agent) followJob(work context.Context, ask printing.Follow) {
-	ctx := a.watching(work, ask.Job)
-	if a.parts.Printer == nil {
-		a.workers.Go(func() { a.later(work, ctx, printing.PrinterLost{Job: ask.Job}) })
-		return
-	}
-	a.workers.Go(func() {
-		for ctx.Err() == nil {
-			err := a.parts.Printer.Follow(ctx, ask.Remote, ask.Name, func(p printing.Progress) {
-				p.Job = ask.Job
-				a.later(work, ctx, p)
-			})
-			if err == nil || ctx.Err() != nil {
-				return
-			}
-			a.log.Warn("a job at the printer is out of sight", "error", err)
-			a.later(work, ctx, printing.PrinterLost{Job: ask.Job, Forgotten: errors.Is(err, ErrNoJob)})
-			t := time.NewTimer(followAgain)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				t.Stop()
-			}
-		}
-	})
-}
-
-func (a *Agent) find(work context.Context, ask printing.Find) {
-	ctx := a.watching(work, ask.Job)
-	a.workers.Go(func() {
-		if a.parts.Printer == nil {
-			a.later(work, ctx, printing.PrinterLost{Job: ask.Job})
-			return
-		}
-		id, err := a.parts.Printer.Find(ctx, ask.Name)
-		switch {
-		case err == nil || errors.Is(err, ErrNoJob):
-			a.later(work, ctx, printing.Found{Job: ask.Job, Remote: id})
-		default:
-			a.log.Warn("the printer cannot be asked about a job", "error", err)
-			a.later(work, ctx, printing.PrinterLost{Job: ask.Job})
-		}
-	})
-}
-
-func (a *Agent) cancelJob(work context.Context, ask printing.Cancel) {
-	if a.parts.Printer == nil {
-		return
-	}
-	a.workers.Go(func() {
-		ctx, cancel := context.WithTimeout(work, dialWithin)
-		defer cancel()
-		if err := a.parts.Printer.Cancel(ctx, ask.Remote, ask.Name); err != nil {
-			a.log.Warn("the printer is not told to stop a job", "error", err)
-		}
-	})
 }
 
 // released lets jobs that wait for staff be printed when a badge of theirs is

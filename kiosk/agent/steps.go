@@ -82,6 +82,7 @@ func (a *Agent) take(work context.Context, s *step) {
 		a.perform(work, e)
 	}
 	if p := s.prints; p != nil {
+		a.logPrints(p.next.Jobs)
 		a.prints, a.printsEncoded = p.next, p.encoded
 		for _, ask := range p.asks {
 			a.performPrint(work, ask)

@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"borne/kiosk/printer/printertest"
 	"borne/scripts/stand"
 )
 
@@ -43,7 +45,12 @@ func run() error {
 	} else {
 		fmt.Println("Le poste s’ouvre dans une fenêtre de cet écran.")
 	}
-	s, err := stand.Up(ctx, stand.Options{Dir: dir, Bin: filepath.Dir(self), Console: 8080, Uplink: 8443, Bench: 8601, Log: log,
+	printer, uri, err := startPrinter()
+	if err != nil {
+		return err
+	}
+	defer printer.Close()
+	s, err := stand.Up(ctx, stand.Options{Dir: dir, Bin: filepath.Dir(self), Console: 8080, Uplink: 8443, Bench: 8601, Printer: uri, Log: log,
 		Progress: func(p string) { fmt.Println(p) }})
 	defer func() {
 		fmt.Println("\nArrêt : la session en cours est effacée, puis tout se ferme…")
@@ -65,4 +72,18 @@ func run() error {
 `, link, s.BenchURL, s.BenchURL, log.Name(), time.Now().Format("15:04:05"))
 	<-ctx.Done()
 	return nil
+}
+
+// startPrinter starts the printer of the demonstration: a real IPP printer but
+// for its engine, which takes a second a side as a small one does.
+func startPrinter() (io.Closer, string, error) {
+	p, err := printertest.Start(printertest.Options{Duplex: true, Colour: true})
+	if err != nil {
+		return nil, "", err
+	}
+	if err := p.Fault(printertest.Slow(time.Second)); err != nil {
+		p.Close()
+		return nil, "", err
+	}
+	return p, p.URI(), nil
 }
