@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"borne/kiosk/config"
+	"borne/kiosk/count"
 )
 
 // Exit codes.
@@ -129,6 +130,9 @@ func (cmd command) start(ctx context.Context, env Env) error {
 		c.flags.String("door", "", "")
 	case "enrol":
 		c.flags.String("controller", "", "")
+	case count.Role:
+		c.flags.String("socket", "", "")
+		c.flags.String("uids", "", "")
 	}
 	if cmd.name == rolePress {
 		c.flags.Bool("auto", false, "")

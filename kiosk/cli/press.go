@@ -7,8 +7,9 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 
+	"borne/kiosk/count"
+	"borne/kiosk/peer"
 	"borne/kiosk/press"
 	"borne/kiosk/sandbox"
 )
@@ -19,14 +20,12 @@ func runPress(ctx context.Context, c *call) error {
 	if c.flag("auto") == "true" || c.flag("tcp") != "" || c.flag("printer") != "" {
 		return autoPress(ctx, c)
 	}
-	from, to, ok := strings.Cut(c.flag("uids"), "-")
-	a, errA := strconv.Atoi(from)
-	b, errB := strconv.Atoi(to)
-	channel, errC := channelOf(c)
-	if !ok || errA != nil || errB != nil || errC != nil || a > b || c.flag("socket") == "" || len(c.rest) > 0 {
+	allowed, errA := peer.ParseUIDs(c.flag("uids"))
+	channel, errB := channelOf(c)
+	if errA != nil || errB != nil || c.flag("socket") == "" || len(c.rest) > 0 {
 		return usageError{errors.New("cannot run press: give -socket PATH, -uids FROM-TO and -channel N")}
 	}
-	ln, err := press.Listen(c.flag("socket"), press.UIDs{From: a, To: b}, c.log)
+	ln, err := press.Listen(c.flag("socket"), allowed, c.log)
 	if err != nil {
 		return err
 	}
@@ -68,6 +67,9 @@ const autoWaiting = 200
 
 func servePress(ctx context.Context, c *call, ln net.Listener, channel *sandbox.Conn, cfg press.Config) error {
 	cfg.Log = c.log
+	if path := c.flag("counter"); path != "" {
+		cfg.Counter = count.Dial(path)
+	}
 	p := press.New(cfg)
 	defer p.Close()
 	if channel != nil {
@@ -94,4 +96,18 @@ func channelOf(c *call) (*sandbox.Conn, error) {
 		return nil, fmt.Errorf("cannot use descriptor %.10q", c.flag("channel"))
 	}
 	return sandbox.FromFile(os.NewFile(uintptr(n), "channel"))
+}
+
+// runCounter counts the pages of the session's documents: -socket PATH -uids
+// FROM-TO. Only the warden starts it.
+func runCounter(ctx context.Context, c *call) error {
+	allowed, err := peer.ParseUIDs(c.flag("uids"))
+	if err != nil || c.flag("socket") == "" || len(c.rest) > 0 {
+		return usageError{errors.New("cannot run counter: give -socket PATH and -uids FROM-TO")}
+	}
+	ln, err := count.Listen(c.flag("socket"), allowed, c.log)
+	if err != nil {
+		return err
+	}
+	return count.Serve(ctx, ln, count.Config{Self: []string{"/proc/self/exe", count.ChildRole}, Log: c.log})
 }

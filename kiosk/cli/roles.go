@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"borne/kiosk/browser"
+	"borne/kiosk/count"
 	"borne/kiosk/resolver"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/warden"
@@ -27,6 +28,7 @@ func roles() []command {
 		{name: roleEnrol, run: enrolAgent},
 		{name: rolePress, run: runPress},
 		{name: roleDNS, run: runResolver},
+		{name: count.Role, run: runCounter},
 	}
 }
 
@@ -38,6 +40,8 @@ func before(env Env) (code int, mine bool) {
 		return browser.StandinMain(env.Args, env.Stderr), true
 	case len(env.Args) > 1 && env.Args[1] == warden.InitRole:
 		return warden.InitMain(), true
+	case count.IsChild(env.Args):
+		return count.ChildMain(env.Args, env.Stderr), true
 	}
 	return 0, false
 }

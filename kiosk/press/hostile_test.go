@@ -24,7 +24,7 @@ func TestOtherUsersAreNotAnswered(t *testing.T) {
 	p := New(Config{})
 	defer p.Close()
 	path := filepath.Join(t.TempDir(), "print.sock")
-	ln, err := Listen(path, UIDs{os.Getuid() + 1, os.Getuid() + 20}, p.c.Log)
+	ln, err := Listen(path, UIDs{From: os.Getuid() + 1, To: os.Getuid() + 20}, p.c.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (glance) Count(_ context.Context, f *os.File) (printjob.Format, int, error)
 // child is the printer: it serves until its input ends.
 func child(args []string) error {
 	p := New(Config{Counter: glance{}})
-	ln, err := Listen(args[0], UIDs{os.Getuid(), os.Getuid()}, p.c.Log)
+	ln, err := Listen(args[0], UIDs{From: os.Getuid(), To: os.Getuid()}, p.c.Log)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func newRig(t testing.TB, c Config) *rig {
 		c.Send = raw
 	}
 	r := &rig{t: t, p: New(c), path: filepath.Join(t.TempDir(), "print.sock")}
-	ln, err := Listen(r.path, UIDs{os.Getuid(), os.Getuid()}, r.p.c.Log)
+	ln, err := Listen(r.path, UIDs{From: os.Getuid(), To: os.Getuid()}, r.p.c.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,15 +34,23 @@ var may = map[string][]string{
 	"kiosk/uplink":  {"controller/wire"},                                  //
 	"kiosk/shell":   nil,                                                  // its pages come as an fs.FS
 	// Printing. The press and its counter live in the session's sandbox; the agent never sees a document.
-	"kiosk/ipp":      nil,                                                                                                   // IPP within limits, for both ends of it
-	"kiosk/printing": {"controller/wire", "kiosk/printjob"},                                                                 // reasons and record bodies; tickets and how they count
-	"kiosk/printjob": nil,                                                                                                   // what both sides say to each other
-	"kiosk/press":    {"kiosk/ipp", "kiosk/printjob", "kiosk/sandbox", "kiosk/printer", "kiosk/count"},                      // sandbox: frames with descriptors; printer: it sends documents itself; count: who counts them
-	"kiosk/stage":    nil,                                                                                                   //
-	"kiosk/browser":  {"controller/policy"},                                                                                 // makes Chromium's policy from ours
-	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                             // root: as little as can be; policies, because it takes nobody's word for one
-	"kiosk/bench":    {"hw/sim"},                                                                                            // the simulator's web page
-	"kiosk/doctor":   {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"}, // checks what the others need, and tells what mends it in the words of the console
+	"kiosk/ipp":      nil,                                                                                                                          // IPP within limits, for both ends of it
+	"kiosk/printing": {"controller/wire", "kiosk/printjob"},                                                                                        // reasons and record bodies; tickets and how they count
+	"kiosk/printjob": nil,                                                                                                                          // what both sides say to each other
+	"kiosk/press":    {"kiosk/ipp", "kiosk/printjob", "kiosk/sandbox", "kiosk/printer", "kiosk/count", "kiosk/peer", "kiosk/sealed"},               // sandbox: frames with descriptors; printer: it sends documents itself; count: who counts them
+	"kiosk/count":    {"kiosk/confine", "kiosk/pdf", "kiosk/peer", "kiosk/ppm", "kiosk/printjob", "kiosk/raster", "kiosk/sandbox", "kiosk/sealed"}, // it reads foreign documents, in processes that can do nothing else
+	"kiosk/confine":  nil,                                                                                                                          // takes a process's rights away
+	"kiosk/pdf":      nil,                                                                                                                          // pages of a PDF
+	"kiosk/pdf/…":    nil,                                                                                                                          // PDFs for tests
+	"kiosk/raster":   nil,                                                                                                                          // pages of PWG Raster and URF
+	"kiosk/ppm":      nil,                                                                                                                          // small pictures
+	"kiosk/sealed":   nil,                                                                                                                          // memory that nobody changes any more
+	"kiosk/peer":     {"kiosk/sandbox"},                                                                                                            // who is at the other end of a socket; frames over it
+	"kiosk/stage":    nil,                                                                                                                          //
+	"kiosk/browser":  {"controller/policy"},                                                                                                        // makes Chromium's policy from ours
+	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                                                    // root: as little as can be; policies, because it takes nobody's word for one
+	"kiosk/bench":    {"hw/sim"},                                                                                                                   // the simulator's web page
+	"kiosk/doctor":   {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"},                        // checks what the others need, and tells what mends it in the words of the console
 	"kiosk/agent":    {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage", "kiosk/printing", "kiosk/printjob"},
 	"kiosk/agent/…":  {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
 	"kiosk/cli":      {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of
