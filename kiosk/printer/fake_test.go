@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -106,13 +107,14 @@ func TestBusyForLonger(t *testing.T) {
 	f := fake(t, false)
 	f.Busy = 1 << 30
 	ctx, cancel := context.WithCancel(t.Context())
-	f.Hook = func(_ http.ResponseWriter, _ *http.Request, m *goipp.Message) bool {
-		if goipp.Op(m.Code) == goipp.OpPrintJob && f.Asked(goipp.OpPrintJob) == 2 {
-			cancel()
+	dial := func(ctx context.Context) (net.Conn, error) {
+		if f.Asked(goipp.OpPrintJob) == 2 {
+			cancel() // between two attempts: in the middle of one nobody could be sure
+			return nil, ctx.Err()
 		}
-		return false
+		return Dial(ctx, f.URI())
 	}
-	sent, err := Deliver(ctx, dialer(f.URI()), Target{URI: f.URI()}, order("x", []byte("y"), printjob.Ticket{}))
+	sent, err := Deliver(ctx, dial, Target{URI: f.URI()}, order("x", []byte("y"), printjob.Ticket{}))
 	if err == nil || sent.Unsure || sent.Remote != 0 || f.Jobs() != 0 {
 		t.Errorf("%+v, %v", sent, err)
 	}

@@ -25,8 +25,11 @@ const (
 	whileWaiting  = 2 * time.Second
 	longestOutage = 15 * time.Second
 	settling      = time.Second // some count on after they said that a job is over
-	settlings     = 5
+	settlings     = 3           // answers that agree
 )
+
+// stopPoint says that a job is over and its engine goes on.
+const stopPoint = "processing-to-stop-point"
 
 // Follow asks for a job, as Job does, until it is over, and tells each change. It lives
 // through outages, until ctx ends. It returns the job as it was at the end: with
@@ -54,7 +57,7 @@ func (c *Client) Follow(ctx context.Context, id int, name string, tell func(Prog
 			tell(p)
 		}
 		if !p.Lost && p.Job.State.Over() {
-			return c.settle(ctx, p.Job, name), nil
+			return c.settle(ctx, p, name, tell), nil
 		}
 		pause := whileWaiting
 		if p.Lost {
@@ -68,22 +71,28 @@ func (c *Client) Follow(ctx context.Context, id int, name string, tell func(Prog
 	}
 }
 
-// settle asks again until two answers agree.
-func (c *Client) settle(ctx context.Context, last Job, name string) Job {
-	for range settlings {
+// settle goes on asking, since some printers count on after they said that a job
+// is over, until nothing has changed for a while: for longer while an engine is
+// still told to stop (RFC 8011 §5.3.8, processing-to-stop-point).
+func (c *Client) settle(ctx context.Context, last Progress, name string, tell func(Progress)) Job {
+	for quiet := 0; quiet < settlings; quiet++ {
 		if !rest(ctx, settling) {
-			return last
+			break
 		}
-		j, err := c.Job(ctx, last.ID, name)
+		j, err := c.Job(ctx, last.Job.ID, name)
 		if err != nil || !j.State.Over() {
-			return last
+			break
 		}
-		if j = later(last, j); j.Impressions == last.Impressions && j.Sheets == last.Sheets {
-			return j
+		p := last
+		if p.Job = later(last.Job, j); changed(last, p) || slices.Contains(j.Reasons, stopPoint) {
+			quiet = -1
 		}
-		last = j
+		if changed(last, p) {
+			tell(p)
+		}
+		last = p
 	}
-	return last
+	return last.Job
 }
 
 // later is what b adds to a: counts never go back, though some printers forget

@@ -103,6 +103,13 @@ func (m *machine) over(j *Job, why wire.Reason) {
 // settle charges what was printed: never more than was set aside, and never
 // more than the printer counted.
 func (m *machine) settle(j *Job) {
+	if j.Done == 0 && j.DoneSheet > 0 && j.Asked > 0 {
+		// It counts its paper only. The last sheet of a copy may have one side.
+		j.Done, j.Estimated = min(j.DoneSheet, j.Asked), true
+		if j.Ticket.Duplex != printjob.OneSided {
+			j.Done = min(2*j.DoneSheet, j.Asked)
+		}
+	}
 	if j.Done == 0 {
 		m.uncounted(j)
 		return

@@ -31,9 +31,14 @@ func TestSettlement(t *testing.T) {
 		"printed, late count": {"", func(d *desk) { d.do(says(done, 4)).wait(time.Second).do(says(done, 6)) }, wire.PrintSettled, "", 450, 6, 4, false},
 		"more than asked":     {"", func(d *desk) { d.do(says(done, 9)) }, wire.PrintSettled, "", 450, 9, 4, false},
 		"fewer than asked":    {"", func(d *desk) { d.do(says(done, 5)).wait(QuietFor) }, wire.PrintSettled, "", 375, 5, 3, false},
-		"sheets are told":     {"", func(d *desk) { d.do(Progress{Job: "j1", State: done, Impressions: 6, Sheets: 4}) }, wire.PrintSettled, "", 450, 6, 4, false},
-		"a queue guesses":     {"", func(d *desk) { d.do(Progress{Job: "j1", State: done, Impressions: 6, Estimated: true}) }, wire.PrintSettled, "", 450, 6, 4, true},
-		"jam at 3":            {"", func(d *desk) { d.do(says(stop, 3)).wait(time.Minute).do(says(printjob.Aborted, 3)).wait(QuietFor) }, wire.PrintSettled, wire.PrintPrinter, 225, 3, 2, false},
+		"sheets only":         {"", func(d *desk) { d.do(Progress{Job: "j1", State: done, Impressions: -1, Sheets: 4}); d.wait(QuietFor) }, wire.PrintSettled, "", 450, 6, 4, true},
+		"sheets only, a jam": {"", func(d *desk) {
+			d.do(Progress{Job: "j1", State: printjob.Aborted, Impressions: -1, Sheets: 1})
+			d.wait(QuietFor)
+		}, wire.PrintSettled, wire.PrintPrinter, 150, 2, 1, true},
+		"sheets are told": {"", func(d *desk) { d.do(Progress{Job: "j1", State: done, Impressions: 6, Sheets: 4}) }, wire.PrintSettled, "", 450, 6, 4, false},
+		"a queue guesses": {"", func(d *desk) { d.do(Progress{Job: "j1", State: done, Impressions: 6, Estimated: true}) }, wire.PrintSettled, "", 450, 6, 4, true},
+		"jam at 3":        {"", func(d *desk) { d.do(says(stop, 3)).wait(time.Minute).do(says(printjob.Aborted, 3)).wait(QuietFor) }, wire.PrintSettled, wire.PrintPrinter, 225, 3, 2, false},
 		"paper out, refilled": {"", func(d *desk) {
 			d.do(says(stop, 2)).wait(StuckFor - time.Second).do(says(work, 2)).wait(time.Minute).do(says(done, 6))
 		}, wire.PrintSettled, "", 450, 6, 4, false},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"borne/controller/wire"
@@ -165,11 +164,11 @@ func (w *world) commit(next State, records []wire.Record) {
 // some of what was asked done, and no answer heard.
 func (w *world) send(f Fact) {
 	w.note("%T%+v", f, f)
-	if strings.Contains(fmt.Sprintf("%T", f), "Progress") {
-		w.hear(f.(Progress))
-	}
 	next, asks, records := Step(w.s, Event{At: w.at(), Fact: f})
 	cut := w.r.IntN(150)
+	if p, ok := f.(Progress); ok && cut > 0 {
+		w.hear(p) // what a cut took away before it was durable is not known
+	}
 	if cut > 1 {
 		w.commit(next, records)
 		for _, a := range asks {
