@@ -87,6 +87,7 @@ type BarStage string
 
 // Stages of the bar.
 const (
+	BarQueued   BarStage = "queued" // another document is before it
 	BarSending  BarStage = "sending"
 	BarPrinting BarStage = "printing"
 	BarHeld     BarStage = "held"

@@ -67,6 +67,7 @@ const everyPrint = Object.fromEntries(
 
 export const views = {
   ...everyPrint,
+  'print-bar-queued': printing({ stage: 'queued' }),
   'print-bar-sending': printing({ stage: 'sending' }),
   'print-bar-printing': printing({ stage: 'printing', page: 3, of: 12 }),
   'print-bar-printing-en': printing({ stage: 'printing', page: 3, of: 12 }, { lang: 'en' }),

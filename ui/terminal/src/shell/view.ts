@@ -78,7 +78,7 @@ export interface Print extends Choice {
 export type PrintStage = 'question' | 'held' | 'refused' | 'trouble' | 'given' | 'doubtful'
 
 export interface BarPrint {
-  stage: 'sending' | 'printing' | 'held' | 'stopped' | 'done' | 'given' | 'printer'
+  stage: 'queued' | 'sending' | 'printing' | 'held' | 'stopped' | 'done' | 'given' | 'printer'
   page?: number
   of?: number
   reasons?: string[]

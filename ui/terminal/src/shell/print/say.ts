@@ -77,6 +77,8 @@ export function trouble(reasons: readonly string[] | undefined, t: T): string {
 /** What the bar tells; loud: somebody has to do something. */
 export function inBar(b: BarPrint, t: T): { text: string; loud: boolean } {
   switch (b.stage) {
+    case 'queued':
+      return { text: t('terminal.bar.print.queued'), loud: false }
     case 'sending':
       return { text: t('terminal.bar.print.sending'), loud: false }
     case 'printing':
