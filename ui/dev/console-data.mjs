@@ -15,7 +15,7 @@ const devices = [
   { name: 'printer', device: 'ipp://203.0.113.20/ipp/print', health: 'ready' },
 ]
 function terminal(id, name, site, space, state, more = {}) {
-  return { id, name, site, space, state, since: ago(42), level: 'full', missing: [], online: !['offline', 'waiting'].includes(state), lastSeen: ago(1), devices: state === 'waiting' ? [] : devices, sim: false, ...more }
+  return { id, name, site, space, state, since: ago(42), level: 'full', missing: [], online: !['offline', 'waiting'].includes(state), lastSeen: ago(1), devices: state === 'waiting' ? [] : devices, sim: false, waiting: 0, printer: state === 'waiting' ? undefined : { state: 'ready', troubles: [] }, ...more }
 }
 const site = (id, name, kind, commune, spaces) => ({ id, name, kind, commune, territoire: 'Arve et Faucigny', spaces })
 const space = (id, name, open, terminals) => ({ id, name, open, until: open ? ahead(190) : ahead(900), terminals })
@@ -25,7 +25,7 @@ const fleet = {
     site('samivel', 'Collège Samivel', 'college', 'Bonneville', [
       space('hall', 'Hall d’accueil', true, [
         terminal('t1', 'Poste 1', 'samivel', 'hall', 'free'),
-        terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13) }),
+        terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13), waiting: 1 }),
       ]),
       space('cdi', 'CDI', true, [terminal('t3', 'Poste CDI', 'samivel', 'cdi', 'quarantined', { reason: 'receipt-missing', since: ago(74) })]),
     ]),
@@ -66,7 +66,11 @@ const policy = {
   access: { badgeRequired: false, anyBadge: true },
   web: { allowed: [], blocked: ['example.org'], downloads: true, uploads: true, popups: true, camera: false, thirdPartyCookies: true },
   portal: { title: 'Vos démarches en ligne', tiles: [{ name: 'CAF', url: 'https://www.caf.fr/', hint: 'Allocations, logement, garde d’enfants', icon: 'family' }, { name: 'France Travail', url: 'https://www.francetravail.fr/', hint: 'Emploi, inscription, indemnisation', icon: 'work' }, { name: 'Haute-Savoie', url: 'https://www.hautesavoie.fr/', hint: 'Aides et services du Département', icon: 'place' }] },
-  printing: { enabled: true, pagesPerSession: 10, pagesPerDay: 20, colour: false },
+  printing: {
+    enabled: true, pagesPerSession: 10, pagesPerJob: 0, pagesPerDay: 20, pagesPerMonth: 0, pagesPerHour: 40, colour: true, colourCost: 300, duplex: '', duplexCost: 50, copies: 5, hold: 'over', holdOver: 8, silent: 'staff',
+    staff: [{ name: 'Accueil', badge: '9f2c41d07be8a3655c1de0f4a27b98c3d15e60f7b2a84c9d03e6f1a57b8c2d40' }], offlinePages: 5, finishSeconds: 60,
+    periods: [{ from: '2027-02-06', to: '2027-02-21', why: 'Vacances d’hiver', pagesPerSession: 20, pagesPerJob: 0, pagesPerDay: 40, pagesPerMonth: 0, pagesPerHour: 80 }],
+  },
   permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
   isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
   keyboard: { layout: 'fr', variant: '', numLock: true },
@@ -82,6 +86,7 @@ function detail(id) {
     terminal: t, siteName: s.name, spaceName: p.name, build: 'v0.1.0', machine: 'Raspberry Pi 4 Model B', enrolled: ago(60 * 24 * 40), policyWanted: 12, policyApplied: 12, permits: 4, epoch: 1, cursor: 812, gaps: 0, unacked: 0, diskFree: 21.4e9, clockSure: true, segment: 2, index: 7,
     quarantine: t.state === 'quarantined' ? { reason: t.reason, detail: 'session s-44 has no receipt after 150 minutes', since: t.since, lifting: false } : undefined,
     lastReceipt: receipts[0],
+    alerts: [],
     commands: t.state === 'quarantined' ? ['lift', 'identify', 'out'] : t.state === 'in-use' ? ['message', 'end', 'wipe', 'identify', 'quarantine', 'out'] : ['wipe', 'identify', 'quarantine', 'out'],
   }
 }
@@ -109,21 +114,39 @@ const certificate = (month) => ({
   quarantines: [{ terminal: 'Poste 1, Hall d’accueil', reason: 'receipt-failed', since: ago(9000).slice(0, 10), until: ago(8800).slice(0, 10), end: 'released' }],
   findings: [], more: 0, audit: { holds: true, entries: 812, head: '812:00' },
 })
+const waiting = [
+  { terminal: 't2', name: 'Poste 2', site: 'samivel', siteName: 'Collège Samivel', job: 'j1', impressions: 12, sheets: 6, colour: false, since: ago(2) },
+  { terminal: 't4', name: 'Poste 1', site: 'pms-annecy', siteName: 'Pôle médico-social d’Annecy', job: 'j2', impressions: 1, sheets: 1, colour: true, since: ago(0) },
+]
+const printed = (id, minutes, more) => ({ id, job: id, session: 's-40', terminal: 't2', name: 'Poste 2', site: 'samivel', siteName: 'Collège Samivel', at: ago(minutes), state: 'settled', asked: 4, impressions: 4, sheets: 2, colour: false, duplex: true, reserved: 400, charged: 400, estimated: false, offline: false, ...more })
+const decide = [
+  printed('p1', 35, { state: 'doubtful', reason: 'print-lost', asked: 12, impressions: 5, sheets: 3, reserved: 1200, charged: 0 }),
+  printed('p2', 190, { terminal: 't7', name: 'Poste A', site: 'mie', siteName: 'Maison de l’insertion et de l’emploi', state: 'doubtful', reason: 'print-silent', asked: 3, impressions: 0, sheets: 0, reserved: 900, charged: 0, colour: true, estimated: true }),
+]
+const jobs = [decide[0], printed('p3', 70, {}), printed('p4', 300, { colour: true, duplex: false, sheets: 4, reserved: 1200, charged: 1200 }), printed('p5', 1500, { state: 'refunded', reason: 'print-cancelled', impressions: 0, sheets: 0, charged: 0 }), printed('p6', 3000, { state: 'decided', reason: 'print-printer', asked: 6, impressions: 3, charged: 300, by: 'Camille Perrollaz', why: 'Trois feuilles froissées' }), printed('p7', 5000, { offline: true, estimated: true })]
+const printers = [
+  { terminal: 't1', name: 'Poste 1', space: 'hall', spaceName: 'Hall d’accueil', online: true, state: 'ready', reasons: ['none'], model: 'Brother HL-L5210DN', counter: 48213, estimated: false, since: ago(400), at: ago(1), troubles: [{ code: 'printer-supply-soon', supply: 'Black Toner Cartridge', days: 6 }], supplies: [{ name: 'Black Toner Cartridge', kind: 'toner', level: 12, low: false, days: 6 }, { name: 'Drum Unit', kind: 'drum', level: 71, low: false, days: 365 }, { name: 'Tray 1', kind: 'paper', level: -2, low: false }] },
+  { terminal: 't2', name: 'Poste 2', space: 'hall', spaceName: 'Hall d’accueil', online: true, state: 'stopped', reasons: ['media-empty-error'], model: 'HP LaserJet Pro 4002dn', counter: 9120, estimated: false, since: ago(18), at: ago(1), troubles: [{ code: 'printer-paper', since: ago(18) }], supplies: [{ name: 'HP 149A', kind: 'toner', level: 64, low: false, days: 12 }, { name: 'Waste Toner', kind: 'waste', level: 8, low: true, days: 3 }, { name: 'Tray 2', kind: 'paper', level: 0, low: true }] },
+  { terminal: 't3', name: 'Poste CDI', space: 'cdi', spaceName: 'CDI', online: false, state: 'lost', reasons: [], estimated: true, since: ago(2900), at: ago(2900), troubles: [{ code: 'printer-lost', since: ago(2900) }], supplies: [{ name: '', kind: 'ink', level: -1, low: false }] },
+]
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
 let rev = 7
 
 function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
   if (method === 'GET') {
-    if (a === 'me') return headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'me') return headers['x-mock'] === 'observer' ? { body: { ...me, role: 'observer' } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
     if (a === 'terminals' && !b) return { body: detail(id) }
     if (b === 'sessions') return { body: { sessions, next: 'x' } }
     if (b === 'receipts') return { body: { receipts } }
     if (b === 'commands') return { body: { commands } }
     if (a === 'receipts') return { body: receiptView(id) }
-    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
+    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal', 'printing'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
+    if (a === 'prints') return { body: { waiting, decide } }
+    if (b === 'prints') return { body: { jobs, next: 'x' } }
+    if (b === 'printers') return { body: { site: id, printers } }
     if (a === 'audit') return { body: { entries: audit.map(([action, s, target, d], i) => ({ seq: 90 - i, at: ago(i * 300), actor: i === 2 ? 'Louis Favre' : 'Camille Perrollaz', action, site: s, target, detail: d, hash: digest(i) })) } }
     if (a === 'inventory') return { body: { fields: inventory.map(([table, field, purpose, basis, retention]) => ({ table, field, purpose, basis, retention })) } }
     if (a === 'lists') return { body: { lists: [['adult', 4598321], ['agressif', 388], ['drogue', 1052], ['gambling', 32871], ['malware', 214554]].map(([category, names]) => ({ category, names, imported: '2026-11-20T08:00:00Z' })) } }
@@ -132,9 +155,12 @@ function answer(method, path, body, headers) {
   if (path === '/api/login/link') return body.token.startsWith('expired') ? problem(401, 'Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.') : { body: me }
   if (method === 'POST' && b === 'commands') return { status: 202, body: { id: 'c9' } }
   if (b === 'certificates') return { status: 201, body: { certificate: certificate(body.month), digest: '36ac7f1530f27d592855fd228ddbff3a811aa93b515823198fea8f4e4e59e719', envelope: { kid: 'Zb3mKq0vQ1n2S4yT', domain: 'borne/certificate/1', payload: '', sig: '' } } }
+  if (b === 'decision') return body.reason.length < 5 ? problem(422, 'Cette demande n’est pas complète.', [{ location: 'body.reason', message: 'dites pourquoi en quelques mots' }]) : { body: { ...decide[0], state: 'decided' } }
+  if (method === 'POST' && (b === 'prints' || b === 'pages')) return { status: 202, body: { id: 'c9' } }
   if (b === 'enrol-codes') return { status: 201, body: { code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
   if (method === 'PUT') {
     if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
+    if (body.policy.printing.pagesPerSession === 0) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printing', message: 'L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.' }, { location: 'body.policy.printing.staff[0].badge', message: 'Ce n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.' }, { location: 'body.policy.printing.periods[0].to', message: 'La période finit avant de commencer.' }])
     if (body.policy.session.minutes === 44) return problem(412, 'Quelqu’un a changé ces règles entre-temps. Rechargez la page, puis refaites votre changement.')
     return { body: { rev: ++rev, level: 'site', own: body.own, policy: body.policy, applied: [] }, etag: `"${rev}"` }
   }

@@ -32,10 +32,11 @@ async function open(name, options, url, fails = false) {
   return page
 }
 
-async function shoot(page, name, fullPage = false) {
+async function shoot(page, name, fullPage = false, part = '') {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
   if (wide > 0) complain(name, `is ${wide} px wider than its window`)
-  await page.screenshot({ path: `${out}${name}.png`, fullPage })
+  if (part) await page.locator(part).screenshot({ path: `${out}${name}.png` })
+  else await page.screenshot({ path: `${out}${name}.png`, fullPage })
 }
 
 // What the window system shows beside a question: the first pages, over PrintPanel's rest.
@@ -81,16 +82,17 @@ for (const { name, file, viewport } of screens) {
 
 const console_ = await start('console')
 for (const p of pages) {
-  for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } })) {
+  for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 1024 }, desk: { width: 1366, height: 768 }, phone: { width: 390, height: 844 } })) {
+    if (size === 'desk' && !p.name.includes('print')) continue
     for (const colorScheme of p.dark ? ['light', 'dark'] : ['light']) {
       const name = `${p.name}-${size}${colorScheme === 'dark' ? '-dark' : ''}`
       if (!wanted(name)) continue
       if (p.only && p.only !== size) continue
-      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR', ...(p.outside ? { extraHTTPHeaders: { 'x-mock': 'outside' } } : {}) }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path, p.fails)
+      const page = await open(name, { viewport, colorScheme, locale: p.locale ?? 'fr-FR', ...(p.outside || p.mock ? { extraHTTPHeaders: { 'x-mock': p.mock ?? 'outside' } } : {}) }, (p.server === 'terminal' ? terminal.url : console_.url) + p.path, p.fails)
       await page.waitForSelector(p.wait)
       await p.act?.(page)
       await page.waitForTimeout(200)
-      await shoot(page, name, true)
+      await shoot(page, name, true, p.part)
       await page.context().close()
     }
   }
