@@ -24,14 +24,14 @@ const fleet = {
   sites: [
     site('samivel', 'Collège Samivel', 'college', 'Bonneville', [
       space('hall', 'Hall d’accueil', true, [
-        terminal('t1', 'Poste 1', 'samivel', 'hall', 'free'),
+        terminal('t1', 'Poste 1', 'samivel', 'hall', 'free', { printer: { state: 'stopped', troubles: ['printer-paper'] } }),
         terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13), waiting: 1 }),
       ]),
       space('cdi', 'CDI', true, [terminal('t3', 'Poste CDI', 'samivel', 'cdi', 'quarantined', { reason: 'receipt-missing', since: ago(74) })]),
     ]),
     site('pms-annecy', 'Pôle médico-social d’Annecy', 'pms', 'Annecy', [
       space('attente', 'Salle d’attente', true, [
-        terminal('t4', 'Poste 1', 'pms-annecy', 'attente', 'in-use', { leftSeconds: 260, since: ago(40) }),
+        terminal('t4', 'Poste 1', 'pms-annecy', 'attente', 'in-use', { leftSeconds: 260, since: ago(40), waiting: 1 }),
         terminal('t5', 'Poste 2', 'pms-annecy', 'attente', 'out', { reason: 'no-browser', since: ago(310) }),
         terminal('t6', 'Poste 3', 'pms-annecy', 'attente', 'free', { level: 'reduced', missing: ['memory-limit', 'no-disk-swap'] }),
       ]),

@@ -35,12 +35,15 @@ export function count(fleet: Fleet): Record<State, number> {
 
 const broken = (t: TerminalBrief) => t.devices.some((d) => d.health === 'faulted' || d.health === 'absent')
 
+/** A printer that prints nothing until somebody comes. */
+export const printerStuck = (t: TerminalBrief): boolean => t.online && (t.printer?.state === 'stopped' || t.printer?.state === 'lost')
+
 /** What keeps a terminal from serving, most pressing first; 0 when nothing has to be done. */
 export function urgency(t: TerminalBrief): number {
   if (t.state === 'quarantined') return 4
   if (t.state === 'out') return 3
   if (t.state === 'offline') return 2
-  if (t.state !== 'waiting' && broken(t)) return 1
+  if (t.state !== 'waiting' && (broken(t) || printerStuck(t))) return 1
   return 0
 }
 
