@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/printing"
 	"borne/kiosk/printjob"
@@ -34,11 +35,15 @@ func (a *Agent) lookAtPrinter(work context.Context) {
 		ctx, cancel := context.WithTimeout(work, lookWithin)
 		defer cancel()
 		l, err := a.parts.Printer.Look(ctx)
-		if err != nil {
-			a.log.Debug("the printer does not answer", "error", err)
-			l = PrinterLook{Status: wire.Printer{State: wire.PrinterLost}}
-		}
-		return result{then: func(a *Agent) { a.sawPrinter(work, l) }}
+		return result{then: func(a *Agent) {
+			if err != nil {
+				l = PrinterLook{Status: wire.Printer{State: wire.PrinterLost}}
+			}
+			if was := a.paper.look.Status.State; was != l.Status.State {
+				a.log.Info("printer", "was", was, "is", l.Status.State, "reasons", l.Status.Reasons, "error", err)
+			}
+			a.sawPrinter(work, l)
+		}}
 	})
 }
 
@@ -82,7 +87,7 @@ func (a *Agent) tellPress(b *box) {
 		return
 	}
 	l, rules := a.paper.look, a.policy.Printing
-	p := printjob.Printer{Accepting: true, Formats: l.Formats, Colour: l.Ready.Colour && rules.Colour, Duplex: l.Ready.Duplex,
+	p := printjob.Printer{Accepting: true, Formats: l.Formats, Colour: l.Ready.Colour && rules.Colour, Duplex: l.Ready.Duplex && rules.Duplex != policy.DuplexNever,
 		Copies: max(1, a.prints.Limits.Copies), Reasons: bounded(l.Status.Reasons)}
 	if l.Ready.Copies > 0 {
 		p.Copies = min(p.Copies, l.Ready.Copies)

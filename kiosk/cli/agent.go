@@ -121,8 +121,11 @@ func runAgent(ctx context.Context, c *call) error {
 	_, screen := st.ScreenSize()
 	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal, Restart: restart, Lists: names,
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
-		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected, Check: checkPolicy(),
+		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy(),
 		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
+	if p.Printer, err = printerOf(c.cfg.Printer, c.cfg.State); err != nil {
+		return err
+	}
 	if _, err := os.Stat(c.cfg.Chromium); err != nil {
 		c.log.Error("no browser; install it, or correct chromium in the configuration", "err", err)
 		p.Fault = wire.OutBrowser

@@ -69,7 +69,7 @@ func checkups(c *call) []doctor.Check {
 		{Name: "ports USB", Look: func(context.Context) doctor.Finding {
 			return doctor.USB(usb.Sys, c.cfg.USB != nil, c.cfg.Sim, running(c))
 		}},
-		{Name: "imprimante", Look: func(context.Context) doctor.Finding { return doctor.Printer(false) }},
+		{Name: "imprimante", Look: func(ctx context.Context) doctor.Finding { return doctor.Printer(ctx, lookAtPrinter(c)) }},
 	}
 	roles := make([]string, 0, len(c.cfg.Devices))
 	for r := range c.cfg.Devices {

@@ -99,23 +99,25 @@ func preparer(width, height int) agent.Preparer {
 }
 
 // rejected asks a probe's browser which settings of a policy it does not take.
-func rejected(ctx context.Context, files []*os.File, r agent.Rules, lang string) ([]string, error) {
-	p, err := pipe(files)
-	if err != nil {
-		return nil, err
+func rejected(printer bool) agent.Prober {
+	return func(ctx context.Context, files []*os.File, r agent.Rules, lang string) ([]string, error) {
+		p, err := pipe(files)
+		if err != nil {
+			return nil, err
+		}
+		defer p.Close() // and the browser leaves
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: r.Policy, Lang: lang, Printer: printer})
+		if err != nil {
+			return nil, err
+		}
+		return browser.CheckPolicy(ctx, p, managed)
 	}
-	defer p.Close() // and the browser leaves
-	managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: r.Policy, Lang: lang})
-	if err != nil {
-		return nil, err
-	}
-	return browser.CheckPolicy(ctx, p, managed)
 }
 
 // planner works out for the warden what a sandbox under a policy is made of.
-func planner() func(policy.Policy, sandbox.Prepare) (warden.Plan, error) {
+func planner(printer bool) func(policy.Policy, sandbox.Prepare) (warden.Plan, error) {
 	return func(p policy.Policy, ask sandbox.Prepare) (warden.Plan, error) {
-		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: ask.Lang})
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: ask.Lang, Printer: printer})
 		if err == nil && ask.Probe {
 			managed, err = browser.ProbePolicy(managed)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"borne/hw/clock"
+	"borne/kiosk/count"
 	"borne/kiosk/notify"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/stage"
@@ -91,7 +92,8 @@ func run(ctx context.Context, c *call) error {
 		Agent:   who,
 		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
-		Plan:    planner(),
+		Count:   []string{count.Role},
+		Plan:    planner(c.cfg.Printer != ""),
 		Beat:    agentLife.beat,
 		News:    news, Ports: ports,
 		Build: c.Version, Sim: c.cfg.Sim, Log: c.log,

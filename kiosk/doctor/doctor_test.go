@@ -206,8 +206,14 @@ func TestMemory(t *testing.T) {
 }
 
 func TestPrinter(t *testing.T) {
-	expect(t, "none", Printer(false), true, "refus poli")
-	expect(t, "promised", Printer(true), false, "printing.enabled")
+	says := func(p wire.Printer, err error) Finding {
+		return Printer(t.Context(), func(context.Context) (wire.Printer, error) { return p, err })
+	}
+	expect(t, "none", Printer(t.Context(), nil), true, "rien ne s'imprime")
+	expect(t, "silent", says(wire.Printer{}, errors.New("no route")), false, "elle ne répond pas")
+	expect(t, "no paper", says(wire.Printer{Model: "X 1", State: wire.PrinterStopped, Reasons: []string{"media-empty-error"}}, nil), false, "X 1 ne peut pas imprimer")
+	expect(t, "low", says(wire.Printer{State: wire.PrinterReady, Supplies: []wire.Supply{{Name: "Noir", Level: 3, Low: true}, {Name: "Cyan", Level: 80}}}, nil), false, "presque vide : Noir")
+	expect(t, "ready", says(wire.Printer{Model: "X 1", State: wire.PrinterReady}, nil), true, "X 1 répond")
 }
 
 func TestRunTellsAndCounts(t *testing.T) {

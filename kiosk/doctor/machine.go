@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"borne/controller/wire"
 	"borne/hw"
 )
 
@@ -90,11 +91,34 @@ func Keys(root, enrolled bool, err error) Finding {
 	return well("les règles du contrôleur peuvent être vérifiées")
 }
 
-// Printer tells what a session can print on: this build turns every job down,
-// so that a policy that promises printing would disappoint.
-func Printer(enabled bool) Finding {
-	if enabled {
-		return amiss("Retirez printing.enabled des règles du site jusqu'à la mise à jour qui l'apporte.", "les règles permettent d'imprimer, mais cette version refuse les impressions")
+// Printer tells whether the printer of the configuration answers, and what it
+// lacks. A nil look: none is configured.
+func Printer(ctx context.Context, look func(context.Context) (wire.Printer, error)) Finding {
+	if look == nil {
+		return well("aucune dans la configuration : rien ne s'imprime depuis ce poste")
 	}
-	return well("cette version n'imprime pas : les sessions reçoivent un refus poli")
+	p, err := look(ctx)
+	switch {
+	case err != nil:
+		return amiss("Vérifiez qu'elle est allumée et branchée au réseau, et l'adresse printer de la configuration.", "elle ne répond pas : %v", err)
+	case p.State == wire.PrinterStopped:
+		return amiss("Regardez ce que dit son écran : papier, bourrage, capot, encre.", "%s ne peut pas imprimer (%s)", model(p), strings.Join(p.Reasons, ", "))
+	}
+	var low []string
+	for _, s := range p.Supplies {
+		if s.Low {
+			low = append(low, s.Name)
+		}
+	}
+	if len(low) > 0 {
+		return amiss("Préparez ou commandez de quoi la recharger.", "%s répond ; presque vide : %s", model(p), strings.Join(low, ", "))
+	}
+	return well("%s répond", model(p))
+}
+
+func model(p wire.Printer) string {
+	if p.Model == "" {
+		return "l'imprimante"
+	}
+	return p.Model
 }

@@ -211,8 +211,9 @@ func jobTemplate(can printjob.Printer) []grouped {
 		modes = append(modes, colour)
 	}
 	var sides []string
-	if can.Duplex {
-		sides = []string{longEdge, shortEdge}
+	usual := oneSided
+	if can.Duplex { // it saves paper, and the person sees it in the question
+		sides, usual = []string{longEdge, shortEdge}, longEdge
 	}
 	size := func(w, h int) ipp.Attributes {
 		return ipp.Attributes{ipp.Integer("x-dimension", w), ipp.Integer("y-dimension", h)}
@@ -244,6 +245,6 @@ func jobTemplate(can printjob.Printer) []grouped {
 		ipp.Keyword("print-rendering-intent-default", asItIs), ipp.Keyword("print-rendering-intent-supported", asItIs),
 		ipp.Keyword("print-scaling-default", asItIs), ipp.Keyword("print-scaling-supported", asItIs),
 		ipp.DPI("printer-resolution-default", 600), ipp.DPI("printer-resolution-supported", 300, 600),
-		ipp.Keyword("sides-default", oneSided), ipp.Keyword("sides-supported", oneSided, sides...))
+		ipp.Keyword("sides-default", usual), ipp.Keyword("sides-supported", oneSided, sides...))
 	return append(out, each(database, ipp.MembersOf("media-col-database", paper, sheet(letterWidth, letterHeight)))...)
 }

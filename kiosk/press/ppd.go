@@ -63,7 +63,7 @@ func ppdOf(can printjob.Printer) []byte {
 	line("*DefaultPaperDimension: A4")
 	line(`*PaperDimension A4/A4: "595 842"`)
 	if can.Duplex {
-		choice("Duplex", "Recto verso", "None", [2]string{"None", "Recto seul"}, [2]string{"DuplexNoTumble", "Recto verso"},
+		choice("Duplex", "Recto verso", "DuplexNoTumble", [2]string{"None", "Recto seul"}, [2]string{"DuplexNoTumble", "Recto verso"},
 			[2]string{"DuplexTumble", "Recto verso, sur le petit côté"})
 	}
 	if can.Colour {

@@ -96,6 +96,9 @@ func ticketOf(job ipp.Attributes, can ability) (t printjob.Ticket, bad ipp.Attri
 	// Whether copies must be collated hangs on how many there are.
 	job = slices.Clone(job)
 	slices.SortStableFunc(job, func(a, b goipp.Attribute) int { return collates(a.Name) - collates(b.Name) })
+	if can.Duplex {
+		t.Duplex = printjob.LongEdge // what sides-default promises
+	}
 	for _, a := range job {
 		set, known := settings[a.Name]
 		switch {

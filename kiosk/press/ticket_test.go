@@ -72,6 +72,9 @@ func TestTicketOf(t *testing.T) {
 			ipp.Keyword("job-hold-until", "night")}, able, printjob.Ticket{}, "orientation-requested print-quality printer-resolution print-scaling job-hold-until"},
 		"unknown": {attrs{collection("overrides", ipp.RangeOf("pages", 1, 1)), ipp.Name("StpColor", "x")}, able, printjob.Ticket{}, "overrides StpColor"},
 	} {
+		if says := func(a goipp.Attribute) bool { return a.Name == "sides" || a.Name == "Duplex" }; c.can.Duplex && !slices.ContainsFunc(c.job, says) {
+			c.want.Duplex = printjob.LongEdge // as sides-default promises
+		}
 		got, bad := ticketOf(c.job, ability{Printer: c.can})
 		var names []string
 		for _, a := range bad {

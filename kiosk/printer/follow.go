@@ -28,8 +28,8 @@ const (
 	settlings     = 3           // answers that agree
 )
 
-// stopPoint says that a job is over and its engine goes on.
-const stopPoint = "processing-to-stop-point"
+// StopPoint says that a job is over and its engine goes on.
+const StopPoint = "processing-to-stop-point"
 
 // Follow asks for a job, as Job does, until it is over, and tells each change. It lives
 // through outages, until ctx ends. It returns the job as it was at the end: with
@@ -84,7 +84,7 @@ func (c *Client) settle(ctx context.Context, last Progress, name string, tell fu
 			break
 		}
 		p := last
-		if p.Job = later(last.Job, j); changed(last, p) || slices.Contains(j.Reasons, stopPoint) {
+		if p.Job = later(last.Job, j); changed(last, p) || slices.Contains(j.Reasons, StopPoint) {
 			quiet = -1
 		}
 		if changed(last, p) {

@@ -68,50 +68,10 @@ indexedDB.open("d", 1).onupgradeneeded = e => e.target.result.createObjectStore(
 if (document.hasFocus()) ready(); else addEventListener("focus", ready, {once: true})</script>`, f.extra)
 }
 
-// closed copies programs into a folder that root alone may enter, as a clone
-// below /root is: no role may need a way to its own binary.
-func closed(t *testing.T, from string, names ...string) string {
-	dir := filepath.Join(t.TempDir(), "bin")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		b, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			t.Fatalf("%v: run make build first", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func TestFromTapToClean(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIP: a terminal's sandboxes need root")
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := closed(t, filepath.Join(root, "bin"), "borne-kiosk", "borne-controller")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	dir, err := os.MkdirTemp("/var/tmp", "borne-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	shots := os.Getenv("BORNE_PICTURES")
-	if shots == "" {
-		shots = filepath.Join(root, "out", "e2e")
-	} else if !filepath.IsAbs(shots) {
-		shots = filepath.Join(root, shots)
-	}
-	if err := os.MkdirAll(shots, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	h := newHall(t, ctx)
 
 	// A site that a list refuses, though it is there.
 	refused := letters(20)
@@ -137,19 +97,7 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	h := &hall{t: t, ctx: ctx, log: newJournal(), shots: shots}
-	h.stand, err = stand.Up(ctx, stand.Options{Dir: dir, Bin: bin, Resolver: internet.Number(3).Resolver, Display: "xvfb", UIDBase: 63000, Net: "10.213.63.0/24", Log: h.log})
-	t.Cleanup(h.stand.Down)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, h.log.tail(40))
-	}
-	h.person = newPerson(t, root)
-	h.person.open("view", h.stand.BenchURL+"/view.html")
-	h.person.open("bench", h.stand.BenchURL+"/bench.html")
-	if h.console, err = h.stand.Login(ctx); err != nil {
-		t.Fatal(err)
-	}
-	h.phase(0, "welcome", 60*time.Second)
+	h.up(stand.Options{})
 	// The console as its staff see it, in a second login of its own.
 	link, err := h.stand.LoginLink(ctx)
 	if err != nil {
@@ -158,7 +106,7 @@ func TestFromTapToClean(t *testing.T) {
 	h.person.open("console", link)
 	h.person.expect("console", "Collège Raoul Blanchard")
 
-	h.lists(filepath.Join(dir, "blacklists"), "adult", refused+".test")
+	h.lists(filepath.Join(h.dir, "blacklists"), "adult", refused+".test")
 	h.policy(func(p map[string]any) {
 		section(p, "filter")["categories"] = []any{map[string]any{"name": "adult", "digest": ""}}
 		network := section(p, "network")
@@ -252,7 +200,7 @@ func TestFromTapToClean(t *testing.T) {
 	h.refusals(place, "adult", refusals)
 	h.person.open("console", h.stand.ConsoleURL+"/")
 	h.person.expect("console", "Collège Raoul Blanchard")
-	h.person.shot("console", filepath.Join(shots, "console-fleet.png"))
+	h.person.shot("console", filepath.Join(h.shots, "console-fleet.png"))
 	h.person.leave()
 
 	// 5. The marker is nowhere: not in files written since, not in living memory.
@@ -265,7 +213,7 @@ func TestFromTapToClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nor is the name of the site that was refused, but for the list's own text.
-	must(t, os.RemoveAll(filepath.Join(dir, "blacklists")))
+	must(t, os.RemoveAll(filepath.Join(h.dir, "blacklists")))
 	for _, where := range []func() (scan.Result, error){
 		func() (scan.Result, error) { return scan.Files(ctx, "image0."+refused, began.Add(-time.Minute), "/") },
 		func() (scan.Result, error) { return scan.Memory(ctx, "image0."+refused) },

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"borne/scripts/stand"
 	"bytes"
 	"context"
 	"io"
@@ -14,6 +13,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"borne/scripts/internet"
+	"borne/scripts/stand"
 )
 
 // journal keeps the log of both programs and lets the test wait for a line.
@@ -93,8 +95,69 @@ type hall struct {
 	stand   *stand.Stand
 	person  *person
 	console *stand.Console
+	root    string // of the project
+	dir     string // of the stand
 	shots   string
 	last    []byte // picture
+}
+
+// newHall makes the folders; up starts what stands in it.
+func newHall(t *testing.T, ctx context.Context) *hall {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP: a terminal's sandboxes need root")
+	}
+	root, err := filepath.Abs("../..")
+	must(t, err)
+	dir, err := os.MkdirTemp("/var/tmp", "borne-e2e-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	shots := os.Getenv("BORNE_PICTURES")
+	if shots == "" {
+		shots = filepath.Join(root, "out", "e2e")
+	} else if !filepath.IsAbs(shots) {
+		shots = filepath.Join(root, shots)
+	}
+	must(t, os.MkdirAll(shots, 0o755))
+	return &hall{t: t, ctx: ctx, log: newJournal(), root: root, dir: dir, shots: shots}
+}
+
+// up starts a controller and a terminal, and a person in front of both.
+func (h *hall) up(o stand.Options) {
+	h.t.Helper()
+	o.Dir, o.Bin = h.dir, closed(h.t, filepath.Join(h.root, "bin"), "borne-kiosk", "borne-controller")
+	o.Resolver, o.Display, o.UIDBase, o.Net, o.Log = internet.Number(3).Resolver, "xvfb", 63000, "10.213.63.0/24", h.log
+	var err error
+	h.stand, err = stand.Up(h.ctx, o)
+	h.t.Cleanup(h.stand.Down)
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, h.log.tail(40))
+	}
+	h.person = newPerson(h.t, h.root)
+	h.person.open("view", h.stand.BenchURL+"/view.html")
+	h.person.open("bench", h.stand.BenchURL+"/bench.html")
+	h.console, err = h.stand.Login(h.ctx)
+	must(h.t, err)
+	h.phase(0, "welcome", 60*time.Second)
+}
+
+// closed copies programs into a folder that root alone may enter, as a clone
+// below /root is: no role may need a way to its own binary.
+func closed(t *testing.T, from string, names ...string) string {
+	dir := filepath.Join(t.TempDir(), "bin")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatalf("%v: run make build first", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 func (h *hall) phase(from int, name string, within time.Duration) {

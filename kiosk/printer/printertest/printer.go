@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,13 +39,15 @@ type Options struct {
 
 // Printer is a running ippeveprinter in a folder of its own.
 type Printer struct {
-	Dir   string
-	port  int
-	opts  Options
-	bus   *exec.Cmd
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when cmd is gone
-	log   *os.File
+	Dir  string
+	port int
+	opts Options
+	bus  *exec.Cmd
+	cmd  *exec.Cmd
+	log  *os.File
+
+	ended    chan struct{} // closed when cmd is gone
+	busEnded chan struct{}
 }
 
 // Start starts a printer on a free port of the loopback interface.
@@ -108,7 +111,7 @@ func (p *Printer) prepare() error {
 	}
 	p.log = log
 	p.bus = p.command("dbus-daemon", "--nofork", "--config-file="+filepath.Join(p.Dir, "bus.conf"))
-	if err := p.bus.Start(); err != nil {
+	if p.busEnded, err = start(p.bus); err != nil {
 		return err
 	}
 	return until(func() bool { _, err := os.Stat(filepath.Join(p.Dir, "bus")); return err == nil })
@@ -121,6 +124,24 @@ func (p *Printer) command(name string, args ...string) *exec.Cmd {
 	c.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+filepath.Join(p.Dir, "bus"), "TMPDIR="+p.Dir)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return c
+}
+
+// start starts a program from a thread that stays until it ends: the signal of its
+// parent's death comes when that thread ends (prctl(2)).
+func start(c *exec.Cmd) (ended chan struct{}, err error) {
+	ended = make(chan struct{})
+	begun := make(chan error)
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.Start()
+		begun <- err
+		if err == nil {
+			c.Wait()
+		}
+	}()
+	return ended, <-begun
 }
 
 // On switches the printer on, at the port it had before. Its memory is empty.
@@ -138,16 +159,12 @@ func (p *Printer) On() error {
 		args = append(args, "-s", "20,10")
 	}
 	cmd := p.command("ippeveprinter", append(append(args, p.opts.Args...), "Borne test")...)
-	if err := cmd.Start(); err != nil {
+	ended, err := start(cmd)
+	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		cmd.Wait()
-	}()
 	p.cmd, p.ended = cmd, ended
-	err := until(func() bool {
+	err = until(func() bool {
 		if p.gone() {
 			return true
 		}
@@ -184,9 +201,9 @@ func (p *Printer) Off() {
 // Close switches the printer off and removes its folder.
 func (p *Printer) Close() error {
 	p.Off()
-	if p.bus != nil && p.bus.Process != nil {
+	if p.busEnded != nil {
 		p.bus.Process.Kill()
-		p.bus.Wait()
+		<-p.busEnded
 	}
 	if p.log != nil {
 		p.log.Close()

@@ -1,0 +1,219 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"borne/kiosk/printer/printertest"
+	"borne/scripts/internet"
+	"borne/scripts/scan"
+	"borne/scripts/stand"
+)
+
+// letter is three pages to print, whose title and body hold a marker.
+type letter struct {
+	marker  string
+	once    sync.Once
+	seen    chan struct{}
+	printed chan struct{} // the print dialog was asked for
+}
+
+func (l *letter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	switch r.URL.Path {
+	case "/pret":
+		l.once.Do(func() { close(l.seen) })
+	case "/imprime":
+		select {
+		case l.printed <- struct{}{}:
+		default:
+		}
+	default:
+		fmt.Fprintf(w, `<!doctype html><html lang="fr"><title>Attestation %[1]s</title><style>section { break-after: page; font-size: 20px } section:last-of-type { break-after: auto }</style>
+<section><h1>Attestation de quotient familial</h1><p>Dossier %[1]s</p><p>Ceci est la première page.</p></section><section><h2>Vos droits</h2><p>Deuxième page.</p></section><section><h2>Vos démarches</h2><p>Troisième page, %[1]s.</p></section>
+<script>onbeforeprint = () => fetch("/imprime", {keepalive: true})
+requestAnimationFrame(() => requestAnimationFrame(() => fetch("/pret")))</script>`, l.marker)
+	}
+}
+
+// job is a print job as the console's API tells it.
+type job struct {
+	Job, State, Reason         string
+	Asked, Impressions, Sheets int
+	Reserved, Charged          int
+	Duplex, Colour, Estimated  bool
+}
+
+// jobs waits for that many that are over, newest first.
+func (h *hall) jobs(n int) []job {
+	h.t.Helper()
+	for {
+		var page struct{ Jobs []job }
+		h.api("GET", "/api/terminals/"+terminal+"/prints", nil, &page)
+		if len(page.Jobs) >= n {
+			return page.Jobs
+		}
+		select {
+		case <-h.ctx.Done():
+			h.t.Fatalf("%d jobs are told, want %d; the log ends:\n%s", len(page.Jobs), n, h.log.tail(30))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func printStage(to string) *regexp.Regexp {
+	return regexp.MustCompile(`msg=print .*\bto=(` + to + `)\b`)
+}
+
+// TestAPersonPrints: the browser's own print dialog, the question with the first
+// pages beside it, paper out of a real printer, and nothing left of the document.
+func TestAPersonPrints(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	h := newHall(t, ctx)
+	printer, err := printertest.Start(printertest.Options{Duplex: true, Colour: true})
+	if errors.Is(err, printertest.ErrMissing) {
+		t.Skipf("SKIP: %v", err)
+	}
+	must(t, err)
+	defer printer.Close()
+
+	web, err := internet.Number(3).Up(ctx, "demarche.test")
+	must(t, err)
+	t.Cleanup(web.Down)
+	ca, cert, err := internet.Certificate("demarche.test", "*.demarche.test")
+	must(t, err)
+	page := &letter{marker: letters(24), seen: make(chan struct{}), printed: make(chan struct{}, 1)}
+	must(t, web.ServeTLS(443, cert, page))
+	h.up(stand.Options{Printer: printer.URI()})
+	h.policy(func(p map[string]any) {
+		section(p, "network")["ca"] = []string{string(ca)}
+		section(p, "access")["anyBadge"] = true
+		section(p, "portal")["tiles"] = []any{map[string]any{"name": "Mon attestation", "url": "https://www.demarche.test/", "hint": "Un essai", "icon": "paper"}}
+	}, "network", "access", "portal")
+	link, err := h.stand.LoginLink(ctx)
+	must(t, err)
+	h.person.open("console", link)
+	h.person.expect("console", "Collège Raoul Blanchard")
+	h.stands("welcome", 20*time.Second)
+	h.reach("charter", "Enter")
+	h.reach("active", "Enter")
+	began := time.Now()
+	h.picture("print-session")
+	keys, err := h.stand.Keyboard()
+	must(t, err)
+	must(t, keys.Press("Tab", "Return"))
+	h.wait(page.seen, "the session's browser did not reach the page")
+
+	// 1. Print, as anybody would. Enter is the dialog's own button.
+	h.dialog(keys, page)
+	h.picture("print-dialog")
+	from := h.log.mark()
+	asked := h.press(keys, from, printStage("offered"))
+	h.picture("print-question")
+	t.Logf("from the dialog's button to a document that was received and counted: %s", asked.Round(time.Millisecond))
+
+	// 2. Yes. Three sides come out, and three are charged.
+	from = h.log.mark()
+	h.yes(from)
+	h.found(from, printStage("over"))
+	h.picture("print-done")
+	want := []string{"1 1", "1 2", "1 3"}
+	if out := printer.Output(1); out.End != "printed" || !slices.Equal(out.Sides, want) {
+		t.Errorf("the printer put out %+v, want %v", out, want)
+	}
+	if j := h.jobs(1)[0]; j.State != "settled" || j.Asked != 3 || j.Impressions != 3 || j.Sheets != 2 || j.Reserved != 300 || j.Charged != 300 || !j.Duplex || j.Colour || j.Estimated {
+		t.Errorf("the ledger says %+v", j)
+	}
+	if printer.Jobs() != 1 {
+		t.Errorf("the printer began %d jobs", printer.Jobs())
+	}
+
+	// 3. The end. No part of the document is left, nor its title.
+	from = h.log.mark()
+	h.person.click(1186, 36)
+	h.person.click(1186, 36)
+	h.phase(from, "thanks", 60*time.Second)
+	h.picture("print-thanks")
+	h.receipt()
+	h.person.open("console", h.stand.ConsoleURL+"/#/terminals/"+terminal)
+	h.person.expect("console", "Impressions de ce poste")
+	h.person.shot("console", h.shots+"/console-prints.png")
+	h.person.leave()
+	if log := printer.Log(); strings.Contains(log, page.marker) {
+		t.Error("the printer's log holds the document's title")
+	}
+	must(t, printer.Close()) // its memory and spool are not ours to wipe
+	files, err := scan.Files(ctx, page.marker, began.Add(-time.Minute), "/")
+	must(t, err)
+	memory, err := scan.Memory(ctx, page.marker)
+	must(t, err)
+	for _, hit := range append(files.Hits, memory.Hits...) {
+		t.Errorf("a part of the document is still in %s", hit)
+	}
+	t.Logf("searched %d files and %d processes", files.Looked, memory.Looked)
+}
+
+func (h *hall) wait(c <-chan struct{}, otherwise string) {
+	h.t.Helper()
+	select {
+	case <-c:
+	case <-time.After(30 * time.Second):
+		h.picture("failed")
+		h.t.Fatalf("%s; the log ends:\n%s", otherwise, h.log.tail(30))
+	}
+}
+
+// yes answers the question, whose page takes no key at once: it may have been
+// meant for the page before.
+func (h *hall) yes(from int) {
+	h.t.Helper()
+	for range 8 {
+		h.person.key("Enter")
+		if _, ok := h.log.find(from, printStage("submitting"), 2*time.Second); ok {
+			return
+		}
+	}
+	h.picture("failed")
+	h.t.Fatalf("the document is not sent; the log ends:\n%s", h.log.tail(30))
+}
+
+// found waits for a line of the log.
+func (h *hall) found(from int, re *regexp.Regexp) {
+	h.t.Helper()
+	if _, ok := h.log.find(from, re, 30*time.Second); !ok {
+		h.picture("failed")
+		h.t.Fatalf("the log does not tell %s; it ends:\n%s", re, h.log.tail(30))
+	}
+}
+
+// dialog opens the browser's print dialog.
+func (h *hall) dialog(keys *stand.Keyboard, page *letter) {
+	h.t.Helper()
+	must(h.t, keys.Press("ctrl+p"))
+	h.wait(page.printed, "the print dialog was not asked for")
+}
+
+// press presses Return in the dialog until the log tells what is waited for: a
+// dialog that is just opening may miss it, as it would miss a person's.
+func (h *hall) press(keys *stand.Keyboard, from int, re *regexp.Regexp) time.Duration {
+	h.t.Helper()
+	for range 8 {
+		pressed := time.Now()
+		must(h.t, keys.Press("Return"))
+		if _, ok := h.log.find(from, re, 4*time.Second); ok {
+			return time.Since(pressed)
+		}
+	}
+	h.picture("failed")
+	h.t.Fatalf("nothing was printed; the log ends:\n%s", h.log.tail(30))
+	return 0
+}
