@@ -338,7 +338,7 @@ func (a *Agent) show(work context.Context) {
 		switch {
 		case v.Screen != shell.PrintPage:
 			want.session = true
-		case v.Print != nil && v.Print.Preview:
+		case v.Print != nil && v.Print.Preview && a.paper.painted:
 			want.beside = a.panel()
 		}
 	}

@@ -126,7 +126,7 @@ func (a *Agent) showPages() {
 	p := &a.paper
 	b := a.boxes.current()
 	if b == nil || b.press == nil {
-		p.shown, p.preview = "", false
+		p.shown, p.painted, p.blind = "", false, false
 		return
 	}
 	v := a.prints.View(printing.Instant(a.now()))
@@ -137,7 +137,7 @@ func (a *Agent) showPages() {
 	if want == p.shown {
 		return
 	}
-	p.shown, p.preview = want, false
+	p.shown, p.painted, p.blind = want, false, false
 	show := printjob.Show{}
 	if want != "" {
 		width, height := a.parts.Stage.Size()

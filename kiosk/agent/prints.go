@@ -31,7 +31,8 @@ type paper struct {
 	quota     policy.Quota                  // of the day that the machine's limits are for
 
 	shown    string // job whose first pages were asked for; empty: none
-	preview  bool   // and they are painted
+	painted  bool   // and they are in sight
+	blind    bool   // or cannot be
 	read     string // page that the person has put away: job and stage
 	called   string // job whose page the person asked for
 	typed    string // pages as the person typed them, of job typedFor
@@ -201,7 +202,8 @@ func (a *Agent) pressed(work context.Context, b *box, f printjob.FromPress) {
 		a.dial(work, b, f.Dial.ID)
 	case f.Shown != nil:
 		if v := a.prints.View(printing.Instant(a.now())); v.Job == a.paper.shown && v.Press == f.Shown.Job {
-			a.paper.preview = f.Shown.Pages > 0
+			a.paper.painted, a.paper.blind = f.Shown.Pages > 0, f.Shown.Pages == 0
+			a.log.Info("first pages", "job", v.Job, "painted", f.Shown.Pages)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func TestAPageIsPrintedAndCounted(t *testing.T) {
 	}
 	b.must(p.Offer(1, 3, printjob.Ticket{Copies: 2, Duplex: printjob.LongEdge, Colour: true}))
 	v := b.question()
-	if q := v.Print; q.Pages != 3 || q.Impressions != 6 || q.Sheets != 4 || q.Cost != 600 || q.Left != 1000 || q.Colour || q.Preview || !q.CanDuplex {
+	if q := v.Print; q.Pages != 3 || q.Impressions != 6 || q.Sheets != 4 || q.Cost != 600 || q.Left != 1000 || q.Colour || !q.Preview || !q.CanDuplex {
 		t.Errorf("the question is %+v", q)
 	}
 	show := b.told(p, "the first pages are asked for", func(f printjob.ToPress) bool { return f.Show != nil && f.Show.Job == 1 }).Show

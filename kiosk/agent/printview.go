@@ -66,7 +66,7 @@ func (a *Agent) stageOf(p printing.View) (shell.PrintStage, bool) {
 
 func (a *Agent) printOf(p printing.View, stage shell.PrintStage) *shell.Print {
 	t := p.Ticket
-	out := &shell.Print{Stage: stage, Job: p.Job, Preview: stage == shell.StageQuestion && a.paper.preview && a.paper.shown == p.Job,
+	out := &shell.Print{Stage: stage, Job: p.Job, Preview: stage == shell.StageQuestion && a.paper.shown == p.Job && !a.paper.blind,
 		Pages: p.Pages, Impressions: p.Impressions, Sheets: p.Sheets,
 		Choice:    shell.Choice{Copies: max(t.Copies, 1), Duplex: t.Duplex != printjob.OneSided, Colour: t.Colour, Range: ranges(t.Pages)},
 		MaxCopies: p.Choice.Copies, MaxPages: a.prints.Limits.Job, CanDuplex: p.Choice.Duplex, MustDuplex: !p.Choice.Duplex && t.Duplex != printjob.OneSided, CanColour: p.Choice.Colour,

@@ -17,6 +17,7 @@ import (
 
 	"borne/kiosk/config"
 	"borne/kiosk/count"
+	"borne/kiosk/preview"
 )
 
 // Exit codes.
@@ -123,22 +124,20 @@ func (cmd command) start(ctx context.Context, env Env) error {
 		path = c.flags.String("config", config.Path, "")
 		sim = c.flags.Bool("sim", false, "")
 	}
-	switch cmd.name {
-	case "run":
+	if cmd.name == "run" {
 		c.flags.Bool("apart", false, "")
-	case roleAgent:
-		c.flags.String("door", "", "")
-	case "enrol":
-		c.flags.String("controller", "", "")
-	case count.Role:
-		c.flags.String("socket", "", "")
-		c.flags.String("uids", "", "")
 	}
 	if cmd.name == rolePress {
 		c.flags.Bool("auto", false, "")
-		for _, name := range []string{"socket", "uids", "channel", "counter", "preview", "tcp", "printer"} {
-			c.flags.String(name, "", "")
-		}
+	}
+	for _, name := range map[string][]string{
+		roleAgent:    {"door"},
+		"enrol":      {"controller"},
+		rolePress:    {"socket", "uids", "channel", "counter", "preview", "tcp", "printer"},
+		count.Role:   {"socket", "uids"},
+		preview.Role: {"socket", "uids", "display", "authority"},
+	}[cmd.name] {
+		c.flags.String(name, "", "")
 	}
 	// Flags may stand before and after the words: people write both.
 	rest := env.Args[2:]

@@ -11,6 +11,7 @@ import (
 	"borne/kiosk/count"
 	"borne/kiosk/peer"
 	"borne/kiosk/press"
+	"borne/kiosk/preview"
 	"borne/kiosk/sandbox"
 )
 
@@ -68,7 +69,13 @@ const autoWaiting = 200
 func servePress(ctx context.Context, c *call, ln net.Listener, channel *sandbox.Conn, cfg press.Config) error {
 	cfg.Log = c.log
 	if path := c.flag("counter"); path != "" {
-		cfg.Counter = count.Dial(path)
+		counter := count.Dial(path)
+		cfg.Counter = counter
+		if path := c.flag("preview"); path != "" {
+			viewer := preview.New(path, counter)
+			defer viewer.Close()
+			cfg.Viewer = viewer
+		}
 	}
 	p := press.New(cfg)
 	defer p.Close()
@@ -110,4 +117,18 @@ func runCounter(ctx context.Context, c *call) error {
 		return err
 	}
 	return count.Serve(ctx, ln, count.Config{Self: []string{"/proc/self/exe", count.ChildRole}, Log: c.log})
+}
+
+// runPreview paints first pages on the session's display: -socket PATH -uids
+// FROM-TO -display :N -authority PATH. Only the warden starts it.
+func runPreview(ctx context.Context, c *call) error {
+	allowed, err := peer.ParseUIDs(c.flag("uids"))
+	if err != nil || c.flag("socket") == "" || c.flag("display") == "" || len(c.rest) > 0 {
+		return usageError{errors.New("cannot run preview: give -socket PATH, -uids FROM-TO, -display :N and -authority PATH")}
+	}
+	ln, err := preview.Listen(c.flag("socket"), allowed, c.log)
+	if err != nil {
+		return err
+	}
+	return preview.Serve(ctx, ln, preview.Config{Display: c.flag("display"), Authority: c.flag("authority"), Log: c.log})
 }

@@ -9,6 +9,7 @@ import (
 
 	"borne/kiosk/browser"
 	"borne/kiosk/count"
+	"borne/kiosk/preview"
 	"borne/kiosk/resolver"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/warden"
@@ -29,6 +30,7 @@ func roles() []command {
 		{name: rolePress, run: runPress},
 		{name: roleDNS, run: runResolver},
 		{name: count.Role, run: runCounter},
+		{name: preview.Role, run: runPreview},
 	}
 }
 

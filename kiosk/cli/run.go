@@ -12,6 +12,7 @@ import (
 	"borne/hw/clock"
 	"borne/kiosk/count"
 	"borne/kiosk/notify"
+	"borne/kiosk/preview"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/stage"
 	"borne/kiosk/warden"
@@ -93,6 +94,7 @@ func run(ctx context.Context, c *call) error {
 		DNS:     []string{roleDNS},
 		Press:   []string{rolePress},
 		Count:   []string{count.Role},
+		Preview: []string{preview.Role},
 		Plan:    planner(c.cfg.Printer != ""),
 		Beat:    agentLife.beat,
 		News:    news, Ports: ports,

@@ -217,9 +217,9 @@ func (p *Press) show(s printjob.Show) {
 		return
 	}
 	var d *document
-	var format printjob.Format
+	pages := 0
 	if s.Job != 0 {
-		d, format = j.doc, j.format
+		d, pages = j.doc, j.pages
 		d.held++
 	}
 	p.work.Go(func() {
@@ -230,7 +230,7 @@ func (p *Press) show(s printjob.Show) {
 			f = d.f
 			defer p.release(d)
 		}
-		n, err := p.c.Viewer.Show(ctx, f, format, s)
+		n, err := p.c.Viewer.Show(ctx, f, pages, s)
 		if err != nil {
 			p.c.Log.Warn("a document is not shown", "job", s.Job, "error", err)
 			n = 0

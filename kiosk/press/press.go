@@ -41,10 +41,10 @@ const (
 type Send func(ctx context.Context, dial func(context.Context) (net.Conn, error), s printjob.Submit, format printjob.Format,
 	doc io.ReaderAt, size int64) (printjob.Sent, error)
 
-// Viewer paints the first pages of a document on the session's display. Without
+// Viewer paints the first of a document's pages on the session's display. Without
 // a document it takes them away.
 type Viewer interface {
-	Show(ctx context.Context, doc *os.File, format printjob.Format, show printjob.Show) (pages int, err error)
+	Show(ctx context.Context, doc *os.File, pages int, show printjob.Show) (painted int, err error)
 }
 
 // Config is what a press is made of. Numbers that are 0 get their default.

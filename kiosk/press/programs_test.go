@@ -133,7 +133,7 @@ func TestNoTitle(t *testing.T) {
 // paintings notes what it is to show.
 type paintings struct{ shown chan string }
 
-func (p paintings) Show(_ context.Context, f *os.File, _ printjob.Format, s printjob.Show) (int, error) {
+func (p paintings) Show(_ context.Context, f *os.File, _ int, s printjob.Show) (int, error) {
 	if f == nil {
 		p.shown <- "away"
 		return 0, nil

@@ -14,7 +14,7 @@ const PrintPanel = 0.56
 type Print struct {
 	Stage   PrintStage `json:"stage"`
 	Job     string     `json:"job"`               // comes back with the actions, so that a late press answers no other question
-	Preview bool       `json:"preview,omitempty"` // the first pages are in sight beside PrintPanel
+	Preview bool       `json:"preview,omitempty"` // the first pages are in sight beside PrintPanel, or will be in a moment
 
 	Pages       int `json:"pages"`       // of the document
 	Impressions int `json:"impressions"` // printed sides with these choices, all copies together

@@ -1,11 +1,12 @@
 package stage
 
 import (
-	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
+
+	"borne/kiosk/x11"
 
 	"github.com/jezek/xgb/xproto"
 	"golang.org/x/image/font"
@@ -64,43 +65,11 @@ func render(lines []string, width, height int) (*image.RGBA, error) {
 // hang makes img the root window's background: the server paints it by itself
 // wherever no window is.
 func (s *Stage) hang(img *image.RGBA) error {
-	if s.screen.RootDepth != 24 {
-		return fmt.Errorf("cannot paint the backdrop: the display has %d bits a pixel, want 24", s.screen.RootDepth)
-	}
-	setup := xproto.Setup(s.x)
-	order := binary.ByteOrder(binary.LittleEndian)
-	if setup.ImageByteOrder == xproto.ImageOrderMSBFirst {
-		order = binary.BigEndian
-	}
-	width, height := img.Rect.Dx(), img.Rect.Dy()
-	pix, err := xproto.NewPixmapId(s.x)
+	pix, err := x11.Pixmap(s.x, s.screen, img)
 	if err != nil {
-		return fmt.Errorf("cannot paint the backdrop: %w", err)
-	}
-	if err := xproto.CreatePixmapChecked(s.x, s.screen.RootDepth, pix, xproto.Drawable(s.root), uint16(width), uint16(height)).Check(); err != nil {
 		return fmt.Errorf("cannot paint the backdrop: %w", err)
 	}
 	defer xproto.FreePixmap(s.x, pix) // the background keeps what it shows
-	gc, err := xproto.NewGcontextId(s.x)
-	if err != nil {
-		return fmt.Errorf("cannot paint the backdrop: %w", err)
-	}
-	xproto.CreateGC(s.x, gc, xproto.Drawable(pix), 0, nil)
-	defer xproto.FreeGC(s.x, gc)
-	// A request holds at most 4 bytes for each of MaximumRequestLength, its head included.
-	rows := max(1, (int(setup.MaximumRequestLength)*4-64)/(width*4))
-	for y := 0; y < height; y += rows {
-		n := min(rows, height-y)
-		data := make([]byte, n*width*4)
-		for i := range n * width {
-			p := img.Pix[(y*width+i)*4:]
-			order.PutUint32(data[i*4:], uint32(p[0])<<16|uint32(p[1])<<8|uint32(p[2]))
-		}
-		err := xproto.PutImageChecked(s.x, xproto.ImageFormatZPixmap, xproto.Drawable(pix), gc, uint16(width), uint16(n), 0, int16(y), 0, s.screen.RootDepth, data).Check()
-		if err != nil {
-			return fmt.Errorf("cannot paint the backdrop: %w", err)
-		}
-	}
 	err = xproto.ChangeWindowAttributesChecked(s.x, s.root, xproto.CwBackPixmap, []uint32{uint32(pix)}).Check()
 	if err != nil {
 		return fmt.Errorf("cannot paint the backdrop: %w", err)

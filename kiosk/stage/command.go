@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"borne/kiosk/x11"
 )
 
 // command builds the server's command line out of constants of ours.
@@ -17,13 +19,13 @@ func (cfg ServerConfig) command(kind string, cookie []byte, number int) (*exec.C
 		uid = os.Getuid()
 	}
 	auth := filepath.Join(cfg.Dir, "server.authority")
-	if err := writeAuthority(auth, cookie, uid); err != nil {
+	if err := x11.WriteAuthority(auth, cookie, uid); err != nil {
 		return nil, err
 	}
 	if os.Getuid() == 0 {
 		// A server without root's rights cannot make the folder as it must be.
-		if err := os.Mkdir(socketDir, 0o1777); err == nil {
-			os.Chmod(socketDir, 0o1777|os.ModeSticky)
+		if err := os.Mkdir(x11.Sockets, 0o1777); err == nil {
+			os.Chmod(x11.Sockets, 0o1777|os.ModeSticky)
 		}
 	}
 	// "local" is the abstract socket: it would be reachable from every mount
@@ -70,7 +72,7 @@ func (cfg ServerConfig) command(kind string, cookie []byte, number int) (*exec.C
 
 // borrow copies the desktop's cookie for the server's uid.
 func (cfg ServerConfig) borrow(to string, uid int) error {
-	cookie, err := cookieFor(outerAuthority(), displayNumber(os.Getenv("DISPLAY")))
+	cookie, err := x11.Cookie(outerAuthority(), x11.Number(os.Getenv("DISPLAY")))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -78,7 +80,7 @@ func (cfg ServerConfig) borrow(to string, uid int) error {
 		// A desktop may admit by user instead: let it decide.
 		return os.RemoveAll(to)
 	}
-	return writeAuthority(to, cookie, uid)
+	return x11.WriteAuthority(to, cookie, uid)
 }
 
 // xorgConf takes from the keyboard what would leave the terminal: the console

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"borne/kiosk/x11"
 )
 
 // Display numbers that we choose from: above those that desktops, and servers
@@ -26,7 +28,7 @@ var errTaken = errors.New("cannot start the display: its number was taken meanwh
 // we try the next. A server's own search (-displayfd) is no help: it takes no
 // lock, and without an abstract socket it removes a living server's socket.
 func inUse(number int) bool {
-	path := filepath.Join(socketDir, "X"+strconv.Itoa(number))
+	path := filepath.Join(x11.Sockets, "X"+strconv.Itoa(number))
 	for _, address := range []string{path, "@" + path} {
 		c, err := net.DialTimeout("unix", address, time.Second)
 		if err == nil {
@@ -62,6 +64,6 @@ func tidy(number, pid int) {
 	if err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(pid) {
 		return
 	}
-	os.Remove(filepath.Join(socketDir, "X"+strconv.Itoa(number)))
+	os.Remove(filepath.Join(x11.Sockets, "X"+strconv.Itoa(number)))
 	os.Remove(lockPath(number))
 }

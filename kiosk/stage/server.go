@@ -13,12 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"borne/kiosk/x11"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,6 @@ const (
 	startDeadline = 20 * time.Second
 	// stopGrace is how long a server may take to end by itself.
 	stopGrace = 2 * time.Second
-	socketDir = "/tmp/.X11-unix"
 )
 
 // ServerConfig says which display the terminal is shown on.
@@ -67,14 +67,14 @@ func Start(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		s.display = kind
 		close(s.done)
 		s.err = errors.New("the display is not ours")
-		cookie, err := cookieFor(outerAuthority(), displayNumber(kind))
+		cookie, err := x11.Cookie(outerAuthority(), x11.Number(kind))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 		cfg.Log.Info("outer display", "kind", "existing", "display", kind, "why", why)
 		return s, cfg.admit(cookie)
 	}
-	cookie := make([]byte, cookieLen)
+	cookie := make([]byte, x11.CookieLen)
 	rand.Read(cookie)
 	if err := cfg.admit(cookie); err != nil {
 		return nil, err
@@ -110,13 +110,11 @@ func sweepLocks(uid int) {
 			continue
 		}
 		if st, ok := i.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid && lockHolder(number) == 0 {
-			os.Remove(filepath.Join(socketDir, "X"+strconv.Itoa(number)))
+			os.Remove(filepath.Join(x11.Sockets, "X"+strconv.Itoa(number)))
 			os.Remove(lockPath(number))
 		}
 	}
 }
-
-var displayName = regexp.MustCompile(`^:[0-9]{1,5}$`)
 
 // choose settles "auto", and says why for the log.
 func choose(kind, display string) (string, string, error) {
@@ -128,22 +126,16 @@ func choose(kind, display string) (string, string, error) {
 		return "xvfb", "there is no display here: nothing is seen but the remote view", nil
 	case kind == "xephyr" && display == "":
 		return "", "", errors.New(`cannot open a window for the terminal: DISPLAY is not set; set display = "xvfb"`)
-	case kind == "xephyr", kind == "xvfb", kind == "xorg", displayName.MatchString(kind):
+	case kind == "xephyr", kind == "xvfb", kind == "xorg", x11.IsDisplay(kind):
 		return kind, "configured", nil
 	}
 	return "", "", fmt.Errorf(`cannot show the terminal on %q: display takes "auto", "xephyr", "xvfb", "xorg" or ":N"`, kind)
 }
 
-func displayNumber(display string) string {
-	_, n, _ := strings.Cut(display, ":")
-	n, _, _ = strings.Cut(n, ".")
-	return n
-}
-
 // admit writes one authority file for each client.
 func (cfg ServerConfig) admit(cookie []byte) error {
 	for _, uid := range cfg.Clients {
-		if err := writeAuthority(AuthorityPath(cfg.Dir, uid), cookie, uid); err != nil {
+		if err := x11.WriteAuthority(AuthorityPath(cfg.Dir, uid), cookie, uid); err != nil {
 			return err
 		}
 	}
@@ -191,7 +183,7 @@ func (s *Server) run(ctx context.Context, cmd *exec.Cmd, number int, cookie []by
 	limit, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
 	for {
-		x, err := connect(limit, s.display, cookie)
+		x, err := x11.Connect(limit, s.display, cookie)
 		if err == nil {
 			x.Close()
 			if holder := lockHolder(number); holder != cmd.Process.Pid {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"borne/kiosk/x11"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +21,7 @@ import (
 // not root's must not turn into more.
 func TestServerCanGainNothing(t *testing.T) {
 	srv := startServer(t, "xvfb")
-	n, err := strconv.Atoi(displayNumber(srv.Display()))
+	n, err := strconv.Atoi(x11.Number(srv.Display()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestServerIsClosedToOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(sockets, []byte("@"+socketDir+"/X"+displayNumber(srv.Display())+"\n")) {
+	if bytes.Contains(sockets, []byte("@"+x11.Sockets+"/X"+x11.Number(srv.Display())+"\n")) {
 		t.Fatal("the display listens on an abstract socket, which no mount namespace hides")
 	}
 	st, err := os.Stat(srv.Authority(os.Getuid()))
@@ -123,7 +125,7 @@ func TestChoose(t *testing.T) {
 func TestXorgCommand(t *testing.T) {
 	needX(t, "Xorg")
 	dir := t.TempDir()
-	cmd, err := ServerConfig{Dir: dir, UID: testUID, Width: 1, Height: 1}.command("xorg", make([]byte, cookieLen), 60)
+	cmd, err := ServerConfig{Dir: dir, UID: testUID, Width: 1, Height: 1}.command("xorg", make([]byte, x11.CookieLen), 60)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +154,7 @@ func TestServersStartedAtOnce(t *testing.T) {
 				return
 			}
 			t.Cleanup(s.Stop)
-			x, err := dial(testContext(t), s.Display(), s.Authority(os.Getuid()))
+			x, err := x11.Dial(testContext(t), s.Display(), s.Authority(os.Getuid()))
 			if err != nil {
 				t.Error(err)
 			} else {
@@ -172,7 +174,7 @@ func TestServersStartedAtOnce(t *testing.T) {
 
 func TestKilledServerLeavesNothing(t *testing.T) {
 	srv := startServer(t, "xvfb")
-	number, _ := strconv.Atoi(displayNumber(srv.Display()))
+	number, _ := strconv.Atoi(x11.Number(srv.Display()))
 	pid := lockHolder(number)
 	if pid == 0 {
 		t.Fatal("the server holds no lock")
@@ -183,28 +185,9 @@ func TestKilledServerLeavesNothing(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the server's death was not seen")
 	}
-	for _, p := range []string{lockPath(number), filepath.Join(socketDir, "X"+strconv.Itoa(number))} {
+	for _, p := range []string{lockPath(number), filepath.Join(x11.Sockets, "X"+strconv.Itoa(number))} {
 		if _, err := os.Lstat(p); err == nil {
 			t.Errorf("%s is left behind", p)
 		}
 	}
-}
-
-func FuzzParseAuthority(f *testing.F) {
-	f.Add(wild(make([]byte, 16)).encode())
-	f.Add([]byte{1, 0, 0, 4, 'h', 'o', 's', 't', 0, 1, '0', 0, 0, 0, 0})
-	f.Add([]byte{0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		all, err := parseAuthority(b)
-		if err != nil {
-			return
-		}
-		var again []byte
-		for _, a := range all {
-			again = append(again, a.encode()...)
-		}
-		if !bytes.Equal(again, b) {
-			t.Fatalf("%x read and written is %x", b, again)
-		}
-	})
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"borne/kiosk/x11"
 
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/dpms"
@@ -60,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Stage, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	x, err := dial(ctx, cfg.Display, cfg.Authority)
+	x, err := x11.Dial(ctx, cfg.Display, cfg.Authority)
 	if err != nil {
 		return nil, err
 	}
@@ -79,79 +79,6 @@ func Open(ctx context.Context, cfg Config) (*Stage, error) {
 	}
 	go s.events()
 	return s, nil
-}
-
-// dial connects with the file's cookie. xgb would take it from the environment
-// only, so the connection puts it into the handshake by itself.
-func dial(ctx context.Context, display, authority string) (*xgb.Conn, error) {
-	if !displayName.MatchString(display) {
-		return nil, fmt.Errorf("cannot connect to display %q: it is not of the form :N", display)
-	}
-	var cookie []byte
-	if authority != "" {
-		var err error
-		if cookie, err = cookieFor(authority, displayNumber(display)); err != nil {
-			return nil, err
-		}
-	}
-	return connect(ctx, display, cookie)
-}
-
-func connect(ctx context.Context, display string, cookie []byte) (*xgb.Conn, error) {
-	// It would print the environment's missing authority, and the end of every
-	// connection, past our own log.
-	xgb.Logger.SetOutput(discard{})
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", filepath.Join(socketDir, "X"+displayNumber(display)))
-	if err != nil {
-		return nil, fmt.Errorf("cannot connect to display %s: %w", display, err)
-	}
-	deadline := time.Now().Add(startDeadline)
-	if t, ok := ctx.Deadline(); ok && t.Before(deadline) {
-		deadline = t
-	}
-	c.SetDeadline(deadline)
-	x, err := xgb.NewConnNet(&handshake{Conn: c, cookie: cookie})
-	if err != nil {
-		c.Close()
-		return nil, fmt.Errorf("cannot connect to display %s: %w", display, err)
-	}
-	c.SetDeadline(time.Time{})
-	return x, nil
-}
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-
-// handshake replaces the first thing written, the connection's setup, by one
-// that carries the cookie.
-type handshake struct {
-	net.Conn
-	cookie []byte
-	begun  bool
-}
-
-func (h *handshake) Write(p []byte) (int, error) {
-	if h.begun {
-		return h.Conn.Write(p)
-	}
-	h.begun = true
-	name := ""
-	if h.cookie != nil {
-		name = cookieName
-	}
-	b := make([]byte, 12+xgb.Pad(len(name))+xgb.Pad(len(h.cookie)))
-	b[0] = 'l' // little-endian
-	xgb.Put16(b[2:], 11)
-	xgb.Put16(b[6:], uint16(len(name)))
-	xgb.Put16(b[8:], uint16(len(h.cookie)))
-	copy(b[12:], name)
-	copy(b[12+xgb.Pad(len(name)):], h.cookie)
-	if _, err := h.Conn.Write(b); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 func (s *Stage) manage() error {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"borne/kiosk/x11"
+
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
 )
@@ -87,7 +89,7 @@ type client struct {
 
 func newClient(t *testing.T, srv *Server) *client {
 	t.Helper()
-	x, err := dial(testContext(t), srv.Display(), srv.Authority(os.Getuid()))
+	x, err := x11.Dial(testContext(t), srv.Display(), srv.Authority(os.Getuid()))
 	if err != nil {
 		t.Fatal(err)
 	}

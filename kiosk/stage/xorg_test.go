@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"borne/kiosk/x11"
+
 	"github.com/jezek/xgb/xproto"
 	"github.com/jezek/xgb/xtest"
 )
@@ -63,7 +65,7 @@ EndSection
 func ends(t *testing.T, config string) bool {
 	t.Helper()
 	dir := t.TempDir()
-	cookie := make([]byte, cookieLen)
+	cookie := make([]byte, x11.CookieLen)
 	const number = lastDisplay
 	cmd, err := ServerConfig{Dir: dir, UID: os.Getuid()}.command("xorg", cookie, number)
 	if err != nil {
@@ -85,7 +87,7 @@ func ends(t *testing.T, config string) bool {
 	}
 	defer s.Stop()
 	auth := filepath.Join(dir, "client")
-	if err := writeAuthority(auth, cookie, os.Getuid()); err != nil {
+	if err := x11.WriteAuthority(auth, cookie, os.Getuid()); err != nil {
 		t.Fatal(err)
 	}
 	if config == "" {
@@ -111,7 +113,7 @@ func ends(t *testing.T, config string) bool {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	x, err := connect(ctx, s.display, cookie)
+	x, err := x11.Connect(ctx, s.display, cookie)
 	if err != nil {
 		t.Fatal(err)
 	}

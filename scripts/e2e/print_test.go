@@ -118,6 +118,7 @@ func TestAPersonPrints(t *testing.T) {
 	h.picture("print-dialog")
 	from := h.log.mark()
 	asked := h.press(keys, from, printStage("offered"))
+	h.found(from, regexp.MustCompile(`msg="first pages" .*painted=3`))
 	h.picture("print-question")
 	t.Logf("from the dialog's button to a document that was received and counted: %s", asked.Round(time.Millisecond))
 

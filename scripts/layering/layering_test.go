@@ -46,7 +46,9 @@ var may = map[string][]string{
 	"kiosk/ppm":      nil,                                                                                                                          // small pictures
 	"kiosk/sealed":   nil,                                                                                                                          // memory that nobody changes any more
 	"kiosk/peer":     {"kiosk/sandbox"},                                                                                                            // who is at the other end of a socket; frames over it
-	"kiosk/stage":    nil,                                                                                                                          //
+	"kiosk/stage":    {"kiosk/x11"},                                                                                                                // connects to displays
+	"kiosk/x11":      nil,                                                                                                                          // displays of this machine
+	"kiosk/preview":  {"kiosk/count", "kiosk/peer", "kiosk/ppm", "kiosk/printjob", "kiosk/sandbox", "kiosk/sealed", "kiosk/x11"},                   // paints on the session's display what the counter drew
 	"kiosk/browser":  {"controller/policy"},                                                                                                        // makes Chromium's policy from ours
 	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                                                    // root: as little as can be; policies, because it takes nobody's word for one
 	"kiosk/bench":    {"hw/sim"},                                                                                                                   // the simulator's web page
@@ -105,7 +107,7 @@ var pure = map[string][]string{
 var only = map[string][]string{
 	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},                       // no bbolt type leaks
 	"github.com/zserge/lorca":  {"kiosk/browser"},                                                // unsafe unless tamed there
-	"github.com/jezek/xgb":     {"kiosk/stage", "scripts/escape"},                                // one room talks to the display; a suite looks at it from outside
+	"github.com/jezek/xgb":     {"kiosk/x11", "kiosk/stage", "kiosk/preview", "scripts/escape"},  // one room talks to the display; a suite looks at it from outside
 	"periph.io/x":              {"hw/…"},                                                         // drivers only
 	"github.com/warthog618":    {"hw/…"},                                                         // the same
 	"github.com/holoplot":      {"hw/…"},                                                         // the same; types in tests
