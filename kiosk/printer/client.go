@@ -33,9 +33,11 @@ type Client struct {
 	next    uint32
 
 	estimate bool // a CUPS queue stands before the printer
+	events   int  // its subscription
 
-	mu  sync.Mutex
-	pin []byte
+	mu     sync.Mutex
+	pin    []byte
+	broken map[failure]bool // jobs of a queue that ended so
 }
 
 // NewClient returns a client of t. A nil dial connects to the host that t names.
@@ -47,7 +49,8 @@ func NewClient(t Target, dial DialFunc) (*Client, error) {
 	if dial == nil {
 		dial = func(ctx context.Context) (net.Conn, error) { return Dial(ctx, t.URI) }
 	}
-	return &Client{dial: dial, to: to, one: make(chan struct{}, 1), version: goipp.MakeVersion(2, 0), pin: t.Pin}, nil
+	return &Client{dial: dial, to: to, one: make(chan struct{}, 1), version: goipp.MakeVersion(2, 0), pin: t.Pin,
+		estimate: t.Queue > 0, events: t.Queue, broken: map[failure]bool{}}, nil
 }
 
 // Pin is the SHA-256 of the printer's public key: the one that was given, or the

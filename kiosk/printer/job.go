@@ -54,6 +54,9 @@ func (c *Client) Job(ctx context.Context, id int, name string) (Job, error) {
 		m.Operation.Add(ipp.Name("requesting-user-name", user))
 		m.Operation.Add(ipp.Keyword("requested-attributes", "job-name", jobAttributes[:]...))
 	})
+	if c.forgotten(err) {
+		return c.ended(ctx, id, name)
+	}
 	if err != nil {
 		return Job{}, fmt.Errorf("cannot ask the printer about a job: %w", err)
 	}
@@ -64,10 +67,12 @@ func (c *Client) Job(ctx context.Context, id int, name string) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("cannot ask the printer about a job: %w", err)
 	}
-	if j.ID = id; c.estimate {
-		j.Estimated = true
+	if c.events > 0 && broken(j) {
+		told, _ := ipp.String(m.Job, "job-name")
+		return c.takeAway(ctx, id, told)
 	}
-	return j, nil
+	j.ID = id
+	return c.guessed(j), nil
 }
 
 // same tells whether a job may have that name: some printers cut names, or keep
@@ -146,9 +151,11 @@ func (c *Client) Find(ctx context.Context, name string) (Job, error) {
 			if err != nil || j.ID < 1 {
 				return Job{}, fmt.Errorf("cannot use the printer's list of jobs: %w", ErrAnswer)
 			}
-			j.Estimated = c.estimate
-			return j, nil
+			return c.guessed(j), nil
 		}
+	}
+	if c.events > 0 {
+		return c.ended(ctx, 0, name)
 	}
 	return Job{}, fmt.Errorf("cannot find the job: %w", ErrNoJob)
 }

@@ -50,6 +50,11 @@ func (e *StatusError) Is(target error) bool {
 type Target struct {
 	URI string // ipp:// or ipps://
 	Pin []byte // SHA-256 of its public key; nil: the first one is taken
+
+	// Queue is set when a CUPS queue stands before the printer: its counts are
+	// guesses, and it forgets each job at its end. It is the number of the
+	// subscription that tells how jobs ended.
+	Queue int
 }
 
 // DialFunc connects to a printer. TLS, if any, is made here, over what it returns.

@@ -267,7 +267,10 @@ func (f *Fake) tell(a *goipp.Message, j *FakeJob) *goipp.Message {
 }
 
 func (j *FakeJob) attributes() ipp.Attributes {
-	a := ipp.Attributes{ipp.Integer("job-id", j.ID), ipp.Name("job-name", j.Name), ipp.Enum("job-state", j.State), ipp.Keyword("job-state-reasons", "none")}
+	a := ipp.Attributes{ipp.Integer("job-id", j.ID), ipp.Name("job-name", j.Name), ipp.Enum("job-state", j.State)}
+	if _, ok := ipp.Find(j.More, "job-state-reasons"); !ok {
+		a.Add(ipp.Keyword("job-state-reasons", "none"))
+	}
 	if j.Impressions >= 0 {
 		a.Add(ipp.Integer("job-impressions-completed", j.Impressions))
 	}
