@@ -21,6 +21,7 @@ import (
 
 	"borne/hw"
 	"borne/hw/usb"
+	"borne/kiosk/cupsd"
 )
 
 // Path is where the file lies when -config does not say.
@@ -55,7 +56,9 @@ type Config struct {
 	SimListen  string
 	USB        *usb.Rules           // nil: the ports are not guarded
 	BadgeKeys  string               // file of the keys that badges prove to have; empty: their numbers count alone
-	Printer    string               // ipp://host[:port]/path or ipps://…; empty: none
+	Printer    string               // ipp://host[:port]/path, ipps://… or cups+… (kiosk/cupsd); empty: none
+	Driver     string               // path of the PPD of a printer at cups+…; empty: cupsd.DefaultDriver
+	Choices    map[string]string    // of that PPD
 	Devices    map[string]hw.Device // by role; never nil
 }
 
@@ -78,6 +81,8 @@ type file struct {
 	SimListen  string            `toml:"sim_listen"`
 	BadgeKeys  string            `toml:"badge_keys"`
 	Printer    string            `toml:"printer"`
+	Driver     string            `toml:"printer_driver"`
+	Choices    map[string]string `toml:"printer_options"`
 	USB        ports             `toml:"usb"`
 	Devices    map[string]string `toml:"devices"`
 }
@@ -85,7 +90,8 @@ type file struct {
 // keys lists the keys that file knows.
 func keys() []string {
 	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
-		"log", "log_level", "sim", "sim_listen", "badge_keys", "printer", "usb", "devices"}
+		"log", "log_level", "sim", "sim_listen", "badge_keys", "printer", "printer_driver", "printer_options",
+		"usb", "devices"}
 }
 
 func defaults() file {
@@ -197,8 +203,26 @@ func (f file) check() (c Config, wrong []error) {
 	if a, err := netip.ParseAddrPort(f.SimListen); err != nil || !a.Addr().IsLoopback() {
 		bad("sim_listen", f.SimListen, "write a loopback address with its port, such as "+defaults().SimListen+": who reaches the bench commands the terminal")
 	}
-	if c.Printer = f.Printer; c.Printer != "" && !isPrinter(c.Printer) {
-		bad("printer", f.Printer, "write an address such as ipps://10.1.2.3/ipp/print, or leave it empty")
+	c.Printer, c.Driver = f.Printer, f.Driver
+	if len(f.Choices) > 0 {
+		c.Choices = f.Choices
+	}
+	switch _, err := cupsd.Device(f.Printer); {
+	case cupsd.Is(f.Printer) && err != nil:
+		bad("printer", f.Printer, "for a printer without IPP or PDF, "+err.Error())
+	case !cupsd.Is(f.Printer) && f.Printer != "" && !isPrinter(f.Printer):
+		bad("printer", f.Printer, "write an address such as ipps://10.1.2.3/ipp/print, or cups+socket://10.1.2.3:9100 for one without IPP or PDF, or leave it empty")
+	}
+	if f.Driver != "" && (!filepath.IsAbs(f.Driver) || filepath.Clean(f.Driver) != f.Driver || strings.HasSuffix(f.Driver, ".gz")) {
+		bad("printer_driver", f.Driver, "write the whole path of an unpacked PPD such as "+cupsd.DefaultDriver+", or leave it empty")
+	}
+	if !cupsd.Is(f.Printer) && (f.Driver != "" || len(f.Choices) > 0) {
+		bad("printer_driver", f.Driver, "only a printer at cups+… has a driver and options: leave both out")
+	}
+	for o, choice := range f.Choices {
+		if !cupsd.IsChoice(o, choice) {
+			bad("printer_options", o+" = "+choice, `write names of the PPD such as OptionDuplex = "True"`)
+		}
 	}
 	if c.BadgeKeys = f.BadgeKeys; c.BadgeKeys != "" && (!filepath.IsAbs(c.BadgeKeys) || filepath.Clean(c.BadgeKeys) != c.BadgeKeys) {
 		bad("badge_keys", f.BadgeKeys, "write a whole path such as /etc/borne/badge.keys, or leave it empty")

@@ -135,16 +135,23 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		`sim_listen = "0.0.0.0:80"`:                  `loopback`,
 		`sim = `:                                     `line 1`,
 		"[devices]\nbadge-reader = \"pn533:/dev/x\"": `unknown driver "pn533"`,
-		"[devices]\nbadge-reader = \"mfrc522:/dev/spidev0.0?zz=1\"": `unknown option "zz"`,
-		"[devices]\nbadge-reader = \"sim:mfrc522\"":                 `only with -sim`,
-		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":        `roles are badge-reader`,
-		"[devices]\ncase = \"mfrc522:/dev/spidev0.0\"":              `takes a contact`,
-		"badge_keys = \"keys\"":                                     `whole path`,
-		`printer = "http://10.1.2.3/ipp/print"`:                     `such as ipps://`,
-		`printer = "ipp://user@10.1.2.3/ipp/print"`:                 `such as ipps://`,
-		`printer = "ipp:10.1.2.3"`:                                  `such as ipps://`,
-		"[devicse]\nx = \"y\"":                                      `did you mean "devices"?`,
-		strings.Repeat("#", MaxFile+1):                              `passes 65536 bytes`,
+		"[devices]\nbadge-reader = \"mfrc522:/dev/spidev0.0?zz=1\"":          `unknown option "zz"`,
+		"[devices]\nbadge-reader = \"sim:mfrc522\"":                          `only with -sim`,
+		"[devices]\n\"Badge Reader\" = \"mfrc522:/dev/spi\"":                 `roles are badge-reader`,
+		"[devices]\ncase = \"mfrc522:/dev/spidev0.0\"":                       `takes a contact`,
+		"badge_keys = \"keys\"":                                              `whole path`,
+		`printer = "http://10.1.2.3/ipp/print"`:                              `such as ipps://`,
+		`printer = "ipp://user@10.1.2.3/ipp/print"`:                          `such as ipps://`,
+		`printer = "ipp:10.1.2.3"`:                                           `such as ipps://`,
+		`printer = "cups+socket://10.1.2.3/x"`:                               `write cups+socket://192.0.2.7:9100`,
+		`printer = "cups+file:///etc/passwd"`:                                `for a printer without IPP or PDF`,
+		`printer_driver = "/x.ppd"`:                                          `only a printer at cups+`,
+		"printer = \"cups+socket://h\"\nprinter_driver = \"x.ppd\"":          `whole path of an unpacked PPD`,
+		"printer = \"cups+socket://h\"\nprinter_driver = \"/x.ppd.gz\"":      `unpacked PPD`,
+		"printer = \"cups+socket://h\"\n[printer_options]\nDuplex = \"a b\"": `such as OptionDuplex`,
+		"[printer_options]\nOptionDuplex = \"True\"":                         `only a printer at cups+`,
+		"[devicse]\nx = \"y\"":                                               `did you mean "devices"?`,
+		strings.Repeat("#", MaxFile+1):                                       `passes 65536 bytes`,
 	} {
 		_, err := Parse([]byte(in), false)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "cannot ") {
@@ -193,4 +200,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q gives %+v", b, c)
 		}
 	})
+}
+
+func TestQueue(t *testing.T) {
+	c, err := Parse([]byte("printer = \"cups+socket://192.0.2.7:9100\"\nprinter_driver = \"/etc/borne/x.ppd\"\n[printer_options]\nOptionDuplex = \"True\"\n"), false)
+	if err != nil || c.Printer != "cups+socket://192.0.2.7:9100" || c.Driver != "/etc/borne/x.ppd" || c.Choices["OptionDuplex"] != "True" {
+		t.Errorf("%+v, %v", c, err)
+	}
 }

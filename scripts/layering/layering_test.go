@@ -29,7 +29,7 @@ var may = map[string][]string{
 	"kiosk/session": {"controller/wire"},                                  // reasons and record bodies are its words
 	"kiosk/sandbox": {"controller/wire"},                                  // evidence is made of receipts' parts
 	"kiosk/notify":  nil,                                                  // sd_notify
-	"kiosk/config":  {"hw", "hw/usb"},                                     // device names and USB classes are checked when the file is read
+	"kiosk/config":  {"hw", "hw/usb", "kiosk/cupsd"},                      // device names, USB classes and addresses of printers are checked when the file is read
 	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"}, // it is the uplink's outbox
 	"kiosk/uplink":  {"controller/wire"},                                  //
 	"kiosk/shell":   nil,                                                  // its pages come as an fs.FS
@@ -64,6 +64,7 @@ var may = map[string][]string{
 	// The real printer, and printers for tests. How it stands is the status' word.
 	"kiosk/printer":   {"controller/wire", "kiosk/ipp", "kiosk/printjob"},
 	"kiosk/printer/…": {"kiosk/ipp"},
+	"kiosk/cupsd":     nil, // the queue before a printer that knows no IPP
 
 	// The terminal's copies of lists of names, for what a policy asks.
 	"kiosk/lists": {"controller/wire", "controller/policy", "kiosk/sandbox"},
