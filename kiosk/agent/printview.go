@@ -43,6 +43,8 @@ func (a *Agent) stageOf(p printing.View) (shell.PrintStage, bool) {
 		return shell.StageQuestion, true
 	case printing.OnHold:
 		stage = shell.StageHeld
+	case printing.AtWork:
+		return shell.StageWork, asked // the bar tells the same to who did not ask
 	case printing.Stopped:
 		stage = shell.StageTrouble
 	case printing.Queued:
@@ -72,6 +74,9 @@ func (a *Agent) printOf(p printing.View, stage shell.PrintStage) *shell.Print {
 		MaxCopies: p.Choice.Copies, MaxPages: a.prints.Limits.Job, CanDuplex: p.Choice.Duplex, MustDuplex: !p.Choice.Duplex && t.Duplex != printjob.OneSided, CanColour: p.Choice.Colour,
 		Cost: int(p.Cost), Left: int(p.Left), LeftScope: scope(p), Reason: string(p.Reason), Reasons: a.lacks(p), Given: p.GivenBack.Pages(),
 		LeftSeconds: int(p.Answer / time.Second)}
+	if stage == shell.StageWork {
+		out.Page = min(p.Printed+1, p.Impressions)
+	}
 	if stage == shell.StageQuestion {
 		out.Reason = string(p.Blocked)
 		if out.Reason == "" {
@@ -119,7 +124,7 @@ func (a *Agent) barPrint(p printing.View) *shell.BarPrint {
 	case printing.Queued, printing.Sending:
 		b.Stage, b.Show = shell.BarSending, p.Reason != ""
 	case printing.AtWork:
-		b.Stage = shell.BarPrinting
+		b.Stage, b.Show = shell.BarPrinting, true
 	case printing.Stopped:
 		b.Stage, b.Show = shell.BarStopped, true
 	case printing.Done:

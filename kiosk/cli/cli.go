@@ -70,6 +70,7 @@ func commands() []command {
 		{"enrol", "CODE", "enrôle le poste avec le code donné par la console (en root)", true, enrol},
 		{"doctor", "", "vérifie tout ce dont le poste a besoin, et dit quoi corriger", true, runDoctor},
 		{"config", "", "écrit une configuration d'exemple, commentée", false, printConfig},
+		{"badge", "", "lit un badge et donne son empreinte, pour les règles (poste arrêté)", true, tellBadge},
 		{"hw", "list|test [RÔLE]", "montre ou essaie les périphériques", true, hardware},
 		{"version", "", "dit la version", false, printVersion},
 	}, roles()...)

@@ -1,6 +1,8 @@
 package printing
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"borne/controller/wire"
@@ -150,7 +152,7 @@ func (s State) jobView(j Job, at Instant, others int) View {
 		switch {
 		case j.Live.Lost > 0:
 			v.Screen, v.Reason = Stopped, wire.PrintUnreachable
-		case j.Live.State == printjob.Stopped:
+		case j.Live.State == printjob.Stopped || slices.ContainsFunc(j.Live.Reasons, stops):
 			v.Screen = Stopped
 		}
 	}
@@ -219,4 +221,15 @@ func (s State) Printed() int {
 		}
 	}
 	return n
+}
+
+// stops tells whether a printer prints nothing with that reason until somebody
+// has come. Some leave the severity out (RFC 8011 §5.4.12), and the job's own
+// state as it was.
+func stops(reason string) bool {
+	if strings.HasSuffix(reason, "-error") {
+		return true
+	}
+	return slices.Contains([]string{"media-empty", "media-needed", "media-jam", "cover-open", "door-open", "interlock-open", "input-tray-missing",
+		"output-area-full", "output-tray-missing", "toner-empty", "marker-supply-empty", "marker-waste-full"}, reason)
 }

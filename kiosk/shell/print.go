@@ -33,6 +33,7 @@ type Print struct {
 	Reason     string `json:"reason,omitempty"` // wire.Reason or printjob.Why: why it cannot be printed so, was refused or was not printed whole
 
 	Reasons     []string `json:"reasons,omitempty"`     // printer-state-reasons, with StageTrouble; "offline" when it does not answer
+	Page        int      `json:"page,omitempty"`        // side that is being printed, with StageWork
 	Given       int      `json:"given,omitempty"`       // pages given back, with StageGiven
 	Staff       string   `json:"staff,omitempty"`       // who releases it: a role's name from policy
 	LeftSeconds int      `json:"leftSeconds,omitempty"` // until the question counts as a no
@@ -54,6 +55,7 @@ type PrintStage string
 const (
 	StageQuestion PrintStage = "question"
 	StageHeld     PrintStage = "held"     // staff release it
+	StageWork     PrintStage = "work"     // it is being printed: Page of Impressions
 	StageRefused  PrintStage = "refused"  // it is not printed: Reason
 	StageTrouble  PrintStage = "trouble"  // the printer waits for somebody: Reasons
 	StageGiven    PrintStage = "given"    // it is over, and Given pages were not printed

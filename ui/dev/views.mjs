@@ -50,6 +50,7 @@ const questions = {
   'print-refused': print({ stage: 'refused', reason: 'encrypted', preview: false }),
   'print-refused-unreadable': print({ stage: 'refused', reason: 'unreadable', preview: false }),
   'print-refused-staff': print({ stage: 'refused', reason: 'print-refused', preview: false }),
+  'print-work': print({ stage: 'work', page: 3, impressions: 12, preview: false }),
   'print-trouble': print({ stage: 'trouble', reasons: ['media-empty-error', 'media-needed'], preview: false }),
   'print-trouble-jam': print({ stage: 'trouble', reasons: ['media-jam-error'], preview: false }),
   'print-trouble-offline': print({ stage: 'trouble', reasons: ['offline'], preview: false }),

@@ -70,12 +70,13 @@ export interface Print extends Choice {
   leftScope?: string
   reason?: string
   reasons?: string[]
+  page?: number
   given?: number
   staff?: string
   leftSeconds?: number
 }
 
-export type PrintStage = 'question' | 'held' | 'refused' | 'trouble' | 'given' | 'doubtful'
+export type PrintStage = 'question' | 'held' | 'work' | 'refused' | 'trouble' | 'given' | 'doubtful'
 
 export interface BarPrint {
   stage: 'queued' | 'sending' | 'printing' | 'held' | 'stopped' | 'done' | 'given' | 'printer'
