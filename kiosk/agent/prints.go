@@ -259,6 +259,7 @@ func (a *Agent) performPrint(work context.Context, ask printing.Ask) {
 	case printing.Find:
 		a.find(work, ask)
 	case printing.Cancel:
+		a.log.Info("print stopped", "job", ask.Job)
 		a.cancelJob(work, ask)
 	}
 }

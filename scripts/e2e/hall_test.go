@@ -98,7 +98,8 @@ type hall struct {
 	root    string // of the project
 	dir     string // of the stand
 	shots   string
-	last    []byte // picture
+	last    []byte    // picture
+	pressed time.Time // the print dialog's button
 }
 
 // newHall makes the folders; up starts what stands in it.

@@ -1,0 +1,302 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"borne/kiosk/printer/printertest"
+	"borne/scripts/stand"
+)
+
+// inSession prepares a program that runs where the session's browser does, with
+// its user: the printer lets in nobody else.
+func (h *hall) inSession(argv ...string) *exec.Cmd {
+	h.t.Helper()
+	// A standby has a press too: the session's is the older one.
+	session, users := 0, ""
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(h.t, err)
+	for _, path := range all {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		words := strings.Split(string(b), "\x00")
+		i := slices.Index(words, "-uids")
+		if len(words) < 2 || words[1] != "press" || i < 0 || !strings.HasPrefix(words[i+1], "63") {
+			continue
+		}
+		if pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path))); session == 0 || pid < session {
+			session, users = pid, words[i+1]
+		}
+	}
+	if session == 0 {
+		h.t.Fatal("no press runs")
+	}
+	uid, _, _ := strings.Cut(users, "-")
+	c := exec.CommandContext(h.ctx, "nsenter", append([]string{"--target", strconv.Itoa(session), "--mount", "--",
+		"/usr/bin/setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs", "--inh-caps=-all"}, argv...)...)
+	c.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", "CUPS_SERVER=/run/borne/print/print.sock"}
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return c
+}
+
+// peak is the most memory of a role that was ever resident, in bytes (VmHWM in
+// proc(5)).
+func (h *hall) peak(role string) (most int64) {
+	h.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(h.t, err)
+	for _, path := range all {
+		words, err := os.ReadFile(path)
+		argv := strings.Split(string(words), "\x00")
+		if err != nil || len(argv) < 2 || argv[1] != role || !strings.HasSuffix(argv[0], "/borne-kiosk") && argv[0] != "/proc/self/exe" {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join(filepath.Dir(path), "status"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			if f := strings.Fields(line); len(f) == 3 && f[0] == "VmHWM:" {
+				kb, err := strconv.ParseInt(f[1], 10, 64)
+				must(h.t, err)
+				most = max(most, kb<<10)
+			}
+		}
+	}
+	if most == 0 {
+		h.t.Errorf("no process of role %s is found", role)
+	}
+	return most
+}
+
+// send prints a document of some pages, as any program of the session would.
+func (h *hall) send(pages int, options ...string) {
+	h.t.Helper()
+	h.document(printertest.PDF(pages, "Bonjour", 0), options...)
+}
+
+func (h *hall) document(pdf []byte, options ...string) {
+	h.t.Helper()
+	c := h.inSession(append([]string{"lp", "-d", "borne", "-t", "Attestation"}, options...)...)
+	c.Stdin = bytes.NewReader(pdf)
+	if out, err := c.CombinedOutput(); err != nil {
+		h.t.Fatalf("cannot print: %v: %s", err, out)
+	}
+}
+
+// arrive begins a session.
+func (h *hall) arrive() {
+	h.t.Helper()
+	h.stands("welcome", 60*time.Second)
+	h.reach("charter", "Enter")
+	h.reach("active", "Enter")
+}
+
+// TestSettlement is the table of what a job costs when this and that happens, with
+// a real printer whose engine fails when it is told to, and with real kills.
+func TestSettlement(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	h := newHall(t, ctx)
+	p, err := printertest.Start(printertest.Options{Duplex: true, Colour: true})
+	if errors.Is(err, printertest.ErrMissing) {
+		t.Skipf("SKIP: %v", err)
+	}
+	must(t, err)
+	defer p.Close()
+	h.up(stand.Options{Printer: p.URI()})
+	rules := func(hold string) {
+		h.policy(func(all map[string]any) {
+			pr := section(all, "printing")
+			pr["pagesPerSession"], pr["pagesPerHour"], pr["duplexCost"], pr["finishSeconds"], pr["hold"] = 500, 5000, 75, 5, hold
+			s := section(all, "session")
+			s["minutes"], s["idleSeconds"] = 120, 3600
+			section(all, "access")["anyBadge"] = true
+		}, "printing", "session", "access")
+	}
+	rules("")
+	h.arrive()
+	h.picture("settle-session")
+
+	waiting := func() { t.Helper(); must(t, p.Waiting(ctx)) }
+	over := func(from int) { t.Helper(); h.found(from, printStage("over")) }
+	stop := func() { // from the bar to the job's page, and there « Ne plus imprimer »
+		t.Helper()
+		from := h.log.mark()
+		for range 8 {
+			h.person.click(740, 36)
+			time.Sleep(700 * time.Millisecond) // nothing tells when a page takes keys
+			h.person.key("Tab")
+			h.person.key("Enter")
+			if _, ok := h.log.find(from, regexp.MustCompile(`msg="print stopped"`), 2*time.Second); ok {
+				return
+			}
+		}
+		h.picture("failed")
+		t.Fatalf("the job cannot be stopped; the log ends:\n%s", h.log.tail(20))
+	}
+	one := []string{"-o", "sides=one-sided"}
+	n := 0
+	for _, row := range []struct {
+		name    string
+		fault   printertest.Fault
+		pages   int
+		options []string
+		then    func(from int) // once it is confirmed
+		want    job
+	}{
+		{"all is well", printertest.None, 6, one, over, job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+		{"both sides, 2 copies", printertest.None, 5, []string{"-o", "sides=two-sided-long-edge", "-n", "2"}, over,
+			job{State: "settled", Asked: 10, Impressions: 10, Sheets: 6, Reserved: 750, Charged: 750, Duplex: true}},
+		{"jam at side 3 of 6", printertest.Jam(3), 6, one, func(from int) {
+			waiting()
+			h.picture("settle-jam")
+			must(t, p.Abort())
+			over(from)
+			h.picture("settle-given")
+		}, job{State: "settled", Reason: "print-printer", Asked: 6, Impressions: 2, Sheets: 2, Reserved: 600, Charged: 200}},
+		{"counts nothing", printertest.Silent, 6, one, over, job{State: "settled", Reason: "print-silent", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600, Estimated: true}},
+		{"no paper, refilled", printertest.Empty(3), 6, one, func(from int) { waiting(); must(t, p.Go()); over(from) },
+			job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+		{"stopped, its engine goes on", printertest.Hold(3), 6, one, func(from int) {
+			waiting()
+			stop()
+			must(t, p.Go())
+			over(from)
+		}, job{State: "settled", Reason: "print-cancelled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}}, // what came out
+		{"the agent is killed", printertest.Hold(3), 6, one, func(int) {
+			waiting()
+			from := h.log.mark()
+			must(t, h.stand.KillTerminal())
+			h.phase(from, "welcome", 60*time.Second)
+			must(t, p.Go())
+			over(from)
+			h.arrive()
+		}, job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+		{"the controller is killed", printertest.Hold(3), 6, one, func(from int) {
+			waiting()
+			must(t, h.stand.KillController())
+			must(t, p.Go())
+			over(from)
+		}, job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+		{"the printer's power is cut", printertest.Hold(3), 6, one, func(from int) {
+			waiting()
+			p.Off()
+			must(t, p.On()) // it knows nothing any more
+			over(from)
+		}, job{State: "doubtful", Reason: "print-lost", Asked: 6, Reserved: 600}},
+		{"it is off, and on again", printertest.None, 6, one, over, job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+	} {
+		must(t, p.Fault(row.fault))
+		from := h.log.mark()
+		h.send(row.pages, row.options...)
+		h.found(from, printStage("offered"))
+		if row.name == "it is off, and on again" {
+			p.Off()
+		}
+		h.yes(from)
+		if row.name == "it is off, and on again" {
+			must(t, p.On())
+		}
+		row.then(from)
+		n++
+		got := h.jobs(n)[0]
+		got.Job = ""
+		if got.State == "doubtful" {
+			got.Impressions = 0 // whether its count was heard before the cut is a matter of luck
+		}
+		if got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.name, got, row.want)
+		}
+		t.Logf("%-28s reserved %3d  charged %3d  %-8s %-15s %2d of %2d sides, %d sheets", row.name, got.Reserved, got.Charged, got.State, got.Reason, got.Impressions, got.Asked, got.Sheets)
+	}
+	// Two at once: the printer gets one after the other, and each has its price.
+	must(t, p.Fault(printertest.Slow(300*time.Millisecond)))
+	from := h.log.mark()
+	h.send(2, one...)
+	h.found(from, printStage("offered"))
+	h.send(3, one...)
+	h.yes(from)
+	second := h.log.mark()
+	h.yes(second)
+	over(second)
+	n += 2
+	both := h.jobs(n)[:2]
+	if both[0].Charged != 300 || both[1].Charged != 200 || both[0].State != "settled" || both[1].State != "settled" {
+		t.Errorf("two at once: %+v", both)
+	}
+	t.Logf("%-28s reserved 200, 300  charged %d, %d", "two at once", both[1].Charged, both[0].Charged)
+
+	// A large document passes by the agent.
+	must(t, p.Fault(printertest.None))
+	const large = 50 << 20
+	from = h.log.mark()
+	h.document(printertest.PDF(1, "Bonjour", large), one...)
+	h.found(from, printStage("offered"))
+	h.yes(from)
+	over(from)
+	n++
+	if got := h.jobs(n)[0]; got.Charged != 100 {
+		t.Errorf("a large document: %+v", got)
+	}
+	agent, press := h.peak("agent"), h.peak("press")
+	t.Logf("most memory that was ever resident: agent %d MB, press %d MB, after a document of %d MB", agent>>20, press>>20, large>>20)
+	if agent > 40<<20 {
+		t.Errorf("the agent took %d MB", agent>>20)
+	}
+
+	// What nobody can tell, staff decide.
+	var view struct{ Decide []struct{ ID, Job string } }
+	h.api("GET", "/api/prints", nil, &view)
+	if len(view.Decide) != 1 {
+		t.Fatalf("%d jobs wait for a decision, want 1", len(view.Decide))
+	}
+	h.api("POST", "/api/prints/"+view.Decide[0].ID+"/decision", map[string]any{"charge": 200, "reason": "deux feuilles dans le bac"}, nil)
+	i := slices.IndexFunc(h.jobs(n), func(j job) bool { return j.State == "decided" })
+	if i < 0 || h.jobs(n)[i].Charged != 200 {
+		t.Errorf("the decision is not kept: %+v", h.jobs(n))
+	}
+
+	// What the rules hold waits for the console.
+	must(t, p.Fault(printertest.None))
+	rules("always")
+	from = h.log.mark()
+	h.send(1)
+	h.found(from, printStage("offered"))
+	held := regexp.MustCompile(`msg=print .*\bto=held\b`)
+	for range 8 {
+		h.person.key("Enter")
+		if _, ok := h.log.find(from, held, 2*time.Second); ok {
+			break
+		}
+	}
+	h.found(from, held)
+	h.picture("settle-held")
+	var hold struct{ Waiting []struct{ Job string } }
+	for len(hold.Waiting) == 0 {
+		h.api("GET", "/api/prints", nil, &hold)
+		select {
+		case <-ctx.Done():
+			t.Fatal("the console does not see the job that waits")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	h.api("POST", "/api/terminals/"+terminal+"/prints/"+hold.Waiting[0].Job, map[string]string{"action": "release"}, nil)
+	over(from)
+	if got := h.jobs(n + 1)[0]; got.Charged != 100 || got.State != "settled" {
+		t.Errorf("released: %+v", got)
+	}
+}
