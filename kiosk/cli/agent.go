@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -46,9 +47,14 @@ const (
 // enrolledEvery is how often an agent that is not enrolled looks whether it is.
 const enrolledEvery = 3 * time.Second
 
+// agentHeap is what the collector aims at when the agent has taken more for a
+// moment: little of it lives long, and boards are small.
+const agentHeap = 20 << 20
+
 // runAgent is the unprivileged role. It assembles the parts that agent.Agent
 // works with. The warden starts it, or the service manager does, beside the warden.
 func runAgent(ctx context.Context, c *call) error {
+	debug.SetMemoryLimit(agentHeap)
 	manager := notify.FromEnv()
 	client, setup, err := reachWarden(ctx, c.flag("door"))
 	if err != nil {
