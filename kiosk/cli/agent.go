@@ -129,8 +129,12 @@ func runAgent(ctx context.Context, c *call) error {
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
 		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy(),
 		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
-	if p.Printer, err = printerOf(c.cfg.Printer, c.cfg.State); err != nil {
-		return err
+	switch pr, err := printerOf(ctx, c, setup.Scratch); {
+	case err != nil: // people can still do everything else
+		c.log.Error("nothing can be printed", "err", err)
+	case pr != nil:
+		defer pr.Close()
+		p.Printer = pr
 	}
 	if _, err := os.Stat(c.cfg.Chromium); err != nil {
 		c.log.Error("no browser; install it, or correct chromium in the configuration", "err", err)

@@ -16,6 +16,7 @@ import (
 
 	"borne/controller/wire"
 	"borne/kiosk/agent"
+	"borne/kiosk/cupsd"
 	"borne/kiosk/printer"
 	"borne/kiosk/printing"
 	"borne/kiosk/printjob"
@@ -28,8 +29,10 @@ const pinFile = "printer.pin"
 // thePrinter is the printer of the configuration, as the agent works with it.
 type thePrinter struct {
 	*printer.Client
-	uri  string
-	path string // of the pin
+	uri   string
+	pins  string        // path of the pin; empty: none is kept
+	queue *cupsd.Server // before a printer without IPP or PDF; nil: none is needed
+	dial  func(ctx context.Context) (net.Conn, error)
 
 	mu  sync.Mutex
 	can printer.Capabilities
@@ -40,21 +43,47 @@ type thePrinter struct {
 // firmware is updated, but not every minute.
 const capableFor = 10 * time.Minute
 
-// printerOf opens the printer at uri; nil for "".
-func printerOf(uri, state string) (agent.Printer, error) {
-	if uri == "" {
+// printerOf opens the printer of the configuration; nil without one. scratch is
+// the agent's folder for what passes. Close ends what was started.
+func printerOf(ctx context.Context, c *call, scratch string) (*thePrinter, error) {
+	p := &thePrinter{uri: c.cfg.Printer}
+	to := printer.Target{URI: p.uri}
+	switch {
+	case p.uri == "":
 		return nil, nil
+	case cupsd.Is(p.uri):
+		srv, err := cupsd.Start(ctx, cupsd.Config{Dir: filepath.Join(scratch, "cups"), Printer: p.uri, Driver: c.cfg.Driver, Options: c.cfg.Choices, Log: c.log})
+		if err != nil {
+			return nil, err
+		}
+		p.queue, p.uri, p.dial = srv, srv.URI(), srv.Dial
+		to = printer.Target{URI: p.uri, Queue: cupsd.Events}
+	default:
+		p.pins = filepath.Join(c.cfg.State, "agent", pinFile)
+		pin, err := readPin(p.pins)
+		if err != nil {
+			return nil, err
+		}
+		to.Pin = pin
+		p.dial = func(ctx context.Context) (net.Conn, error) { return printer.Dial(ctx, p.uri) }
 	}
-	path := filepath.Join(state, "agent", pinFile)
-	pin, err := readPin(path)
-	if err != nil {
-		return nil, err
+	var err error
+	if p.Client, err = printer.NewClient(to, p.dial); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
-	c, err := printer.NewClient(printer.Target{URI: uri, Pin: pin}, nil)
-	if err != nil {
-		return nil, err
+	return p, nil
+}
+
+// Close ends the connection, and the queue with every document in it.
+func (p *thePrinter) Close() error {
+	var err error
+	if p.Client != nil {
+		err = p.Client.Close()
 	}
-	return &thePrinter{Client: c, uri: uri, path: path}, nil
+	if p.queue != nil {
+		err = errors.Join(err, p.queue.Close())
+	}
+	return err
 }
 
 func readPin(path string) ([]byte, error) {
@@ -77,28 +106,31 @@ func (p *thePrinter) URI() string { return p.uri }
 // Keep makes a first pin durable. One that is there already stays: another
 // printer at the same address is not believed.
 func (p *thePrinter) Keep(pin []byte) {
-	f, err := os.OpenFile(p.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if p.pins == "" {
+		return
+	}
+	f, err := os.OpenFile(p.pins, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return // it is there, or cannot be kept: the next one is compared with what this process saw
 	}
 	_, err = fmt.Fprintln(f, hex.EncodeToString(pin))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(p.path)
+		os.Remove(p.pins)
 	}
 }
 
 // Dial gives a fresh connection's descriptor away.
 func (p *thePrinter) Dial(ctx context.Context) (*os.File, error) {
-	c, err := printer.Dial(ctx, p.uri)
+	c, err := p.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close() // File duplicates it
-	t, ok := c.(*net.TCPConn)
+	f, ok := c.(interface{ File() (*os.File, error) })
 	if !ok {
-		return nil, errors.New("cannot hand over the connection to the printer: it is no TCP connection")
+		return nil, errors.New("cannot hand over the connection to the printer: it has no descriptor")
 	}
-	return t.File()
+	return f.File()
 }
 
 // Look asks the printer how it is, and now and then what it can do.
@@ -166,12 +198,16 @@ func known(err error) error {
 	return err
 }
 
-// lookAtPrinter asks the printer of the configuration once; nil without one.
+// lookAtPrinter asks the printer of the configuration once; nil without one. Of a
+// printer without IPP nothing can be asked.
 func lookAtPrinter(c *call) func(context.Context) (wire.Printer, error) {
 	if c.cfg.Printer == "" {
 		return nil
 	}
 	return func(ctx context.Context) (wire.Printer, error) {
+		if cupsd.Is(c.cfg.Printer) {
+			return wire.Printer{State: wire.PrinterReady, Model: "la file d'impression privée (" + c.cfg.Printer + ")"}, cupsd.Installed()
+		}
 		p, err := printer.NewClient(printer.Target{URI: c.cfg.Printer}, nil)
 		if err != nil {
 			return wire.Printer{}, err

@@ -121,6 +121,12 @@ func prepare(cfg Config) (*Server, error) {
 	return &Server{cfg: cfg, bin: bin, ppd: ppd, log: log}, nil
 }
 
+// Installed tells whether there is a cupsd to start: nil, or ErrMissing.
+func Installed() error {
+	_, err := look()
+	return err
+}
+
 func look() (string, error) {
 	for _, name := range []string{"cupsd", "/usr/sbin/cupsd"} { // PATH of a service may lack it
 		if path, err := exec.LookPath(name); err == nil {
