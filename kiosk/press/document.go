@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"borne/kiosk/sealed"
 )
 
 // Why a document is not taken.
@@ -30,25 +30,17 @@ type document struct {
 
 // receive takes a document from r. It belongs to the caller, who lets go of it.
 func (p *Press) receive(ctx context.Context, r io.Reader, compression string) (*document, error) {
-	fd, err := unix.MemfdCreate("document", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	d := &document{held: 1}
+	var err error
+	d.f, err = sealed.Make("document", func(w io.Writer) error { return p.fill(ctx, d, w, r, compression) })
 	if err != nil {
+		p.release(d)
 		return nil, fmt.Errorf("cannot hold a document: %w", err)
-	}
-	d := &document{f: os.NewFile(uintptr(fd), "document"), held: 1}
-	if err := p.fill(ctx, d, r, compression); err != nil {
-		p.release(d)
-		return nil, err
-	}
-	// What was counted is what will be printed (F_SEAL_SEAL: for good).
-	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(d.f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		p.release(d)
-		return nil, fmt.Errorf("cannot seal a document: %w", err)
 	}
 	return d, nil
 }
 
-func (p *Press) fill(ctx context.Context, d *document, r io.Reader, compression string) error {
+func (p *Press) fill(ctx context.Context, d *document, w io.Writer, r io.Reader, compression string) error {
 	broken := errCut
 	switch compression {
 	case "gzip":
@@ -72,7 +64,7 @@ func (p *Press) fill(ctx context.Context, d *document, r io.Reader, compression 
 			if err := p.grow(d, int64(n)); err != nil {
 				return err
 			}
-			if _, err := d.f.Write(buf[:n]); err != nil {
+			if _, err := w.Write(buf[:n]); err != nil {
 				return fmt.Errorf("cannot hold a document: %w", err)
 			}
 		}
