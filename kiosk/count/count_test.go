@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,6 +91,8 @@ func TestCount(t *testing.T) {
 		{"loop", pdftest.Table(pdftest.Objects{1: "<</Pages 2 0 R>>", 2: "<</Kids[2 0 R]>>"}), "", 0, printjob.WhyUnreadable},
 		{"too many", pdftest.Packed(pdftest.Flat(10001, 1)), "", 0, printjob.WhyTooMany},
 		{"photo", photoOf(t, 100, 50), printjob.JPEG, 1, ""},
+		{"photo that is a PDF too", slices.Concat([]byte("\xff\xd8\xff\xfe\x04\x00"), pdftest.Table(pdftest.Flat(12, 1))), "", 0, printjob.WhyFormat},
+		{"raster that is a PDF too", slices.Concat([]byte("UNIRAST\x00\x00\x00\x00\x01"), pdftest.Table(pdftest.Flat(12, 1))), "", 0, printjob.WhyFormat},
 		{"text", []byte("hello"), "", 0, printjob.WhyFormat},
 		{"empty", nil, "", 0, printjob.WhyFormat},
 	} {
@@ -310,4 +313,33 @@ func TestFrames(t *testing.T) {
 	if err := decode(bytes.Repeat([]byte(" "), maxFrame+1), &r); !errors.Is(err, sandbox.ErrFrame) {
 		t.Error(err)
 	}
+}
+
+// FuzzFrame reads what the other side may say.
+func FuzzFrame(f *testing.F) {
+	for _, s := range []string{`{}`, `{"page":1,"width":300,"height":300}`, `{"format":"application/pdf","pages":12}`, `{"why":"encrypted"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r request
+		if err := decode(b, &r); err == nil && r.valid() && r.Page > 0 {
+			if n := pictureSize(r); n < 64 || n > 3*maxArea+64 {
+				t.Errorf("%+v: a picture of %d bytes", r, n)
+			}
+		}
+		var a answer
+		if err := decode(b, &a); err != nil {
+			return
+		}
+		if a.counted() && a.refused() {
+			t.Errorf("%+v is counted and refused", a)
+		}
+		if a.counted() && (a.Pages < 1 || a.Pages > printjob.MaxPages) {
+			t.Errorf("%+v is counted", a)
+		}
+		var f *printjob.Failure
+		if err := said(a); !errors.As(err, &f) || f.Why == "" {
+			t.Errorf("%+v says nothing: %v", a, err)
+		}
+	})
 }

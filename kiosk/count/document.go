@@ -15,17 +15,21 @@ func kind(r io.ReaderAt, size int64) (printjob.Format, raster.Kind) {
 	if n, _ := r.ReadAt(head, 0); n < len(head) {
 		return "", raster.None
 	}
-	if k := raster.Is(head); k != raster.None {
+	k := raster.Is(head)
+	if pdf.Is(head) {
+		if k != raster.None || isJPEG(head) {
+			return "", raster.None // a printer that looks for itself may see the other
+		}
+		return printjob.PDF, raster.None
+	}
+	if k != raster.None {
 		if k == raster.URF {
 			return printjob.URF, k
 		}
 		return printjob.PWG, k
 	}
-	switch {
-	case isJPEG(head):
+	if isJPEG(head) {
 		return printjob.JPEG, raster.None
-	case pdf.Is(head):
-		return printjob.PDF, raster.None
 	}
 	return "", raster.None
 }

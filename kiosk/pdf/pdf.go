@@ -74,12 +74,22 @@ func count(r io.ReaderAt, size int64, most int) (int, error) {
 	if at > 0 {
 		bases = append(bases, 0)
 	}
+	counted := 0
 	for _, base := range bases {
 		d := &document{src: r, size: size, base: base}
 		n, err := d.pages(d.read, most)
-		if !errors.Is(err, ErrBroken) {
-			return n, err
+		switch {
+		case errors.Is(err, ErrBroken):
+			continue
+		case err != nil:
+			return 0, err
+		case counted > 0 && n != counted:
+			return 0, ErrBroken // two documents, and a printer prints one of them
 		}
+		counted = n
+	}
+	if counted > 0 {
+		return counted, nil
 	}
 	d := &document{src: r, size: size}
 	return d.pages(d.repair, most)

@@ -90,6 +90,7 @@ func Corpus() []Case {
 		refused("bomb in the cross-references", bombInXref(1200)),
 		refused("object stream in itself", inItself()),
 		refused("sections in a ring", ring()),
+		refused("two documents in one", twofold()),
 		{Name: "empty", Want: NoPDF},
 		{Name: "random", Data: random(1 << 20), Want: NoPDF},
 		refused("random behind a header", append([]byte(Header), random(1<<20)...)),
@@ -113,6 +114,26 @@ func prefixed() []byte {
 	b := Table(Flat(12, 12))
 	// As many bytes go as come: the header's comment gives room.
 	return append([]byte("junk\n"), bytes.Replace(b, []byte("\n%\xe2\xe3\xcf\xd3\n"), []byte("\n"), 1)...)[: len(b)-1 : len(b)-1]
+}
+
+// twofold has one page where offsets count from the header, and two where they
+// count from the first byte.
+func twofold() []byte {
+	const prefix = 900
+	b := bytes.NewBufferString(strings.Repeat("x", prefix) + Header)
+	at := body(b, nodes(Objects{2: "<</Type/Pages/Count 2/Kids[3 0 R 3 0 R]>>", 3: "<</Type/Page/MediaBox[0 0 9 9]>>",
+		4: "<</Type/Catalog/Pages 5 0 R>>", 5: "<</Type/Pages/Count 1/Kids[3 0 R]>>"}))
+	xref := b.Len()
+	table(b, at, nil)
+	b.WriteString("trailer\n<</Size 6/Root 1 0 R>>\n")
+	b.WriteString(strings.Repeat(" ", xref+prefix-b.Len()))
+	for n := range at {
+		at[n] -= prefix
+	}
+	table(b, at, nil)
+	b.WriteString("trailer\n<</Size 6/Root 4 0 R>>\n")
+	end(b, xref)
+	return b.Bytes()
 }
 
 func deep(levels int) []byte {
