@@ -149,11 +149,6 @@ func TestPrintsAndLeavesNothing(t *testing.T) {
 			t.Errorf("left in %s: %q", d, found)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(s.cfg.Dir, "cache", "job.cache")); err == nil {
-		if b, _ := os.ReadFile(filepath.Join(s.cfg.Dir, "cache", "job.cache")); bytes.Contains(b, []byte("<Job ")) {
-			t.Error("a job is still written down")
-		}
-	}
 }
 
 // A job that fails, and one that is taken back, are told from one that is printed.

@@ -50,7 +50,8 @@ func (s *Server) write() error {
 // conf is cupsd.conf(5). The folder of the socket lets nobody else in; a press has
 // a connection for a moment. What may be asked is what kiosk/printer asks. "Deny
 // all" says nothing to whoever comes from this machine: it takes a root's name to
-// do more (SystemGroup), and a password that nobody has.
+// do more (SystemGroup), and a password that nobody has. What is written of a job
+// is written over at its end, and not half a minute later (DirtyCleanInterval).
 const conf = `Listen @SOCKET@
 Browsing No
 BrowseLocalProtocols none
@@ -59,6 +60,7 @@ WebInterface No
 DefaultAuthType None
 PreserveJobFiles No
 PreserveJobHistory No
+DirtyCleanInterval 0
 LogLevel none
 LogDebugHistory 0
 AccessLogLevel config
