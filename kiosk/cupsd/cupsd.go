@@ -9,6 +9,9 @@
 // memory that the agent's uid may read. That is what such a printer costs: with
 // one that speaks IPP, only the session's press sees a document.
 //
+// A service that runs so needs, for cups+usb, AF_NETLINK among its address
+// families and the device itself (char-usb_device); for cups+parallel, the device.
+//
 // Counts are guesses: the queue hands over a stream and hears of no paper.
 package cupsd
 
@@ -21,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -97,11 +101,15 @@ func prepare(cfg Config) (*Server, error) {
 	if len(socket(cfg.Dir)) >= len(unix.RawSockaddrUnix{}.Path) {
 		return nil, errors.New("the folder's path is too long for a socket in it")
 	}
-	if _, err := Device(cfg.Printer); err != nil {
+	dev, err := Device(cfg.Printer)
+	if err != nil {
 		return nil, err
 	}
 	bin, err := look()
 	if err != nil {
+		return nil, err
+	}
+	if err := backend(dev); err != nil {
 		return nil, err
 	}
 	if cfg.Driver == "" {
@@ -134,6 +142,24 @@ func look() (string, error) {
 		}
 	}
 	return "", ErrMissing
+}
+
+// backends is where CUPS has the programs that speak to printers.
+const backends = "/usr/lib/cups/backend"
+
+// backend looks for the one of a device. Debian lets only root run those for which
+// its cupsd keeps a root's rights (usb, lpd): ours has none to keep.
+func backend(dev string) error {
+	name, _, _ := strings.Cut(dev, ":")
+	path := filepath.Join(backends, name)
+	err := unix.Access(path, unix.X_OK)
+	if errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("cannot run %s: only root may; allow it with dpkg-statoverride --update --add root root 0755 %s-available/%s", path, backends, name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot run %s: %w; install the packages cups and cups-filters", path, err)
+	}
+	return nil
 }
 
 // inMemory refuses a folder whose files would reach a disk. It makes the folder.

@@ -151,6 +151,43 @@ func TestPrintsAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// A printer with IPP that knows rasters only: CUPS makes them, with the driver
+// that it makes of what the printer tells.
+func TestPrintsOverIPP(t *testing.T) {
+	if !unprivileged(t) {
+		return
+	}
+	p, err := printertest.Start(printertest.Options{Duplex: true, Formats: "image/pwg-raster,image/urf"})
+	if errors.Is(err, printertest.ErrMissing) {
+		t.Skip("SKIP: " + err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ppd, err := exec.Command("driverless", p.URI()).Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("SKIP: cups-filters is not installed; run scripts/setup")
+	}
+	driver := filepath.Join(t.TempDir(), "x.ppd")
+	if err = errors.Join(err, os.WriteFile(driver, ppd, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Config{Printer: Scheme + p.URI(), Driver: driver})
+	c := client(t, s)
+	id := send(t, s, printertest.PDF(3, body, 0), printjob.Ticket{Copies: 2})
+	j, err := c.Follow(patient(t), id, title, func(printer.Progress) {})
+	if err != nil || j.State != printjob.Completed || !j.Estimated || j.Impressions != -1 {
+		t.Errorf("%+v, %v", j, err)
+	}
+	if out := p.Output(1); len(out.Sides) == 0 {
+		t.Errorf("nothing came out; the printer says %s", p.Log())
+	}
+	if found := holding(t, s.cfg.Dir, title, body); len(found) > 0 {
+		t.Errorf("left: %q", found)
+	}
+}
+
 // A job that fails, and one that is taken back, are told from one that is printed.
 func TestEndsAreTold(t *testing.T) {
 	if !unprivileged(t) {

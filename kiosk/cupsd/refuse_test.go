@@ -53,6 +53,16 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// A backend that nobody but root may run is told at once, with what mends it.
+	cfg := good()
+	cfg.Printer = "cups+usb://Maker/Model"
+	_, err := prepare(cfg)
+	if allowed := unix.Access(backends+"/usb", unix.X_OK) == nil; (err == nil) != allowed || !allowed && !strings.Contains(err.Error(), "dpkg-statoverride --update --add root root 0755 "+backends+"-available/usb") {
+		t.Errorf("usb: %v", err)
+	}
+	if err := backend("nothing:x"); err == nil || !strings.Contains(err.Error(), "install") {
+		t.Errorf("no backend: %v", err)
+	}
 	if entries, err := os.ReadDir(filepath.Dir(good().Dir)); err != nil || len(entries) > 0 {
 		t.Errorf("what is refused leaves %d files, %v", len(entries), err)
 	}
