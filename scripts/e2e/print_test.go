@@ -152,11 +152,21 @@ func TestAPersonPrints(t *testing.T) {
 		t.Errorf("the printer began %d jobs", printer.Jobs())
 	}
 
-	// 3. The end. No part of the document is left, nor its title.
+	// 3. Once more, and nobody answers: the question stands when the end comes. No
+	// part of the document is left, printed or not, nor its title.
+	h.dialog(keys, page)
 	from = h.log.mark()
-	h.person.click(1186, 36)
-	h.person.click(1186, 36)
+	h.press(keys, from, printStage("offered"))
+	h.found(from, regexp.MustCompile(`msg="first pages" .*painted=4`))
+	if held, err := scan.Memory(ctx, page.marker); err != nil || !slices.ContainsFunc(held.Hits, inPress) {
+		t.Errorf("the press does not hold the document: its absence would prove nothing (%v, %v)", held.Hits, err)
+	}
+	from = h.log.mark()
+	h.api("POST", "/api/terminals/"+terminal+"/commands", map[string]string{"kind": "end", "reason": "essai"}, nil)
 	h.phase(from, "thanks", 60*time.Second)
+	if j := h.jobs(2)[0]; j.State != "refunded" || j.Charged != 0 || printer.Jobs() != 1 {
+		t.Errorf("what nobody decided is %+v, and the printer has %d jobs", j, printer.Jobs())
+	}
 	h.picture("print-thanks")
 	h.receipt()
 	h.person.open("console", h.stand.ConsoleURL+"/#/terminals/"+terminal)
@@ -176,6 +186,9 @@ func TestAPersonPrints(t *testing.T) {
 	}
 	t.Logf("searched %d files and %d processes", files.Looked, memory.Looked)
 }
+
+// inPress tells whether a hit is in the press's memory.
+func inPress(hit scan.Hit) bool { return strings.Contains(fmt.Sprint(hit), "(borne-kiosk)") }
 
 func (h *hall) wait(c <-chan struct{}, otherwise string) {
 	h.t.Helper()

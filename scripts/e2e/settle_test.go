@@ -132,16 +132,16 @@ func TestSettlement(t *testing.T) {
 	must(t, err)
 	defer p.Close()
 	h.up(stand.Options{Printer: p.URI()})
-	rules := func(hold string) {
+	rules := func(hold string, day int) {
 		h.policy(func(all map[string]any) {
 			pr := section(all, "printing")
-			pr["pagesPerSession"], pr["pagesPerHour"], pr["duplexCost"], pr["finishSeconds"], pr["hold"] = 500, 5000, 75, 5, hold
+			pr["pagesPerSession"], pr["pagesPerHour"], pr["duplexCost"], pr["finishSeconds"], pr["hold"], pr["pagesPerDay"] = 500, 5000, 75, 5, hold, day
 			s := section(all, "session")
 			s["minutes"], s["idleSeconds"] = 120, 3600
 			section(all, "access")["anyBadge"] = true
 		}, "printing", "session", "access")
 	}
-	rules("")
+	rules("", 0)
 	h.arrive()
 	h.picture("settle-session")
 
@@ -291,7 +291,7 @@ func TestSettlement(t *testing.T) {
 
 	// What the rules hold waits for the console.
 	must(t, p.Fault(printertest.None))
-	rules("always")
+	rules("always", 0)
 	from = h.log.mark()
 	h.send(1)
 	h.found(from, printStage("offered"))
@@ -318,4 +318,41 @@ func TestSettlement(t *testing.T) {
 	if got := h.jobs(n + 1)[0]; got.Charged != 100 || got.State != "settled" {
 		t.Errorf("released: %+v", got)
 	}
+	n++
+
+	// Somebody with a badge: the day's pages are the controller's, whichever session asks.
+	from = h.log.mark()
+	h.api("POST", "/api/terminals/"+terminal+"/commands", map[string]string{"kind": "end", "reason": "essai"}, nil)
+	h.phase(from, "thanks", 60*time.Second)
+	rules("", 5)
+	for _, badge := range []struct {
+		pages int
+		yes   bool
+	}{{4, true}, {2, false}, {1, true}} {
+		h.stands("welcome", 60*time.Second)
+		from = h.log.mark()
+		h.person.press("bench", "[data-tap]")
+		h.phase(from, "charter", 20*time.Second)
+		h.reach("active", "Enter")
+		from = h.log.mark()
+		h.send(badge.pages, one...)
+		h.found(from, printStage("offered"))
+		if badge.yes {
+			h.yes(from)
+			over(from)
+		} else {
+			h.picture("settle-quota")
+			h.person.key("Enter")
+		}
+		from = h.log.mark()
+		h.api("POST", "/api/terminals/"+terminal+"/commands", map[string]string{"kind": "end", "reason": "essai"}, nil)
+		h.phase(from, "thanks", 60*time.Second)
+		n++
+		got := h.jobs(n)[0]
+		if badge.yes && (got.State != "settled" || got.Charged != 100*badge.pages) || !badge.yes && (got.State != "refunded" || got.Charged != 0) {
+			t.Errorf("%d pages with a badge that has 5 a day: %+v", badge.pages, got)
+		}
+		t.Logf("with a badge, 5 a day: %d asked    charged %3d  %-8s %s", badge.pages, got.Charged, got.State, got.Reason)
+	}
+
 }

@@ -35,9 +35,15 @@ func Slow(d time.Duration) Fault { return Fault(fmt.Sprintf("slow %.3f", d.Secon
 // Fault sets what goes wrong.
 func (p *Printer) Fault(f Fault) error { return p.put("fault", string(f)) }
 
+// Stuck tells whether the engine waits for Go or Abort.
+func (p *Printer) Stuck() bool {
+	_, err := os.Stat(filepath.Join(p.Dir, "ctl", "waiting"))
+	return err == nil
+}
+
 // Waiting returns once the engine waits for Go or Abort.
 func (p *Printer) Waiting(ctx context.Context) error {
-	return untilCtx(ctx, func() bool { _, err := os.Stat(filepath.Join(p.Dir, "ctl", "waiting")); return err == nil })
+	return untilCtx(ctx, p.Stuck)
 }
 
 // Go lets a waiting engine print on.
