@@ -33,6 +33,8 @@ func (m *machine) progress(f Progress) {
 	}
 	j.Live.Lost = 0
 	j.Estimated = j.Estimated || f.Estimated
+	j.Counts = j.Counts || f.Impressions >= 0 || f.Sheets > 0
+	j.Began = j.Began || f.State == printjob.Processing || f.State == printjob.Stopped
 	if f.State.Over() && j.Ended == 0 {
 		j.Ended, j.Live.Over = f.State, m.at.Mono
 	}
@@ -129,6 +131,8 @@ func (m *machine) settle(j *Job) {
 // uncounted is the end of a job of which the printer told no printed side.
 func (m *machine) uncounted(j *Job) {
 	switch {
+	case j.Ended == printjob.Canceled && j.Began && !j.Counts:
+		m.end(j, wire.PrintDoubtful, wire.PrintSilent, 0) // or everything would be free: print, and stop it at the end
 	case j.Ended == printjob.Canceled && j.Cancel != "":
 		m.end(j, wire.PrintRefunded, j.Cancel, 0)
 	case j.Ended == printjob.Canceled:

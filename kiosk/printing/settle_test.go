@@ -60,7 +60,13 @@ func TestSettlement(t *testing.T) {
 		"stopping for ever": {"", func(d *desk) {
 			d.do(says(work, 2), Declined{"j1"}, Progress{Job: "j1", State: printjob.Canceled, Impressions: 2, Stopping: true}).wait(StoppingFor)
 		}, wire.PrintSettled, wire.PrintCancelled, 150, 2, 1, false},
-		"cancelled in time":      {"", func(d *desk) { d.do(Declined{"j1"}, says(printjob.Canceled, 0)).wait(QuietFor) }, wire.PrintRefunded, wire.PrintCancelled, 0, 0, 0, false},
+		"cancelled in time": {"", func(d *desk) { d.do(Declined{"j1"}, says(printjob.Canceled, 0)).wait(QuietFor) }, wire.PrintRefunded, wire.PrintCancelled, 0, 0, 0, false},
+		"cancelled, and it never counts": {"", func(d *desk) {
+			d.do(Progress{Job: "j1", State: work, Impressions: -1, Sheets: -1}, Declined{"j1"}, Progress{Job: "j1", State: printjob.Canceled, Impressions: -1, Sheets: -1}).wait(QuietFor)
+		}, wire.PrintDoubtful, wire.PrintSilent, 0, 0, 0, false},
+		"cancelled before it began, and it never counts": {"", func(d *desk) {
+			d.do(Progress{Job: "j1", State: printjob.Pending, Impressions: -1, Sheets: -1}, Declined{"j1"}, Progress{Job: "j1", State: printjob.Canceled, Impressions: -1, Sheets: -1}).wait(QuietFor)
+		}, wire.PrintRefunded, wire.PrintCancelled, 0, 0, 0, false},
 		"cancelled too late":     {"", func(d *desk) { d.do(says(work, 5), Declined{"j1"}, says(done, 6)) }, wire.PrintSettled, "", 450, 6, 4, false},
 		"cancelled at its panel": {"", func(d *desk) { d.do(says(printjob.Canceled, 1)).wait(QuietFor) }, wire.PrintSettled, wire.PrintPrinter, 75, 1, 1, false},
 		"forgotten":              {"", func(d *desk) { d.do(says(work, 2), PrinterLost{Job: "j1", Forgotten: true}) }, wire.PrintDoubtful, wire.PrintLost, 0, 2, 0, false},

@@ -138,6 +138,8 @@ type Job struct {
 	DoneSheet int            `json:"doneSheet,omitempty"`
 	Ended     printjob.State `json:"ended,omitempty"` // its last word, if it spoke it
 	Estimated bool           `json:"estimated,omitempty"`
+	Counts    bool           `json:"counts,omitempty"` // it told a number of sides, be it none
+	Began     bool           `json:"began,omitempty"`  // its engine worked on it
 
 	Live JobLive `json:"-"`
 }
