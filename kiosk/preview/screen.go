@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"borne/kiosk/x11"
 
@@ -18,17 +20,19 @@ type screen struct {
 	info *xproto.ScreenInfo
 	gone chan struct{} // closed when the display is
 	once sync.Once
+	top  atomic.Uint32 // the newest window: it alone is kept on top
+	log  *slog.Logger
 }
 
 // window is what is in sight.
 type window struct{ id xproto.Window }
 
-func open(ctx context.Context, display, authority string) (*screen, error) {
-	x, err := x11.Dial(ctx, display, authority)
+func open(ctx context.Context, c Config) (*screen, error) {
+	x, err := x11.Dial(ctx, c.Display, c.Authority)
 	if err != nil {
 		return nil, fmt.Errorf("cannot show first pages: %w", err)
 	}
-	s := &screen{x: x, info: xproto.Setup(x).DefaultScreen(x), gone: make(chan struct{})}
+	s := &screen{x: x, info: xproto.Setup(x).DefaultScreen(x), gone: make(chan struct{}), log: c.Log}
 	go s.watch()
 	return s, nil
 }
@@ -38,8 +42,8 @@ func (s *screen) close() {
 	<-s.gone
 }
 
-// input is what the window takes and nobody gets: the browser below it is out
-// of reach while it is out of sight.
+// input is what the window takes of the pointer and of the keyboard (see mute)
+// and nobody gets: the browser below it is out of reach while it is out of sight.
 const input = xproto.EventMaskButtonPress | xproto.EventMaskButtonRelease | xproto.EventMaskKeyPress | xproto.EventMaskKeyRelease | xproto.EventMaskPointerMotion
 
 // show covers the upper left part of the display with img. The window manager
@@ -62,11 +66,23 @@ func (s *screen) show(img *image.RGBA) (*window, error) {
 		return nil, fmt.Errorf("cannot show first pages: %w", err)
 	}
 	w := &window{id}
+	s.top.Store(uint32(id))
 	if err := xproto.MapWindowChecked(s.x, id).Check(); err != nil {
 		s.take(w)
 		return nil, fmt.Errorf("cannot show first pages: %w", err)
 	}
+	s.mute(w)
 	return w, nil
+}
+
+// mute takes the keyboard from the browser, which has the focus wherever the
+// pointer is, until the window is gone: the server then gives it back by itself
+// (X protocol, GrabKeyboard). Pages are shown even while a program has grabbed it.
+func (s *screen) mute(w *window) {
+	r, err := xproto.GrabKeyboard(s.x, false, w.id, xproto.TimeCurrentTime, xproto.GrabModeAsync, xproto.GrabModeAsync).Reply()
+	if err != nil || r.Status != xproto.GrabStatusSuccess {
+		s.log.Warn("cannot keep the keyboard from the session while first pages are shown: another program holds it", "error", err)
+	}
 }
 
 // take takes a window away; nil is none.
@@ -76,7 +92,8 @@ func (s *screen) take(w *window) {
 	}
 }
 
-// watch keeps windows on top, until the display ends.
+// watch keeps the newest window on top, until the display ends. Two that both
+// came up again would do so without end.
 func (s *screen) watch() {
 	defer close(s.gone)
 	for {
@@ -85,7 +102,7 @@ func (s *screen) watch() {
 			s.once.Do(s.x.Close)
 			return
 		}
-		if v, ok := e.(xproto.VisibilityNotifyEvent); ok && v.State != xproto.VisibilityUnobscured {
+		if v, ok := e.(xproto.VisibilityNotifyEvent); ok && v.State != xproto.VisibilityUnobscured && uint32(v.Window) == s.top.Load() {
 			xproto.ConfigureWindow(s.x, v.Window, xproto.ConfigWindowStackMode, []uint32{xproto.StackModeAbove})
 		}
 	}

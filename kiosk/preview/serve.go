@@ -40,7 +40,7 @@ func Serve(ctx context.Context, ln net.Listener, c Config) error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	scr, err := open(ctx, c.Display, c.Authority)
+	scr, err := open(ctx, c)
 	if err != nil {
 		ln.Close()
 		return err
