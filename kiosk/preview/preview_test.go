@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"io"
 	"net"
 	"os"
@@ -207,16 +206,7 @@ func TestPagesCoverTheSession(t *testing.T) {
 		t.Fatalf("%d pages, %v", n, err)
 	}
 	seen := b.look()
-	if dir := os.Getenv("BORNE_PICTURES"); dir != "" {
-		f, err := os.Create(filepath.Join(dir, "preview.png"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := png.Encode(f, seen); err != nil {
-			t.Fatal(err)
-		}
-	}
+	save(t, "preview.png", seen)
 	for i, place := range places(400, 500, 4) {
 		mid := place.Min.Add(place.Size().Div(2))
 		if got := seen.RGBAAt(mid.X, mid.Y); got != colourOf(i+1) {
