@@ -233,7 +233,8 @@ func (s *server) child(ctx context.Context, doc *os.File, out io.Writer, args ..
 
 func (s *server) command(ctx context.Context, doc *os.File, out io.Writer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.Self[0], append(s.Self[1:len(s.Self):len(s.Self)], args...)...)
-	cmd.Env = []string{} // nil would be ours
+	// It computes alone: more threads would only take memory.
+	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout = doc, out
 	cmd.WaitDelay = time.Second
