@@ -30,20 +30,21 @@ func TestRound(t *testing.T) {
 func TestDecode(t *testing.T) {
 	pix := strings.Repeat("x", 12)
 	for in, ok := range map[string]bool{
-		"P6\n2 2\n255\n" + pix:          true,
-		"P6 2\t2\r255 " + pix:           true,
-		"P6\n2 2\n255\n" + pix + "x":    false, // something follows
-		"P6\n2 2\n255\n" + pix[1:]:      false,
-		"P6\n3 2\n255\n" + pix + pix:    false, // wider than asked for
-		"P6\n2 3\n255\n" + pix + pix:    false,
-		"P6\n0 2\n255\n":                false,
-		"P6\n-1 2\n255\n":               false,
-		"P6\n99999999999 2\n255\n":      false,
-		"P6\n2 2\n65535\n" + pix + pix:  false,
-		"P6\n# words\n2 2\n255\n" + pix: false,
-		"P5\n2 2\n255\n" + pix:          false,
-		"P":                             false,
-		"":                              false,
+		"P6\n2 2\n255\n" + pix:           true,
+		"P6 2\t2\r255 " + pix:            true,
+		"P6\n2 2\n255\n" + pix + "x":     false, // something follows
+		"P6\n2 2\n255\n" + pix[1:]:       false,
+		"P6\n3 2\n255\n" + pix + pix:     false, // wider than asked for
+		"P6\n2 3\n255\n" + pix + pix[6:]: false, // higher
+		"P6\n000002 2\n255\n" + pix:      false, // more digits than any side has
+		"P6\n0 2\n255\n":                 false,
+		"P6\n-1 2\n255\n":                false,
+		"P6\n99999999999 2\n255\n":       false,
+		"P6\n2 2\n65535\n" + pix + pix:   false,
+		"P6\n# words\n2 2\n255\n" + pix:  false,
+		"P5\n2 2\n255\n" + pix:           false,
+		"P":                              false,
+		"":                               false,
 	} {
 		m, err := ppm.Decode(strings.NewReader(in), 2, 2)
 		if ok && (err != nil || string(m.Pix) != pix) || !ok && !errors.Is(err, ppm.ErrForm) {
