@@ -152,7 +152,7 @@ func (s State) jobView(j Job, at Instant, others int) View {
 		switch {
 		case j.Live.Lost > 0:
 			v.Screen, v.Reason = Stopped, wire.PrintUnreachable
-		case j.Live.State == printjob.Stopped || slices.ContainsFunc(j.Live.Reasons, stops):
+		case j.Live.State == printjob.Stopped || slices.ContainsFunc(j.Live.Reasons, stops(at.Mono-j.Live.Changed >= stalled)):
 			v.Screen = Stopped
 		}
 	}
@@ -223,13 +223,26 @@ func (s State) Printed() int {
 	return n
 }
 
-// stops tells whether a printer prints nothing with that reason until somebody
-// has come. Some leave the severity out (RFC 8011 §5.4.12), and the job's own
-// state as it was.
-func stops(reason string) bool {
-	if strings.HasSuffix(reason, "-error") {
-		return true
+// stalled is how long no side may come out before a mere warning counts as what
+// stops the printer.
+const stalled = 10 * time.Second
+
+// stops tells whether with a reason a printer prints nothing until somebody has
+// come. Some leave the severity out, which is then an error (RFC 8011 §5.4.12); some
+// call everything a warning; and many leave the job's own state as it was.
+func stops(still bool) func(reason string) bool {
+	return func(reason string) bool {
+		word, warned := strings.CutSuffix(reason, "-warning")
+		if _, told := strings.CutSuffix(reason, "-report"); told {
+			return false
+		}
+		word, sure := strings.CutSuffix(word, "-error")
+		switch word {
+		case "media-jam", "cover-open", "door-open", "interlock-open", "input-tray-missing", "output-tray-missing", "output-area-full":
+			return true // whatever they call it
+		case "media-empty", "media-needed", "toner-empty", "marker-supply-empty", "marker-waste-full":
+			return !warned || still // another tray may have paper
+		}
+		return sure
 	}
-	return slices.Contains([]string{"media-empty", "media-needed", "media-jam", "cover-open", "door-open", "interlock-open", "input-tray-missing",
-		"output-area-full", "output-tray-missing", "toner-empty", "marker-supply-empty", "marker-waste-full"}, reason)
 }
