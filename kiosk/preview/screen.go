@@ -22,6 +22,8 @@ type screen struct {
 	once sync.Once
 	top  atomic.Uint32 // the newest window: it alone is kept on top
 	log  *slog.Logger
+
+	painting sync.Mutex
 }
 
 // window is what is in sight.

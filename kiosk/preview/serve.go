@@ -117,6 +117,9 @@ func paint(scr *screen, b []byte, files []*os.File) (*window, error) {
 	if !r.valid() || len(files) < 1 {
 		return nil, fmt.Errorf("cannot show %d pictures on %d × %d: %w", len(files), r.Width, r.Height, sandbox.ErrFrame)
 	}
+	// One after the other: what several ask for at once is never all in memory.
+	scr.painting.Lock()
+	defer scr.painting.Unlock()
 	var pages []*ppm.Image
 	for _, f := range files {
 		m, err := read(f, r)
