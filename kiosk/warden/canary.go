@@ -9,6 +9,7 @@ const (
 	canaryInFile      = "file"
 	canaryInClipboard = "clipboard"
 	canaryInEnv       = "env"
+	canaryInPrint     = "print"
 	canaryInWeb       = "web" // planted by the agent, with a marker of its own
 )
 

@@ -20,6 +20,8 @@ import (
 
 	"borne/controller/wire"
 	"borne/kiosk/sandbox"
+
+	"golang.org/x/sys/unix"
 )
 
 // wardenChild is the real role in a process of its own, so that it can be killed.
@@ -106,7 +108,7 @@ func pressChild(args []string) int {
 		flags[args[i]] = args[i+1]
 	}
 	l, err := net.Listen("unix", flags["-socket"])
-	if err != nil {
+	if err != nil || os.Chmod(flags["-socket"], 0o666) != nil {
 		return 1
 	}
 	self := fmt.Sprintf("%d %v", os.Getuid(), flags)
@@ -121,7 +123,16 @@ func pressChild(args []string) int {
 		if err != nil {
 			return 1
 		}
-		fmt.Fprint(c, self)
+		raw, err := c.(*net.UnixConn).SyscallConn()
+		if err != nil {
+			return 1
+		}
+		var peer *unix.Ucred
+		raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+		if err != nil {
+			return 1
+		}
+		fmt.Fprintf(c, "%s to %d", self, peer.Uid)
 		c.Close()
 	}
 }
@@ -162,12 +173,19 @@ func TestSessionHasItsPrinter(t *testing.T) {
 				return false
 			}
 			defer conn.Close()
-			if said, _ := io.ReadAll(conn); string(said) != want {
+			if said, _ := io.ReadAll(conn); string(said) != want+" to 0" {
 				t.Fatalf("%s says %q, want %q", socket, said, want)
 			}
 			return true
 		})
 	}
+	// The canary comes from the browser's user, as every document does.
+	conn, err := w.dialPress(b)
+	must(t, err)
+	if said, _ := io.ReadAll(conn); string(said) != fmt.Sprintf("%s to %d", press, b.uids.browser) {
+		t.Errorf("the press says %q to the warden", said)
+	}
+	conn.Close()
 	agent, err := sandbox.FromFile(files[2])
 	must(t, err)
 	defer agent.Close()

@@ -41,9 +41,12 @@ func judgeCanaries(alive bool, p planted, seek []*seeker) []wire.Check {
 	if alive {
 		s = seek[0]
 	}
-	counts := map[string]int{canaryInFile: p.files, canaryInClipboard: p.clipboard, canaryInEnv: p.env}
+	counts := map[string]int{canaryInFile: p.files, canaryInClipboard: p.clipboard, canaryInEnv: p.env, canaryInPrint: p.prints}
 	var out []wire.Check
 	for _, k := range canaryChecks {
+		if counts[k.place] < 0 {
+			continue // there is no such place in this session
+		}
 		c := wire.Check{Name: k.check, Place: canaryPlace, Before: counts[k.place]}
 		switch {
 		case !alive:

@@ -3,6 +3,7 @@ package warden
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -17,7 +18,9 @@ type planted struct {
 	missed    []string
 	clipboard int
 	env       int
+	prints    int               // times that the press's memory holds a document that was being printed
 	web       int               // files of the living browser that hold the agent's marker
+	printing  io.Closer         // the connection to the press; nil: none. Once it ends, the press forgets the document
 	notes     map[string]string // place of the canary → why it was not planted
 }
 
@@ -31,6 +34,8 @@ func (w *warden) plant(b *box, web string) (p planted) {
 	if web != "" {
 		look.Go(func() { p.web = seekProfile(b, web) })
 	}
+	var printing error
+	look.Go(func() { p.prints, p.printing, printing = w.plantPrint(b) })
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", b.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		p.notes[canaryInFile] = fmt.Sprintf("cannot enter the sandbox: %v", err)
@@ -54,6 +59,10 @@ func (w *warden) plant(b *box, web string) (p planted) {
 	}
 	if p.env, err = envHolders(b); err != nil || p.env == 0 {
 		p.notes[canaryInEnv] = fmt.Sprintf("no process of the sandbox holds it (%v)", err)
+	}
+	look.Wait()
+	if printing != nil {
+		p.notes[canaryInPrint] = printing.Error()
 	}
 	return p
 }

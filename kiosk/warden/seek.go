@@ -137,7 +137,7 @@ func (s *seeker) bytes(b []byte, where string) {
 		place := ""
 		if pattern == 0 {
 			rest := b[at+len(s.token):]
-			for _, p := range []string{canaryInFile, canaryInClipboard, canaryInEnv} {
+			for _, p := range []string{canaryInFile, canaryInClipboard, canaryInEnv, canaryInPrint} {
 				if bytes.HasPrefix(rest, []byte("-"+p)) {
 					place = p
 				}

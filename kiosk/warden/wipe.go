@@ -20,12 +20,14 @@ const (
 	checkCanaryFile      = "canary-file"
 	checkCanaryClipboard = "canary-clipboard"
 	checkCanaryEnv       = "canary-env"
+	checkCanaryPrint     = "canary-print"
 	checkCanaryWeb       = "canary-web"
 )
 
 // canaryChecks lists each canary check with its place.
 var canaryChecks = []struct{ check, place string }{
 	{checkCanaryFile, canaryInFile}, {checkCanaryClipboard, canaryInClipboard}, {checkCanaryEnv, canaryInEnv},
+	{checkCanaryPrint, canaryInPrint},
 }
 
 const wipeLimit = 60 * time.Second
@@ -61,6 +63,9 @@ func (w *warden) wipe(ctx context.Context, r sandbox.Wipe) (*sandbox.Evidence, e
 	look.Go(func() { try.before = w.before(ctx, slices.Clone(boxes)) })
 	if mine != nil {
 		try.box, try.planted = mine, w.plant(mine, r.Web)
+		if c := try.planted.printing; c != nil {
+			defer c.Close()
+		}
 	}
 	look.Wait()
 	laps.lap("before")

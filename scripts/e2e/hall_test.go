@@ -290,7 +290,7 @@ func (h *hall) receipt() {
 	}
 	h.api("GET", "/api/receipts/"+list.Receipts[0].ID, nil, &one)
 	// A session that ended by its button leaves no check open.
-	for _, name := range []string{"processes", "mounts", "uid-files", "fresh-files", "ipc", "netns", "canary-file", "canary-clipboard", "canary-env", "canary-web"} {
+	for _, name := range []string{"processes", "mounts", "uid-files", "fresh-files", "ipc", "netns", "canary-file", "canary-clipboard", "canary-env", "canary-print", "canary-web"} {
 		i := slices.IndexFunc(one.Checks, func(c check) bool { return c.Name == name })
 		if i < 0 || one.Checks[i].Result != "clean" || one.Checks[i].Before == 0 || one.Checks[i].After != 0 {
 			h.t.Errorf("check %s is not a clean one that found something before: %+v", name, one.Checks)

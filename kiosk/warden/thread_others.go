@@ -1,0 +1,7 @@
+//go:build !arm
+
+package warden
+
+import "golang.org/x/sys/unix"
+
+const sysSetresuid = unix.SYS_SETRESUID
