@@ -27,6 +27,7 @@ type paper struct {
 	recorded wire.Printer // last one that was told to the controller for good
 
 	following map[string]context.CancelFunc // jobs at the printer, by job
+	dials     int                           // connections that are being made for the press
 	busy      bool                          // a document is on its way, as the session was last told
 	quota     policy.Quota                  // of the day that the machine's limits are for
 
@@ -211,10 +212,21 @@ func (a *Agent) pressed(work context.Context, b *box, f printjob.FromPress) {
 // dialWithin bounds a connection to the printer, which may have to wake up.
 const dialWithin = 20 * time.Second
 
-// dial hands the press a connection to the printer, and to nothing else.
+// maxDials bounds the connections that are being made for a press.
+const maxDials = 4
+
+// dial hands the press a connection to the printer, and to nothing else, while it
+// was told to send something: a press that was taken over reaches it no other time.
 func (a *Agent) dial(work context.Context, b *box, id int) {
 	link := b.press
+	sends := slices.ContainsFunc(a.prints.Jobs, func(j printing.Job) bool { return j.Session == b.session && j.Stage == printing.StageSubmitting })
+	if !sends || a.paper.dials >= maxDials {
+		link.tell(printjob.ToPress{Dialled: &printjob.Dialled{ID: id, Err: printjob.WhyNoPrinter}}, nil)
+		return
+	}
+	a.paper.dials++
 	a.workers.Go(func() {
+		defer a.deliver(work, result{then: func(a *Agent) { a.paper.dials-- }})
 		ctx, cancel := context.WithTimeout(work, dialWithin)
 		defer cancel()
 		d := printjob.Dialled{ID: id}

@@ -106,6 +106,11 @@ func TestAPageIsPrintedAndCounted(t *testing.T) {
 	b.must(p.Say(printjob.FromPress{Shown: &printjob.Shown{Job: 1, Pages: 3}}))
 	b.until("the first pages beside the question", func() bool { return b.Stage.Beside() > 0 })
 
+	dialled := func(f printjob.ToPress) bool { return f.Dialled != nil }
+	b.must(p.Say(printjob.FromPress{Dial: &printjob.Dial{ID: 6}}))
+	if d := b.told(p, "no connection: nothing is to be sent yet", dialled).Dialled; d.ID != 6 || d.Err != printjob.WhyNoPrinter {
+		t.Errorf("dialled %+v", d)
+	}
 	order := b.confirm(v)
 	if order.Job != 1 || order.URI != printer.URI() || order.Ticket.Copies != 2 || order.Ticket.Colour || order.Ticket.Duplex != printjob.LongEdge {
 		t.Errorf("the order is %+v", order)
