@@ -208,11 +208,20 @@ func lookAtPrinter(c *call) func(context.Context) (wire.Printer, error) {
 		if cupsd.Is(c.cfg.Printer) {
 			return wire.Printer{State: wire.PrinterReady, Model: "la file d'impression privée (" + c.cfg.Printer + ")"}, cupsd.Installed()
 		}
-		p, err := printer.NewClient(printer.Target{URI: c.cfg.Printer}, nil)
+		path := filepath.Join(c.cfg.State, "agent", pinFile)
+		pin, err := readPin(path)
+		if err != nil {
+			return wire.Printer{}, err
+		}
+		p, err := printer.NewClient(printer.Target{URI: c.cfg.Printer, Pin: pin}, nil)
 		if err != nil {
 			return wire.Printer{}, err
 		}
 		defer p.Close()
-		return p.Status(ctx)
+		s, err := p.Status(ctx)
+		if errors.Is(err, printer.ErrUntrusted) {
+			err = fmt.Errorf("%w; if it was replaced, delete %s", err, path)
+		}
+		return s, err
 	}
 }
