@@ -210,7 +210,7 @@ func (s *security) open256(d *document, enc dict, r int) bool {
 
 // hash6 is algorithm 2.B for an empty password, from the first hash on.
 func hash6(k []byte) []byte {
-	for i := 0; ; i++ {
+	for rounds := 1; ; rounds++ {
 		k1 := bytes.Repeat(k, 64)
 		block, err := aes.NewCipher(k[:16])
 		if err != nil {
@@ -232,7 +232,7 @@ func hash6(k []byte) []byte {
 			h := sha512.Sum512(k1)
 			k = h[:]
 		}
-		if i >= 63 && int(k1[len(k1)-1]) <= i-32 {
+		if rounds >= 64 && int(k1[len(k1)-1]) <= rounds-32 {
 			return k[:32]
 		}
 	}

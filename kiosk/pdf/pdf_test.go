@@ -223,3 +223,26 @@ func BenchmarkThousand(b *testing.B) {
 		count(doc)
 	}
 }
+
+// TestManyKeys opens documents of many random keys: how often a key of revision 6
+// is stirred hangs on the key, and one round too many shows in one of some forty.
+func TestManyKeys(t *testing.T) {
+	qpdf := tool(t, "qpdf")
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
+	if err := os.WriteFile(in, pdftest.Table(pdftest.Flat(2, 2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 150 {
+		if b, err := exec.Command(qpdf, "--encrypt", "", "owner", "256", "--", "--object-streams=generate", in, out).CombinedOutput(); err != nil {
+			t.Fatalf("qpdf: %v: %s", err, b)
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := count(b); n != 2 || err != nil {
+			t.Fatalf("%d pages, %v", n, err)
+		}
+	}
+}
