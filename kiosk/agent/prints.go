@@ -121,7 +121,7 @@ func (a *Agent) printLimits() printing.Limits {
 	l := printing.Limits{Enabled: p.Enabled && a.parts.Printer != nil, Session: q.PagesPerSession, Job: q.PagesPerJob, Hour: q.PagesPerHour, Offline: p.OfflinePages,
 		Prices: printing.Prices{Black: cost(false, false), BlackDuplex: cost(false, true), Colour: cost(true, false), ColourDuplex: cost(true, true)},
 		Colour: p.Colour, Duplex: printing.Duplex(p.Duplex), Copies: p.Copies, HoldAll: p.Hold == policy.HoldAlways, HoldColour: p.Hold == policy.HoldColour,
-		Silent: printing.Silent(p.Silent), Finish: sec(p.FinishSeconds)}
+		Silent: printing.Silent(p.Silent), Queue: a.paper.look.Status.Estimate, Finish: sec(p.FinishSeconds)}
 	if p.Hold == policy.HoldOver {
 		l.HoldOver = p.HoldOver
 	}
@@ -153,6 +153,7 @@ func (a *Agent) linkPress(work context.Context, b *box, f *os.File) error {
 		a.deliver(work, result{then: func(a *Agent) { a.pressed(work, b, f) }})
 	}, func() {
 		a.deliver(work, result{then: func(a *Agent) {
+			b.press = nil
 			if b.session != "" {
 				a.print(work, printing.PressGone{Session: b.session}, extra{})
 			}
@@ -195,9 +196,6 @@ func (a *Agent) pressed(work context.Context, b *box, f printjob.FromPress) {
 	case f.Withdrawn != nil:
 		a.print(work, printing.Withdrawn{Session: b.session, Press: f.Withdrawn.Job}, extra{})
 	case f.Sent != nil:
-		if len(f.Sent.Pin) == sha256.Size {
-			a.parts.Printer.Keep(f.Sent.Pin)
-		}
 		a.print(work, printing.Sent{Session: b.session, Sent: *f.Sent}, extra{})
 	case f.Dial != nil:
 		a.dial(work, b, f.Dial.ID)
@@ -258,7 +256,7 @@ func (a *Agent) performPrint(work context.Context, ask printing.Ask) {
 		link.tell(printjob.ToPress{Submit: &printjob.Submit{Job: ask.Job, Name: ask.Name, URI: p.URI(), Pin: p.Pin(), Ticket: ask.Ticket}}, nil)
 	case printing.Drop:
 		if link := a.linkOf(ask.Session); link != nil {
-			link.tell(printjob.ToPress{Drop: &printjob.Drop{Job: ask.Job}}, nil)
+			link.tell(printjob.ToPress{Drop: &printjob.Drop{Job: ask.Job, Gently: ask.Gently}}, nil)
 		}
 	case printing.ShowStatus:
 		if link := a.linkOf(ask.Session); link != nil {
@@ -308,9 +306,9 @@ func (a *Agent) printCommand(work context.Context, c wire.Command, x extra) bool
 	case wire.CmdPrint:
 		a.print(work, printing.Released{Job: c.Job, Command: c.ID}, x)
 	case wire.CmdNoPrint:
-		a.print(work, printing.StaffRefused{Job: c.Job, Command: c.ID}, x)
+		a.print(work, printing.StaffRefused{Job: c.Job, Command: c.ID, Text: c.Text}, x)
 	case wire.CmdPages:
-		a.print(work, printing.Granted{Pages: c.Pages, Command: c.ID}, x)
+		a.print(work, printing.Granted{Session: c.Session, Pages: c.Pages, Command: c.ID}, x)
 	default:
 		return false
 	}

@@ -43,7 +43,7 @@ func (a *Agent) stageOf(p printing.View) (shell.PrintStage, bool) {
 		return shell.StageQuestion, true
 	case printing.OnHold:
 		stage = shell.StageHeld
-	case printing.AtWork:
+	case printing.AtWork, printing.Sending:
 		return shell.StageWork, asked // the bar tells the same to who did not ask
 	case printing.Stopped:
 		stage = shell.StageTrouble
@@ -52,7 +52,7 @@ func (a *Agent) stageOf(p printing.View) (shell.PrintStage, bool) {
 			stage = shell.StageTrouble
 		}
 	case printing.Done:
-		if p.GivenBack.Pages() > 0 {
+		if missing(p) > 0 {
 			stage = shell.StageGiven
 		}
 	case printing.NotDone:
@@ -72,10 +72,13 @@ func (a *Agent) printOf(p printing.View, stage shell.PrintStage) *shell.Print {
 		Pages: p.Pages, Impressions: p.Impressions, Sheets: p.Sheets,
 		Choice:    shell.Choice{Copies: max(t.Copies, 1), Duplex: t.Duplex != printjob.OneSided, Colour: t.Colour, Range: ranges(t.Pages)},
 		MaxCopies: p.Choice.Copies, MaxPages: a.prints.Limits.Job, CanDuplex: p.Choice.Duplex, MustDuplex: !p.Choice.Duplex && t.Duplex != printjob.OneSided, CanColour: p.Choice.Colour,
-		Cost: int(p.Cost), Left: int(p.Left), LeftScope: scope(p), Reason: string(p.Reason), Reasons: a.lacks(p), Given: p.GivenBack.Pages(),
+		Cost: int(p.Cost), Left: int(p.Left), LeftScope: scope(p), Reason: string(p.Reason), Reasons: a.lacks(p), Given: missing(p),
 		LeftSeconds: int(p.Answer / time.Second)}
+	if stage == shell.StageRefused {
+		out.Note = p.Text
+	}
 	if stage == shell.StageWork {
-		out.Page = min(p.Printed+1, p.Impressions)
+		out.Page = side(p)
 	}
 	if stage == shell.StageQuestion {
 		out.Reason = string(p.Blocked)
@@ -93,6 +96,23 @@ func (a *Agent) printOf(p printing.View, stage shell.PrintStage) *shell.Print {
 		out.Staff = a.policy.Printing.Staff[0].Name
 	}
 	return out
+}
+
+// missing is how many sides of a job that is over did not come out: their price is
+// given back, whatever a side costs.
+func missing(p printing.View) int {
+	if p.GivenBack == 0 {
+		return 0
+	}
+	return max(p.Impressions-p.Printed, 0)
+}
+
+// side is the one that is being printed; 0: the printer tells nothing of it.
+func side(p printing.View) int {
+	if !p.Counts {
+		return 0
+	}
+	return min(p.Printed+1, p.Impressions)
 }
 
 // scope tells which limit Left comes from, in the words of the page.
@@ -117,27 +137,27 @@ func (a *Agent) lacks(p printing.View) []string {
 }
 
 func (a *Agent) barPrint(p printing.View) *shell.BarPrint {
-	b := &shell.BarPrint{Page: min(p.Printed+1, p.Impressions), Of: p.Impressions, Reasons: a.lacks(p), Given: p.GivenBack.Pages()}
+	b := &shell.BarPrint{Page: side(p), Of: p.Impressions, Reasons: a.lacks(p), Given: missing(p)}
 	switch p.Screen {
 	case printing.OnHold:
 		b.Stage, b.Show = shell.BarHeld, true
 	case printing.Queued, printing.Sending:
-		b.Stage, b.Show = shell.BarSending, p.Reason != ""
+		b.Stage, b.Show = shell.BarSending, true
 	case printing.AtWork:
 		b.Stage, b.Show = shell.BarPrinting, true
 	case printing.Stopped:
 		b.Stage, b.Show = shell.BarStopped, true
 	case printing.Done:
 		b.Stage = shell.BarDone
-		if p.GivenBack.Pages() > 0 {
+		if missing(p) > 0 {
 			b.Stage, b.Show = shell.BarGiven, true
 		}
 	default:
 		l := a.paper.look.Status
-		switch l.State {
-		case wire.PrinterLost:
+		switch {
+		case l.State == wire.PrinterLost, a.pressIsGone():
 			b.Reasons = []string{offlineReason}
-		case wire.PrinterStopped:
+		case l.State == wire.PrinterStopped:
 			b.Reasons = l.Reasons
 		default:
 			return nil
@@ -158,4 +178,10 @@ func ranges(all []printjob.Range) string {
 		out = append(out, fmt.Sprintf("%d-%d", r.From, r.To))
 	}
 	return strings.Join(out, ", ")
+}
+
+// pressIsGone tells whether the session has lost its printer.
+func (a *Agent) pressIsGone() bool {
+	b := a.boxes.current()
+	return b != nil && b.session != "" && b.press == nil
 }

@@ -142,7 +142,7 @@ func (p *Press) obey(l *link, f printjob.ToPress, files []*os.File) {
 	case f.Status != nil:
 		p.status(*f.Status)
 	case f.Drop != nil:
-		p.dropJob(f.Drop.Job)
+		p.dropJob(*f.Drop)
 	}
 }
 
@@ -193,13 +193,17 @@ func (p *Press) status(s printjob.Status) {
 
 // dropJob erases a document. A job that the printer has goes on; another one is
 // cancelled.
-func (p *Press) dropJob(id int) {
-	j := p.find(id)
+func (p *Press) dropJob(d printjob.Drop) {
+	j := p.find(d.Job)
 	if j == nil || j.phase < offered || j.phase == over {
 		return
 	}
-	if j.phase == sent {
+	switch {
+	case j.phase == sent:
 		p.erase(j)
+		return
+	case j.phase == sending && d.Gently:
+		p.abandon(j)
 		return
 	}
 	p.end(j, printjob.Canceled, "job-canceled-by-user", saysGone)

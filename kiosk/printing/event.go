@@ -89,10 +89,12 @@ type Released struct {
 type StaffRefused struct {
 	Job     string
 	Command string
+	Text    string // for the person
 }
 
-// Granted gives the running session more pages.
+// Granted gives a session more pages; an empty Session is the running one.
 type Granted struct {
+	Session string
 	Pages   int
 	Command string
 }
@@ -191,10 +193,12 @@ type Submit struct {
 	Ticket  printjob.Ticket
 }
 
-// Drop erases a document in the press of Session. No answer.
+// Drop erases a document in the press of Session. No answer. Gently is of one that
+// is being sent: it is not sent again, and its Sent still comes.
 type Drop struct {
 	Session string
 	Job     int
+	Gently  bool
 }
 
 // Follow asks the printer about its job Remote, about once a second, until

@@ -38,8 +38,11 @@ func (m *machine) progress(f Progress) {
 	if f.State.Over() && j.Ended == 0 {
 		j.Ended, j.Live.Over = f.State, m.at.Mono
 	}
-	if j.Ended == printjob.Completed && j.Done >= j.Asked {
+	switch {
+	case j.Ended == printjob.Completed && j.Done >= j.Asked:
 		m.settle(j)
+	case j.Ended == 0 && j.Done > j.Asked:
+		m.cancel(j, wire.PrintPrinter) // it counts the document's pages otherwise than we do, and who pays?
 	}
 }
 
@@ -68,7 +71,10 @@ func (m *machine) printerLost(f PrinterLost) {
 // tickPrinting waits for the end of a job, and not for ever.
 func (m *machine) tickPrinting(j *Job) {
 	stuck := StuckFor
-	if j.Live.State == printjob.Processing {
+	switch still := j.Live.State == printjob.Stopped || slices.ContainsFunc(j.Live.Reasons, stops(true)); {
+	case still && m.session(j.Session) == nil:
+		stuck = LeftFor
+	case !still && j.Live.State == printjob.Processing:
 		stuck = WorkingFor
 	}
 	switch {
@@ -77,6 +83,8 @@ func (m *machine) tickPrinting(j *Job) {
 	case j.Ended != 0:
 	case j.Live.Lost > 0 && m.since(j.Live.Lost) >= LostFor:
 		m.over(j, wire.PrintUnreachable)
+	case m.since(j.Live.From) >= LongestFor:
+		m.over(j, wire.PrintLost)
 	case m.since(j.Live.Changed) >= stuck && j.Cancel == "":
 		// Nobody stands there any more: what a refill would print is nobody's to find.
 		j.Live.Changed = m.at.Mono

@@ -63,7 +63,7 @@ func (s State) used() (all, offline wire.Units) {
 	if x == nil {
 		return 0, 0
 	}
-	all, offline = x.Charged, x.Offline
+	all, offline = x.Charged, max(x.Offline, s.Live.Away[string(x.Holder)], s.Live.Away[""])
 	for _, j := range s.Jobs {
 		if j.Session == x.ID {
 			if all += j.Reserved; j.Offline {

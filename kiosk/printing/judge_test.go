@@ -59,7 +59,7 @@ func (w *world) judge(p wire.Printed) {
 			w.broken("job %s: a silent printer's job is not told to be one", p.Job)
 		case !d.pj.silent && p.Charged > truth:
 			w.broken("job %s: charged %d, printed %d sides of %d", p.Job, p.Charged, d.pj.printed, side(d.ticket))
-		case !d.pj.silent && (d.told || w.kind) && p.Charged != truth:
+		case !d.pj.silent && (d.told && d.heard == d.pj.printed || w.kind) && p.Charged != truth:
 			w.broken("job %s: charged %d, %d was told to be printed", p.Job, p.Charged, truth)
 		}
 	case wire.PrintRefunded:

@@ -60,8 +60,19 @@ func (m *machine) recall(session string) {
 
 func (m *machine) pressGone(session string) {
 	m.recall(session)
+	m.callBack(session)
 	if m.session(session) != nil {
 		m.s.Live.Session, m.s.Live.Last = nil, nil
+	}
+}
+
+// callBack stops what a queue of this machine's still holds of a session that is
+// over: its document would outlive it.
+func (m *machine) callBack(session string) {
+	for _, id := range m.ids() {
+		if j := m.job(id); j != nil && m.s.Limits.Queue && j.Session == session && (j.Stage == StageSubmitted || j.Stage == StagePrinting) {
+			m.cancel(j, wire.PrintEnded)
+		}
 	}
 }
 
@@ -92,7 +103,7 @@ func (m *machine) offered(f Offered) {
 	switch {
 	case !m.s.Limits.Enabled || x.Ended:
 		why = printjob.WhyNotHere
-	case len(m.s.Jobs) >= MaxJobs:
+	case len(m.s.Jobs) >= MaxJobs || x.Offers >= maxOffers:
 		why = printjob.WhyFull
 	case o.Pages < 1 || !o.Ticket.Valid():
 		why = printjob.WhyUnreadable
@@ -109,6 +120,7 @@ func (m *machine) offered(f Offered) {
 	if j.Want.Selected(j.Pages) == 0 {
 		j.Want.Pages = nil // pages that the document does not have: the person is asked about all of it
 	}
+	x.Offers++
 	m.bend(&j)
 	m.s.Jobs = append(m.s.Jobs, j)
 	m.enter(&m.s.Jobs[len(m.s.Jobs)-1], StageOffered)
@@ -254,6 +266,9 @@ func (m *machine) staffRefused(f StaffRefused) {
 	}
 	m.done(f.Command, "")
 	m.end(j, wire.PrintRefunded, wire.PrintRefused, 0)
+	if r := m.s.Live.Last; r != nil && r.Job == f.Job {
+		r.Text = f.Text
+	}
 }
 
 // granted gives more pages: to the session, to the hour's window, and, by the
@@ -261,7 +276,7 @@ func (m *machine) staffRefused(f StaffRefused) {
 func (m *machine) granted(f Granted) {
 	x := m.s.Live.Session
 	switch {
-	case x == nil || x.Ended:
+	case x == nil || x.Ended, f.Session != "" && f.Session != x.ID: // the next person gets nothing of it
 		m.done(f.Command, "no-session")
 	case f.Pages < 1 || f.Pages > 1000 || len(x.Grants) >= maxGrants:
 		m.done(f.Command, "too-many")
@@ -282,9 +297,12 @@ func (m *machine) cancel(j *Job, why wire.Reason) {
 	switch j.Stage {
 	case StageOffered, StageHeld, StageReserving, StageReserved:
 		m.end(j, wire.PrintRefunded, why, 0)
-	case StageSubmitting, StageFinding: // nobody can stop it before it has a number
+	case StageSubmitting, StageFinding: // the printer can be told once it has a number
 		if j.Cancel == "" {
 			j.Cancel = why
+			if j.Stage == StageSubmitting {
+				m.ask(Drop{Session: j.Session, Job: j.Press, Gently: true}) // a press that waits for its turn waits no longer
+			}
 		}
 	case StageSubmitted, StagePrinting:
 		if j.Ended != 0 {

@@ -25,6 +25,9 @@ func (m *machine) answered(a wire.PrintAnswer) {
 	}
 	x := m.s.Live.Session
 	x.Away = false
+	if x.Offline == 0 {
+		delete(m.s.Live.Away, string(x.Holder)) // the badge's sessions before told of theirs: records come in order
+	}
 	left := a.Left
 	for _, k := range m.s.Jobs {
 		if k.Session == x.ID && k.Offline {

@@ -130,7 +130,7 @@ func TestHold(t *testing.T) {
 	if len(d.done) != 3 || d.done[0].Done || !d.done[1].Done || d.done[2].Done || d.job().Stage != StageSubmitting {
 		t.Errorf("%+v, %s", d.done, d.job().Stage)
 	}
-	d = at(t, StageHeld).do(StaffRefused{"j1", "c1"})
+	d = at(t, StageHeld).do(StaffRefused{"j1", "c1", ""})
 	if len(d.records) != 1 || d.records[0].Reason != wire.PrintRefused || !d.done[0].Done || d.s.View(d.at).Left != 2000 {
 		t.Errorf("%+v, %+v", d.records, d.done)
 	}
@@ -275,11 +275,11 @@ func TestHour(t *testing.T) {
 
 func TestGranted(t *testing.T) {
 	d := newDesk(t, nil, func(l *Limits) { l.Session, l.Hour = 2, 2 }).do(offer(4, printjob.Ticket{}))
-	d.do(Granted{3, "c1"}, Granted{3, "c1"}, Granted{5000, "c2"})
+	d.do(Granted{"", 3, "c1"}, Granted{"", 3, "c1"}, Granted{"", 5000, "c2"})
 	if v := d.s.View(d.at); v.Left != 500 || v.Blocked != "" || len(d.done) != 3 || !d.done[1].Done || d.done[2].Done {
 		t.Errorf("%+v, %+v", v, d.done)
 	}
-	d.do(SessionEnded{Session: "s1"}, Granted{3, "c3"}, PressGone{"s1"}, Granted{3, "c4"})
+	d.do(SessionEnded{Session: "s1"}, Granted{"", 3, "c3"}, PressGone{"s1"}, Granted{"", 3, "c4"})
 	if d.done[3].Done || d.done[4].Done || d.done[4].Reason != "no-session" {
 		t.Errorf("%+v", d.done)
 	}
@@ -359,9 +359,6 @@ func TestSessionEnds(t *testing.T) {
 	if len(d.records) != 1 || d.records[0].Charged != 450 || d.records[0].Session != "s1" || d.s.View(d.at).Left != 2000 || d.s.View(d.at).Screen != Nothing {
 		t.Errorf("it settles in the next session: %+v, %+v", d.records, d.s.View(d.at))
 	}
-	if d.s.Printed() != 0 {
-		t.Errorf("the next session printed %d", d.s.Printed())
-	}
 }
 
 // TestOneAtATime: the second waits, in sight, and follows.
@@ -371,7 +368,7 @@ func TestOneAtATime(t *testing.T) {
 		t.Errorf("%d sent, %+v", n, d.s.View(d.at))
 	}
 	d.do(says(printjob.Completed, 6))
-	if got := asked[Submit](d); len(got) != 2 || got[1].ID != "j2" || got[1].Name != "borne-j2" || d.s.Printed() != 6 {
+	if got := asked[Submit](d); len(got) != 2 || got[1].ID != "j2" || got[1].Name != "borne-j2" {
 		t.Errorf("%+v", got)
 	}
 	d.do(PrinterReady{}, Sent{"s1", printjob.Sent{Job: 2, Remote: 13}}, Progress{Job: "j2", State: printjob.Completed, Impressions: 1})

@@ -14,6 +14,7 @@
 package printing
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -52,6 +53,7 @@ type Limits struct {
 	HoldOver   int           `json:"holdOver,omitempty"`   // jobs of more printed sides wait; 0: none for that
 	HoldColour bool          `json:"holdColour,omitempty"` // jobs in colour wait
 	Silent     Silent        `json:"silent,omitempty"`     // what is done and not counted
+	Queue      bool          `json:"queue,omitempty"`      // documents wait for the printer in a queue of this machine's
 	Finish     time.Duration `json:"finish"`               // how long a session's end waits for documents under way
 }
 
@@ -169,10 +171,11 @@ type Spent struct {
 // Live is what this process knows and the next one learns anew. Sessions do
 // not outlive the process either.
 type Live struct {
-	Session *Session      // that prints; nil: nobody
-	Printer *PrinterReady // as last told; nil: not yet
-	Facing  string        // the job whose question is on screen
-	Last    *Result       // what the person reads about the job before
+	Session *Session              // that prints; nil: nobody
+	Printer *PrinterReady         // as last told; nil: not yet
+	Facing  string                // the job whose question is on screen
+	Last    *Result               // what the person reads about the job before
+	Away    map[string]wire.Units // by badge, what it printed on the allowance since the ledger was heard last
 }
 
 // Session is what a person has used.
@@ -182,8 +185,8 @@ type Session struct {
 	Charged  wire.Units  // by jobs that are over
 	Granted  wire.Units  // by staff, beside the limits
 	Grants   []string    // commands that granted
-	Printed  int         // sides, by jobs that are over
 	Offline  wire.Units  // part of Charged that was printed on the allowance
+	Offers   int         // documents that were asked about
 	Left     *wire.Units // what the ledger leaves; nil: not told
 	Away     bool        // the ledger cannot be reached
 	Ended    bool
@@ -204,6 +207,7 @@ type Result struct {
 	Charged     wire.Units
 	GivenBack   wire.Units
 	Estimated   bool
+	Text        string // staff's, with a refusal
 	Until       time.Duration
 }
 
@@ -212,6 +216,8 @@ const (
 	MaxJobs      = 16              // at once
 	maxHour      = 200             // charges told apart
 	maxGrants    = 64              // of one session
+	maxOffers    = 200             // the same: each leaves a record
+	maxAway      = 256             // badges whose offline pages are told apart
 	QuestionFor  = 2 * time.Minute // unanswered
 	AnswerWithin = 10 * time.Second
 	AskAgain     = 10 * time.Second // the ledger, while a question is on screen and it is away
@@ -225,7 +231,9 @@ const (
 	QuietFor     = 3 * time.Second // the count after the printer's last word
 	StoppingFor  = 2 * time.Minute // the same, while its engine goes on
 	StuckFor     = 30 * time.Minute
-	WorkingFor   = 3 * time.Hour // without a sign, but at work
+	LeftFor      = 2 * time.Minute // the same, when its person has left: what a refill would print is nobody's to find
+	WorkingFor   = 3 * time.Hour   // without a sign, but at work
+	LongestFor   = 6 * time.Hour   // whatever it says
 	CancelAgain  = 10 * time.Second
 	ResultFor    = 30 * time.Second
 	window       = time.Hour
@@ -239,6 +247,7 @@ func (s State) clone() State {
 	s.Jobs = slices.Clone(s.Jobs)
 	s.Hour = slices.Clone(s.Hour)
 	s.Live.Session = copied(s.Live.Session)
+	s.Live.Away = maps.Clone(s.Live.Away)
 	if x := s.Live.Session; x != nil {
 		x.Grants = slices.Clone(x.Grants)
 		x.Left = copied(x.Left)

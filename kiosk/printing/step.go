@@ -188,12 +188,14 @@ func (m *machine) end(j *Job, o wire.Outcome, why wire.Reason, charged wire.Unit
 	if len(x.Holder) == 0 {
 		m.spend(taken)
 	}
+	if x.Offline {
+		m.away(x.Holder, taken)
+	}
 	if t := m.session(x.Session); t != nil {
-		t.Charged += taken
-		t.Printed += x.Done
 		if x.Offline {
 			t.Offline += taken
 		}
+		t.Charged += taken
 		if t.Left != nil && x.Granted {
 			*t.Left += x.Reserved - taken
 		}
@@ -232,6 +234,7 @@ func (m *machine) tick() {
 	}
 	if x := m.s.Live.Session; x != nil && x.Ended && m.at.Mono >= x.FinishBy {
 		m.recall(x.ID)
+		m.callBack(x.ID)
 	}
 	for _, id := range m.ids() {
 		j := m.job(id)
@@ -259,6 +262,19 @@ func (m *machine) tick() {
 			m.tickPrinting(j)
 		}
 	}
+}
+
+// away notes what a badge printed on the allowance: starting again must not start
+// it again. When there are too many badges to tell apart, all share the most.
+func (m *machine) away(holder []byte, u wire.Units) {
+	if m.s.Live.Away == nil {
+		m.s.Live.Away = map[string]wire.Units{}
+	}
+	k := string(holder)
+	if _, known := m.s.Live.Away[k]; !known && len(m.s.Live.Away) >= maxAway {
+		k = ""
+	}
+	m.s.Live.Away[k] += u
 }
 
 func (m *machine) since(t time.Duration) time.Duration { return m.at.Mono - t }

@@ -29,7 +29,7 @@ func facts() []Fact {
 	}
 	for _, id := range []string{"j1", "j2", ""} {
 		all = append(all, Chosen{Job: id}, Chosen{id, printjob.Ticket{Copies: 99, Colour: true, Duplex: printjob.ShortEdge}}, Chosen{id, printjob.Ticket{Copies: 100}},
-			Confirmed{id}, Declined{id}, Released{Job: id}, Released{id, "c"}, StaffRefused{id, "c"}, PrinterLost{Job: id}, PrinterLost{Job: id, Forgotten: true},
+			Confirmed{id}, Declined{id}, Released{Job: id}, Released{id, "c"}, StaffRefused{id, "c", ""}, PrinterLost{Job: id}, PrinterLost{Job: id, Forgotten: true},
 			Found{Job: id}, Found{id, 12}, Found{id, -1}, Answered{wire.PrintAnswer{Job: id}}, Answered{wire.PrintAnswer{Job: id, Granted: true, Left: 500}},
 			Answered{wire.PrintAnswer{Job: id, Reason: wire.PrintQuota, Left: -7}})
 		for state := printjob.State(-1); state < 12; state++ {

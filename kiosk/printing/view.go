@@ -50,6 +50,8 @@ type View struct {
 	MayCancel   bool
 	Doubtful    bool // nobody can tell what was printed: staff decide
 	Estimated   bool
+	Text        string // staff's, with a refusal
+	Counts      bool   // the printer tells sides: Printed means something
 	Offline     bool
 	Others      int // further documents of this session on their way
 }
@@ -120,7 +122,7 @@ func rank(s Stage) int {
 
 func (s State) jobView(j Job, at Instant, others int) View {
 	v := View{Job: j.ID, Press: j.Press, Pages: j.Pages, Impressions: j.Asked, Sheets: j.Sheets, Ticket: j.Ticket, Cost: j.cost(), Printed: j.Done,
-		Cancelling: j.Cancel != "", MayCancel: j.Cancel == "" && j.Ended == 0, Estimated: j.Estimated, Offline: j.Offline, Others: others}
+		Cancelling: j.Cancel != "", MayCancel: j.Cancel == "" && j.Ended == 0, Estimated: j.Estimated, Counts: j.Counts, Offline: j.Offline, Others: others}
 	if j.Want.Colour && !j.Ticket.Colour {
 		v.Bent = wire.PrintNoColour
 	}
@@ -144,6 +146,9 @@ func (s State) jobView(j Job, at Instant, others int) View {
 		}
 	case StageSubmitting, StageFinding:
 		v.Screen = Sending
+		if slices.ContainsFunc(v.Reasons, stops(at.Mono-j.Live.From >= stalled)) {
+			v.Screen = Stopped // it prints while it reads, or does not even read
+		}
 	case StageSubmitted, StagePrinting:
 		v.Screen = AtWork
 		if len(j.Live.Reasons) > 0 {
@@ -174,7 +179,7 @@ func (s State) lastView(at Instant) View {
 		return View{}
 	}
 	v := View{Screen: Done, Job: r.Job, Pages: r.Pages, Impressions: r.Asked, Sheets: r.Sheets, Ticket: r.Ticket, Cost: r.Charged, Printed: r.Impressions,
-		GivenBack: r.GivenBack, Reason: r.Reason, Why: r.Why, Estimated: r.Estimated, Doubtful: r.Outcome == wire.PrintDoubtful}
+		GivenBack: r.GivenBack, Reason: r.Reason, Why: r.Why, Estimated: r.Estimated, Text: r.Text, Doubtful: r.Outcome == wire.PrintDoubtful}
 	if r.Outcome != wire.PrintSettled {
 		v.Screen = NotDone
 	}
@@ -190,7 +195,7 @@ func (s State) Busy() bool {
 		return false
 	}
 	for _, j := range s.Jobs {
-		if j.Session == x.ID && (j.Stage == StageReserved || j.Stage == StageSubmitting) {
+		if j.Session == x.ID && (j.Stage == StageReserved || j.Stage == StageSubmitting || s.Limits.Queue && j.Stage.engaged()) {
 			return true
 		}
 	}
@@ -206,21 +211,6 @@ func (s State) Waiting() []wire.PrintWaiting {
 		}
 	}
 	return all
-}
-
-// Printed counts the printed sides of the running session, for its end's record.
-func (s State) Printed() int {
-	x := s.Live.Session
-	if x == nil {
-		return 0
-	}
-	n := x.Printed
-	for _, j := range s.Jobs {
-		if j.Session == x.ID {
-			n += j.Done
-		}
-	}
-	return n
 }
 
 // stalled is how long no side may come out before a mere warning counts as what

@@ -63,6 +63,7 @@ type doc struct {
 	pj      *pjob
 	told    bool // the printer's last word was delivered, with the true count
 	finals  int
+	heard   int // sides, in the last word that was delivered
 }
 
 type final struct {
@@ -194,6 +195,7 @@ func (w *world) send(f Fact) {
 // hear notes that the machine was told the truth about the end of a job.
 func (w *world) hear(f Progress) {
 	if d := w.docs[f.Job]; d != nil && d.pj != nil {
+		d.heard = max(f.Impressions, 0)
 		d.told = f.State.Over() && !f.Stopping && max(f.Impressions, 0) == d.pj.printed
 	}
 }

@@ -163,9 +163,11 @@ const (
 // Over tells whether a job's state never changes again.
 func (s State) Over() bool { return s >= Canceled }
 
-// Drop erases a job's document.
+// Drop erases a job's document. Gently: what is being sent at this moment goes on,
+// so that the printer gets no half of it, and nothing is sent again.
 type Drop struct {
-	Job int `json:"job"`
+	Job    int  `json:"job"`
+	Gently bool `json:"gently,omitempty"`
 }
 
 // Dialled answers Dial; the descriptor comes beside it unless Err is set.

@@ -250,7 +250,7 @@ func TestFramesAreBounded(t *testing.T) {
 		}
 	}
 	for _, f := range []ToPress{{Printer: &Printer{Accepting: true}}, {Show: &Show{Job: 1}}, {Submit: &Submit{Job: 1}}, {Status: &Status{Job: 1}},
-		{Drop: &Drop{1}}, {Dialled: &Dialled{ID: 1}}} {
+		{Drop: &Drop{Job: 1}}, {Dialled: &Dialled{ID: 1}}} {
 		b, err := Encode(f)
 		if err != nil {
 			t.Fatal(err)

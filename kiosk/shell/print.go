@@ -35,6 +35,7 @@ type Print struct {
 	Reasons     []string `json:"reasons,omitempty"`     // printer-state-reasons, with StageTrouble; "offline" when it does not answer
 	Page        int      `json:"page,omitempty"`        // side that is being printed, with StageWork
 	Given       int      `json:"given,omitempty"`       // pages given back, with StageGiven
+	Note        string   `json:"note,omitempty"`        // what staff wrote, with StageRefused
 	Staff       string   `json:"staff,omitempty"`       // who releases it: a role's name from policy
 	LeftSeconds int      `json:"leftSeconds,omitempty"` // until the question counts as a no
 }

@@ -71,6 +71,7 @@ export interface Print extends Choice {
   reason?: string
   reasons?: string[]
   page?: number
+  note?: string
   given?: number
   staff?: string
   leftSeconds?: number
