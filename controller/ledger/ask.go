@@ -54,7 +54,7 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 		return no, err
 	}
 	quota := p.Printing.QuotaAt(l.cfg.Now(), l.cfg.Location)
-	free, waiting, err := l.left(tx, acc, quota, today, j.ID)
+	free, _, waiting, err := l.left(tx, acc, quota, today, j.ID)
 	if err != nil {
 		return no, err
 	}
@@ -66,8 +66,8 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 			return no, err
 		}
 	}
-	left, _, err := l.left(tx, acc, quota, today, "")
-	ans.Left = max(left, 0)
+	left, month, _, err := l.left(tx, acc, quota, today, "")
+	ans.Left, ans.Month = max(left, 0), month
 	return ans, err
 }
 
@@ -95,12 +95,13 @@ func same(j store.PrintJob, known bool, a wire.PrintAsk) bool {
 }
 
 // left is the least of what day and month leave, with nothing set aside for the
-// job but; it may be less than nothing. waiting counts the open jobs.
-func (l *Ledger) left(tx store.Tx, acc account, q policy.Quota, today, but string) (left wire.Units, waiting int, err error) {
+// job but; it may be less than nothing. byMonth: it is the month's. waiting counts
+// the open jobs.
+func (l *Ledger) left(tx store.Tx, acc account, q policy.Quota, today, but string) (left wire.Units, byMonth bool, waiting int, err error) {
 	var month, day wire.Units
 	for j, err := range store.Find[store.PrintJob](tx, "account", acc.ID) {
 		if err != nil {
-			return 0, 0, err
+			return 0, false, 0, err
 		}
 		if j.ID == but {
 			continue
@@ -116,9 +117,11 @@ func (l *Ledger) left(tx store.Tx, acc account, q policy.Quota, today, but strin
 		left = min(left, wire.Units(q.PagesPerDay)*wire.UnitsPerPage+d.Extra-d.Charged-day)
 	}
 	if q.PagesPerMonth > 0 {
-		left = min(left, wire.Units(q.PagesPerMonth)*wire.UnitsPerPage+acc.Row.Extra-acc.Row.Charged-month)
+		if m := wire.Units(q.PagesPerMonth)*wire.UnitsPerPage + acc.Row.Extra - acc.Row.Charged - month; m < left {
+			left, byMonth = m, true
+		}
 	}
-	return left, waiting, nil
+	return left, byMonth, waiting, nil
 }
 
 // take gives the account what staff granted to the session that asks: until now

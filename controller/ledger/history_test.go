@@ -99,7 +99,7 @@ func (h *history) act() {
 }
 
 // left is what the model says that a badge has left today, without a job.
-func (h *history) left(badge int, but string) wire.Units {
+func (h *history) left(badge int, but string) (left wire.Units, byMonth bool) {
 	day := h.led.day(h.now)
 	var today, month wire.Units
 	for key, k := range h.jobs {
@@ -114,7 +114,7 @@ func (h *history) left(badge int, but string) wire.Units {
 			today += n
 		}
 	}
-	return min(perDay*100-today, perMonth*100-month)
+	return min(perDay*100-today, perMonth*100-month), perMonth*100-month < perDay*100-today
 }
 
 // question asks; the badge of a job never changes, as at a terminal.
@@ -130,7 +130,7 @@ func (h *history) question(terminal, job string, badge, pages int) {
 		}
 	}
 	units := wire.Units(pages * 100)
-	left := h.left(badge, key)
+	left, _ := h.left(badge, key)
 	want := wire.PrintAnswer{Job: job}
 	sameMonth := !ok || k.day[:7] == h.led.day(h.now)[:7]
 	switch {
@@ -152,7 +152,8 @@ func (h *history) question(terminal, job string, badge, pages int) {
 		k.reserved, k.day = units, h.led.day(h.now) // it is printed today
 		h.jobs[key] = k
 	}
-	want.Left = max(h.left(badge, ""), 0)
+	want.Left, want.Month = h.left(badge, "")
+	want.Left = max(want.Left, 0)
 	if got := h.ask(terminal, job, h1(badge+1), pages); got != want {
 		h.t.Errorf("%s asks for %d units: %+v, want %+v", key, units, got, want)
 	}

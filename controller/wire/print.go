@@ -30,6 +30,7 @@ type PrintAnswer struct {
 	Job     string `json:"job"`
 	Granted bool   `json:"granted,omitempty"` // Units are reserved
 	Left    Units  `json:"left"`              // after that, the least of what day and month leave
+	Month   bool   `json:"month,omitempty"`   // it is the month that leaves the least
 	Reason  Reason `json:"reason,omitempty"`  // why not
 }
 

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/printing"
 	"borne/kiosk/printjob"
@@ -48,9 +50,10 @@ func (a *Agent) stageOf(p printing.View) (shell.PrintStage, bool) {
 	case printing.Stopped:
 		stage = shell.StageTrouble
 	case printing.Queued:
-		if p.Reason != "" {
-			stage = shell.StageTrouble
+		if p.Reason == "" {
+			return shell.StageWork, asked
 		}
+		stage = shell.StageTrouble
 	case printing.Done:
 		if missing(p) > 0 {
 			stage = shell.StageGiven
@@ -92,10 +95,22 @@ func (a *Agent) printOf(p printing.View, stage shell.PrintStage) *shell.Print {
 	if a.paper.typedFor == p.Job {
 		out.Range, out.Wrong = a.paper.typed, a.paper.wrong
 	}
-	if len(a.policy.Printing.Staff) > 0 {
-		out.Staff = a.policy.Printing.Staff[0].Name
-	}
+	out.Staff = desks(a.policy.Printing.Staff)
 	return out
+}
+
+// maxDesks is how many of those who release jobs are named.
+const maxDesks = 3
+
+// desks names who releases jobs, each once.
+func desks(all []policy.Staff) string {
+	var names []string
+	for _, s := range all {
+		if !slices.Contains(names, s.Name) && len(names) < maxDesks {
+			names = append(names, s.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // missing is how many sides of a job that is over did not come out: their price is
@@ -120,6 +135,8 @@ func scope(p printing.View) shell.Scope {
 	switch p.Scope {
 	case printing.ScopeLedger:
 		return shell.ScopeDay
+	case printing.ScopeMonth:
+		return shell.ScopeMonth
 	case printing.ScopeHour:
 		return shell.ScopeHour
 	case printing.ScopeOffline:
@@ -141,7 +158,11 @@ func (a *Agent) barPrint(p printing.View) *shell.BarPrint {
 	switch p.Screen {
 	case printing.OnHold:
 		b.Stage, b.Show = shell.BarHeld, true
-	case printing.Queued, printing.Sending:
+	case printing.Queued:
+		if b.Stage, b.Show = shell.BarQueued, true; p.Reason != "" {
+			b.Stage = shell.BarStopped
+		}
+	case printing.Sending:
 		b.Stage, b.Show = shell.BarSending, true
 	case printing.AtWork:
 		b.Stage, b.Show = shell.BarPrinting, true

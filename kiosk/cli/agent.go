@@ -30,6 +30,8 @@ import (
 	"borne/kiosk/uplink"
 	"borne/ui/catalogues"
 	"borne/ui/terminal"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -55,6 +57,10 @@ const agentHeap = 20 << 20
 // works with. The warden starts it, or the service manager does, beside the warden.
 func runAgent(ctx context.Context, c *call) error {
 	debug.SetMemoryLimit(agentHeap)
+	// Filters of a print queue run with the same user: they must not read or change this process.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot keep others of the same user out of the agent: %w", err)
+	}
 	manager := notify.FromEnv()
 	client, setup, err := reachWarden(ctx, c.flag("door"))
 	if err != nil {

@@ -93,7 +93,7 @@ func (s State) left(at Instant) (least wire.Units, why wire.Reason, scope Scope)
 		lower(wire.Units(s.Limits.Hour)*wire.UnitsPerPage+x.Granted-s.hourUsed(at), wire.PrintQuotaHour, ScopeHour)
 	case len(x.Holder) > 0:
 		if x.Left != nil {
-			lower(*x.Left, wire.PrintQuota, ScopeLedger)
+			lower(*x.Left, wire.PrintQuota, map[bool]Scope{false: ScopeLedger, true: ScopeMonth}[x.Month])
 		}
 		if x.Away {
 			lower(wire.Units(s.Limits.Offline)*wire.UnitsPerPage-offline, wire.PrintOffline, ScopeOffline)

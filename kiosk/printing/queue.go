@@ -34,7 +34,7 @@ func (m *machine) answered(a wire.PrintAnswer) {
 			left -= k.Reserved // the ledger does not know of it yet
 		}
 	}
-	x.Left = &left
+	x.Left, x.Month = &left, a.Month
 	if j.Stage != StageReserving {
 		return
 	}

@@ -188,6 +188,7 @@ type Session struct {
 	Offline  wire.Units  // part of Charged that was printed on the allowance
 	Offers   int         // documents that were asked about
 	Left     *wire.Units // what the ledger leaves; nil: not told
+	Month    bool        // it is the month's pages that are the fewest
 	Away     bool        // the ledger cannot be reached
 	Ended    bool
 	FinishBy time.Duration // with Ended

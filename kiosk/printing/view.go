@@ -64,6 +64,7 @@ const (
 	ScopeSession Scope = "session"
 	ScopeHour    Scope = "hour"    // of everybody without a badge here
 	ScopeLedger  Scope = "ledger"  // of a badge, at all terminals
+	ScopeMonth   Scope = "month"   // of the badge, by the ledger: the month leaves less than the day
 	ScopeOffline Scope = "offline" // the allowance while the ledger cannot be reached
 )
 
