@@ -213,6 +213,15 @@ func TestSettlement(t *testing.T) {
 			over(from)
 		}, job{State: "doubtful", Reason: "print-lost", Asked: 6, Reserved: 600}},
 		{"it is off, and on again", printertest.None, 6, one, over, job{State: "settled", Asked: 6, Impressions: 6, Sheets: 6, Reserved: 600, Charged: 600}},
+		{"the agent is killed, sending", printertest.None, 6, one, func(int) {
+			from := h.log.mark() // the printer is frozen: nothing can have left whole
+			must(t, h.stand.KillTerminal())
+			must(t, p.Thaw())
+			if _, ok := h.log.find(from, printStage("over"), 2*time.Minute); !ok { // it is looked for, for a while
+				t.Fatalf("the job has no end; the log ends:\n%s", h.log.tail(20))
+			}
+			h.arrive()
+		}, job{State: "doubtful", Reason: "print-lost", Asked: 6, Reserved: 600}},
 	} {
 		must(t, p.Fault(row.fault))
 		from := h.log.mark()
@@ -220,6 +229,9 @@ func TestSettlement(t *testing.T) {
 		h.found(from, printStage("offered"))
 		if row.name == "it is off, and on again" {
 			p.Off()
+		}
+		if row.name == "the agent is killed, sending" {
+			must(t, p.Freeze())
 		}
 		h.yes(from)
 		if row.name == "it is off, and on again" {
@@ -237,9 +249,22 @@ func TestSettlement(t *testing.T) {
 		}
 		t.Logf("%-28s reserved %3d  charged %3d  %-8s %-15s %2d of %2d sides, %d sheets", row.name, got.Reserved, got.Charged, got.State, got.Reason, got.Impressions, got.Asked, got.Sheets)
 	}
+	// Killed while somebody is asked: nothing was sent, and nothing is charged.
+	printed := p.Jobs()
+	from := h.log.mark()
+	h.send(6, one...)
+	h.found(from, printStage("offered"))
+	from = h.log.mark()
+	must(t, h.stand.KillTerminal())
+	h.phase(from, "welcome", 60*time.Second)
+	h.arrive()
+	if got := h.jobs(n); len(got) != n || p.Jobs() != printed {
+		t.Errorf("killed at the question: %d jobs are told, want %d; the printer began %d, want %d", len(got), n, p.Jobs(), printed)
+	}
+
 	// Two at once: the printer gets one after the other, and each has its price.
 	must(t, p.Fault(printertest.Slow(300*time.Millisecond)))
-	from := h.log.mark()
+	from = h.log.mark()
 	h.send(2, one...)
 	h.found(from, printStage("offered"))
 	h.send(3, one...)
@@ -280,8 +305,8 @@ func TestSettlement(t *testing.T) {
 	// What nobody can tell, staff decide.
 	var view struct{ Decide []struct{ ID, Job string } }
 	h.api("GET", "/api/prints", nil, &view)
-	if len(view.Decide) != 1 {
-		t.Fatalf("%d jobs wait for a decision, want 1", len(view.Decide))
+	if len(view.Decide) != 2 {
+		t.Fatalf("%d jobs wait for a decision, want those of the printer and of the agent", len(view.Decide))
 	}
 	h.api("POST", "/api/prints/"+view.Decide[0].ID+"/decision", map[string]any{"charge": 200, "reason": "deux feuilles dans le bac"}, nil)
 	i := slices.IndexFunc(h.jobs(n), func(j job) bool { return j.State == "decided" })

@@ -198,6 +198,13 @@ func (p *Printer) Off() {
 	}
 }
 
+// Freeze makes the printer answer nobody, and Thaw lets it go on: what was sent
+// meanwhile is still there.
+func (p *Printer) Freeze() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (p *Printer) Thaw() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Close switches the printer off and removes its folder.
 func (p *Printer) Close() error {
 	p.Off()
