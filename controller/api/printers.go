@@ -87,7 +87,11 @@ func troubles(p printerNow, days map[string]int) []PrinterTrouble {
 		}
 	}
 	if p.State == wire.PrinterLost {
-		add(PrinterTrouble{Code: "printer-lost"})
+		if slices.Contains(p.Reasons, wire.PrinterUntrusted) {
+			add(PrinterTrouble{Code: "printer-stranger"})
+		} else {
+			add(PrinterTrouble{Code: "printer-lost"})
+		}
 		return all // what it said before is of no use now
 	}
 	for _, reason := range p.Reasons {

@@ -112,6 +112,10 @@ const (
 	PrinterLost    PrinterState = "lost"    // it does not answer
 )
 
+// PrinterUntrusted is a reason of ours beside IPP's: with PrinterLost, it shows
+// another key than before, and is not spoken to.
+const PrinterUntrusted = "untrusted"
+
 // Supply is one consumable.
 type Supply struct {
 	Name  string `json:"name" inventory:"name of a consumable;none-personal;technical"`

@@ -185,6 +185,9 @@ type PrinterJobs interface {
 // ErrNoJob says that the printer answers and does not know a job.
 var ErrNoJob = errors.New("the printer has no such job")
 
+// ErrStranger says that the printer shows another key than before.
+var ErrStranger = errors.New("it is not the printer of before")
+
 // PrinterLook is one look at the printer.
 type PrinterLook struct {
 	Status  wire.Printer

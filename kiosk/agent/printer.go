@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -38,6 +39,9 @@ func (a *Agent) lookAtPrinter(work context.Context) {
 		return result{then: func(a *Agent) {
 			if err != nil {
 				l = PrinterLook{Status: wire.Printer{State: wire.PrinterLost}}
+				if errors.Is(err, ErrStranger) {
+					l.Status.Reasons = []string{wire.PrinterUntrusted}
+				}
 			}
 			if was := a.paper.look.Status.State; was != l.Status.State {
 				a.log.Info("printer", "was", was, "is", l.Status.State, "reasons", l.Status.Reasons, "error", err)

@@ -9,6 +9,7 @@ import (
 
 	"borne/controller/policy"
 	"borne/controller/wire"
+	"borne/kiosk/agent"
 	"borne/kiosk/agent/agenttest"
 	"borne/kiosk/printing"
 	"borne/kiosk/printjob"
@@ -346,6 +347,20 @@ func TestThePrinterIsSeen(t *testing.T) {
 	b.until("staff see it", func() bool {
 		s := b.c.Status()
 		return s.Printer != nil && s.Printer.State == wire.PrinterStopped && len(s.Printer.Supplies) == 1
+	})
+	printer.SetError(agent.ErrStranger)
+	b.Pass(12 * time.Second)
+	if _, err := b.Wait(soon, func(v shell.View) bool {
+		return v.Bar != nil && v.Bar.Print != nil && len(v.Bar.Print.Reasons) == 1 && v.Bar.Print.Reasons[0] == wire.PrinterUntrusted
+	}); err != nil {
+		t.Errorf("another printer is told of as %v", err)
+	}
+	printer.SetError(nil)
+	b.Pass(12 * time.Second)
+	b.until("it is back", func() bool {
+		b.Tick(time.Second)
+		s := b.c.Status()
+		return s.Printer != nil && s.Printer.State == wire.PrinterStopped
 	})
 	n := len(b.records(wire.KindPrinter))
 	printer.SetStatus(wire.Printer{State: wire.PrinterStopped, Reasons: []string{"media-empty-error"}, Counter: 99, Supplies: []wire.Supply{{Name: "Noir", Kind: "toner", Level: 7, Low: true}}})

@@ -177,7 +177,9 @@ func (a *Agent) barPrint(p printing.View) *shell.BarPrint {
 		l := a.paper.look.Status
 		switch {
 		case l.State == wire.PrinterLost, a.pressIsGone():
-			b.Reasons = []string{offlineReason}
+			if b.Reasons = l.Reasons; !slices.Contains(l.Reasons, wire.PrinterUntrusted) {
+				b.Reasons = []string{offlineReason}
+			}
 		case l.State == wire.PrinterStopped:
 			b.Reasons = l.Reasons
 		default:

@@ -136,6 +136,9 @@ func (p *thePrinter) Dial(ctx context.Context) (*os.File, error) {
 // Look asks the printer how it is, and now and then what it can do.
 func (p *thePrinter) Look(ctx context.Context) (agent.PrinterLook, error) {
 	s, err := p.Status(ctx)
+	if errors.Is(err, printer.ErrUntrusted) {
+		err = fmt.Errorf("%w: %w", agent.ErrStranger, err)
+	}
 	if err != nil {
 		return agent.PrinterLook{}, err
 	}

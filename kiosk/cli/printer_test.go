@@ -65,7 +65,7 @@ func TestPrinterIsTheOneOfBefore(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("ab", 32)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := look(); !errors.Is(err, printer.ErrUntrusted) {
+	if _, err := look(); !errors.Is(err, printer.ErrUntrusted) || !errors.Is(err, agent.ErrStranger) {
 		t.Errorf("another printer: %v", err)
 	}
 	if _, err := lookAtPrinter(c)(ctx); !errors.Is(err, printer.ErrUntrusted) || !strings.Contains(err.Error(), "delete "+path) {

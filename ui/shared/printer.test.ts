@@ -25,6 +25,7 @@ describe('lacking', () => {
     [['output-area-full-warning'], ['output']],
     [['opc-near-eol-report'], ['wear-low']],
     [['offline'], ['offline']],
+    [['untrusted'], ['stranger']],
     [['offline-report'], ['offline']],
     [['paused'], ['paused']],
     [['MEDIA-EMPTY-ERROR '], ['paper']],

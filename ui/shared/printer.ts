@@ -2,14 +2,14 @@
 // page and the console.
 
 /** What keeps a printer from printing, or will soon; the most pressing first. Keys "print.state.…" of the catalogues. */
-export const lacks = ['paper', 'jam', 'door', 'tray', 'toner', 'waste', 'output', 'wear', 'offline', 'paused', 'help', 'paper-low', 'toner-low', 'waste-low', 'wear-low'] as const
+export const lacks = ['paper', 'jam', 'door', 'tray', 'toner', 'waste', 'output', 'wear', 'offline', 'stranger', 'paused', 'help', 'paper-low', 'toner-low', 'waste-low', 'wear-low'] as const
 export type Lack = (typeof lacks)[number]
 
 /** Lacks that only come: it still prints. */
 export const soon = (l: Lack): boolean => l.endsWith('-low')
 
 // printer-state-reasons: RFC 8011 §5.4.12, with what PWG 5100.9 adds from the
-// alerts of the Printer MIB, and "offline", which CUPS and the agent say. Without
+// alerts of the Printer MIB, "offline", which CUPS and the agent say, and "untrusted", the agent's alone. Without
 // -report or -warning behind it, a keyword is an error.
 const known: Record<string, Lack> = {
   'media-empty': 'paper',
@@ -36,6 +36,7 @@ const known: Record<string, Lack> = {
   'fuser-over-temp': 'help',
   'fuser-under-temp': 'help',
   offline: 'offline',
+  untrusted: 'stranger',
   shutdown: 'offline',
   'timed-out': 'offline',
   paused: 'paused',

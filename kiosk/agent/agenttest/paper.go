@@ -95,7 +95,7 @@ func (p *Press) Ended(within time.Duration) bool {
 type Printer struct {
 	mu     sync.Mutex
 	look   agent.PrinterLook
-	lost   bool
+	err    error // of the next looks
 	jobs   map[int]*printerJob
 	last   int
 	cancel []int
@@ -154,8 +154,8 @@ func (p *Printer) Cancelled() []int {
 func (p *Printer) Look(context.Context) (agent.PrinterLook, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.lost {
-		return agent.PrinterLook{}, errors.New("the printer does not answer")
+	if p.err != nil {
+		return agent.PrinterLook{}, p.err
 	}
 	return p.look, nil
 }
@@ -166,6 +166,9 @@ func (p *Printer) SetStatus(s wire.Printer) {
 	defer p.mu.Unlock()
 	p.look.Status, p.look.Ready.Reasons = s, s.Reasons
 }
+
+// SetError makes looks fail; nil: no more.
+func (p *Printer) SetError(err error) { p.mu.Lock(); p.err = err; p.mu.Unlock() }
 
 // URI is its address.
 func (p *Printer) URI() string { return "ipp://printer.invalid/ipp/print" }

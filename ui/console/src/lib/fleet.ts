@@ -38,12 +38,15 @@ const broken = (t: TerminalBrief) => t.devices.some((d) => d.health === 'faulted
 /** A printer that prints nothing until somebody comes. */
 export const printerStuck = (t: TerminalBrief): boolean => t.online && (t.printer?.state === 'stopped' || t.printer?.state === 'lost')
 
+/** A printer that will want something soon, as its own levels say. */
+export const printerNeeds = (t: TerminalBrief): boolean => t.online && (t.printer?.troubles.length ?? 0) > 0
+
 /** What keeps a terminal from serving, most pressing first; 0 when nothing has to be done. */
 export function urgency(t: TerminalBrief): number {
   if (t.state === 'quarantined') return 4
   if (t.state === 'out') return 3
   if (t.state === 'offline') return 2
-  if (t.state !== 'waiting' && (broken(t) || printerStuck(t))) return 1
+  if (t.state !== 'waiting' && (broken(t) || printerStuck(t) || printerNeeds(t))) return 1
   return 0
 }
 

@@ -1,5 +1,5 @@
 import type { TerminalBrief } from '../api/types.ts'
-import { printerStuck, urgency } from '../lib/fleet.ts'
+import { printerNeeds, printerStuck, urgency } from '../lib/fleet.ts'
 import { sentence, t } from '../lib/words.svelte.ts'
 
 /** Why a terminal is as it is, as a sentence; empty when there is nothing to say. */
@@ -17,9 +17,11 @@ export function whatIsWrong(b: TerminalBrief): string {
 }
 
 function device(b: TerminalBrief): string {
-  if (printerStuck(b) && b.printer) return sentence('reason.', b.printer.troubles[0] ?? 'printer-stopped')
+  const printer = b.printer ? sentence('reason.', b.printer.troubles[0] ?? 'printer-stopped') : ''
+  if (printerStuck(b)) return printer
   const bad = b.devices.find((d) => d.health === 'faulted' || d.health === 'absent')
-  return bad ? t('console.why.device', { device: sentence('console.device.', bad.name), health: sentence('console.health.', bad.health) }) : ''
+  if (bad) return t('console.why.device', { device: sentence('console.device.', bad.name), health: sentence('console.health.', bad.health) })
+  return printerNeeds(b) ? printer : ''
 }
 
 /** What somebody who looks at the terminal's own page can do, with the commands they have. */
