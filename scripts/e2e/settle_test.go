@@ -258,8 +258,14 @@ func TestSettlement(t *testing.T) {
 	must(t, h.stand.KillTerminal())
 	h.phase(from, "welcome", 60*time.Second)
 	h.arrive()
-	if got := h.jobs(n); len(got) != n || p.Jobs() != printed {
-		t.Errorf("killed at the question: %d jobs are told, want %d; the printer began %d, want %d", len(got), n, p.Jobs(), printed)
+	// The agent may see its warden die, and say that the job has ended, before it dies too.
+	if got := h.jobs(n); len(got) == n+1 && got[0].State == "refunded" && got[0].Charged == 0 && got[0].Reserved == 0 {
+		n++
+	} else if len(got) != n {
+		t.Errorf("killed at the question: %d jobs are told, want %d: %+v", len(got), n, got[0])
+	}
+	if p.Jobs() != printed {
+		t.Errorf("killed at the question: the printer began %d jobs, want %d", p.Jobs(), printed)
 	}
 
 	// Two at once: the printer gets one after the other, and each has its price.
