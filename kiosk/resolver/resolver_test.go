@@ -20,10 +20,7 @@ import (
 // upstream is a DNS server that says what zone says, whatever that is.
 func upstream(t *testing.T, zone func(q *dns.Msg, tcp bool) *dns.Msg) netip.AddrPort {
 	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	must(t, err)
-	ln, err := net.Listen("tcp4", pc.LocalAddr().String())
-	must(t, err)
+	pc, ln := bothPorts(t)
 	for _, s := range []*dns.Server{{PacketConn: pc}, {Listener: ln}} {
 		s.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 			_, tcp := w.RemoteAddr().(*net.TCPAddr)
