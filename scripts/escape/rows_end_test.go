@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jezek/xgb/xproto"
 )
 
 // click presses the mouse at a point of the terminal's screen.
@@ -40,7 +42,8 @@ func browserBelow(init int, kind string) int {
 	all := processes()
 	for _, pid := range descendants(init) {
 		i := slices.IndexFunc(all, func(p process) bool { return p.pid == pid })
-		if i < 0 || !strings.Contains(all[i].argv[0], "/chromium") {
+		// The browser's helpers (crash handler, sandbox) lie in the same folder.
+		if i < 0 || !strings.HasSuffix(strings.Fields(all[i].argv[0] + " ")[0], "/chromium") {
 			continue
 		}
 		line := strings.Join(all[i].argv, " ") // those that the zygote forks have one argument
@@ -92,7 +95,7 @@ func shellRows() []row {
 			}
 			a.welcome()
 			a.still()
-			before := a.outer.sample()
+			before, window := a.outer.sample(), a.shellWindow()
 			init := a.shellInit()
 			began := time.Now()
 			killed := 0
@@ -110,18 +113,19 @@ func shellRows() []row {
 			if killed == 0 {
 				a.fail("the shell's process is not found")
 			}
-			// Gone from the screen first, then back on it.
+			// Gone from the screen first, then back on it. A browser that is back
+			// between two looks has another window.
 			gone := false
 			for time.Since(began) < 20*time.Second {
-				same := alike(before, a.outer.sample())
-				if gone = gone || !same; gone && same {
+				same, now := alike(before, a.outer.sample()), a.shellWindow()
+				if gone = gone || !same || now != window; gone && same && now != 0 {
 					a.hall.t.Logf("%s: its screen is back after %d ms", name, time.Since(began).Milliseconds())
 					return ""
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
 			if !gone {
-				a.fail("the screen never changed: nothing was killed")
+				a.fail("the screen never changed: nothing was killed (%d signals, %s)", killed, a.shellWindows())
 			}
 			return "it is not back after 20 s"
 		}}
@@ -169,6 +173,16 @@ func (a *attempt) shellWindows() string {
 		}
 	}
 	return strings.Join(all, "; ")
+}
+
+// shellWindow is the id of the window that the shell shows itself in, or 0.
+func (a *attempt) shellWindow() xproto.Window {
+	for _, w := range a.outer.windows() {
+		if w.depth == 0 && w.w > 4 && w.h > 4 && strings.Contains(w.class, "borne-shell") {
+			return w.id
+		}
+	}
+	return 0
 }
 
 // shellInit is PID 1 of the shell's sandbox.

@@ -33,7 +33,8 @@ func ends() []end {
 		{"button", []string{"button"}, 14, false, func(h *hall, _ being) string { h.end(); return "" }},
 		{"browser crash", []string{"crash"}, 14, false, func(h *hall, b being) string { h.kill(syscall.SIGSEGV, b.pid); return "" }},
 		{"agent kill -9", []string{"restart"}, 14, false, func(h *hall, _ being) string { h.kill(syscall.SIGKILL, h.agent()); return "" }},
-		{"warden kill -9", []string{"warden", "restart"}, 14, false, func(h *hall, _ being) string {
+		// The browser dies with the warden: the agent may see either go first.
+		{"warden kill -9", []string{"warden", "restart", "crash"}, 14, false, func(h *hall, _ being) string {
 			_, warden := h.stand.Pids()
 			h.kill(syscall.SIGKILL, warden)
 			return ""
