@@ -35,7 +35,7 @@ var place = regexp.MustCompile(`\.(\d+)`)
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {
 	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "permits",
-		"isolation", "keyboard", "network", "filter"}
+		"isolation", "keyboard", "network", "filter", "energy"}
 }
 
 // ownSections are those that the layer's document sets.

@@ -1,141 +1,140 @@
 package policy
 
-import (
-	"slices"
-	"time"
+import "time"
+
+// Hours are a space's opening hours in Europe/Paris. For one day the first of
+// these that says something decides: an exception that replaces; a public
+// holiday on which the place is closed; school holidays; a season; the week.
+// Monthly openings and exceptions that add come on top.
+type Hours struct {
+	Always     bool        `json:"always"` // open day and night
+	Weekly     Week        `json:"weekly"`
+	Seasons    []Season    `json:"seasons"`
+	Monthly    []Monthly   `json:"monthly"`
+	Exceptions []Exception `json:"exceptions"`
+	School     School      `json:"school"`
+	Public     Public      `json:"public"`
+	Duty       Week        `json:"duty"`    // when the building's own staff is there: school or office hours; all empty: always
+	Guarded    bool        `json:"guarded"` // outside Duty it opens under an agreement only: a collège
+	Agreements []Agreement `json:"agreements"`
+	Meanwhile  string      `json:"meanwhile"` // who helps while it is closed; shown on the closed screen, in French
+}
+
+// Week is a week's spans by time.Weekday: Sunday first.
+type Week [7][]Span
+
+// Span is a stretch of a day, in minutes after local midnight. To may pass
+// 1440: the span then ends on the next day.
+type Span struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Season has a week of its own from one day to another: summer hours. Of two
+// that hold for a day the later in the list decides.
+type Season struct {
+	Name   string `json:"name"`
+	From   string `json:"from"` // 2006-01-02
+	To     string `json:"to"`   // its last day
+	Weekly Week   `json:"weekly"`
+}
+
+// Monthly opens besides on one day of each month: the first Tuesday. Not on
+// days closed for a public holiday or for the holidays.
+type Monthly struct {
+	Nth   int    `json:"nth"`            // 1 to 4, or -1 for the month's last
+	Day   int    `json:"day"`            // time.Weekday: Sunday is 0
+	From  string `json:"from,omitempty"` // first day that counts; empty: always
+	To    string `json:"to,omitempty"`   // last day that counts; empty: for ever
+	Spans []Span `json:"spans"`
+	Why   string `json:"why"` // shown to staff, in French
+}
+
+// Exception replaces the spans of some days, or adds to them. One that replaces
+// and has no span closes.
+type Exception struct {
+	Day   string `json:"day"`          // 2006-01-02
+	To    string `json:"to,omitempty"` // its last day; empty: Day alone
+	Spans []Span `json:"spans"`
+	Add   bool   `json:"add,omitempty"`
+	Why   string `json:"why"` // shown on the closed screen, in French
+}
+
+// Zone is a zone of school holidays; Haute-Savoie is in A.
+type Zone string
+
+// Zones. Without one there are no school holidays.
+const (
+	NoZone Zone = ""
+	ZoneA  Zone = "A"
+	ZoneB  Zone = "B"
+	ZoneC  Zone = "C"
 )
 
-const dayLayout = "2006-01-02"
+// Mode says what days out of the ordinary change.
+type Mode string
 
-// horizon is how far At looks for the next change: a year of exceptions.
-const horizon = 400
+// Modes.
+const (
+	ModeUsual  Mode = ""       // nothing
+	ModeClosed Mode = "closed" // the place is closed
+	ModeWeekly Mode = "weekly" // a week of its own: a « permanence »
+)
 
-// Location returns Europe/Paris, or UTC when the time zones are missing: import
-// time/tzdata in main so that they are not.
-func Location() *time.Location {
-	loc, err := time.LoadLocation("Europe/Paris")
-	if err != nil {
-		return time.UTC
-	}
-	return loc
+// School is what school holidays change.
+type School struct {
+	Zone   Zone    `json:"zone"`
+	Mode   Mode    `json:"mode"`
+	Weekly Week    `json:"weekly"` // with ModeWeekly
+	Breaks []Break `json:"breaks"` // the zone's, from the official calendar; the controller writes them
 }
 
-// stretch is a span as instants: [from, to).
-type stretch struct {
-	from, to time.Time
-	why      string
+// Break is one holiday of schools, by its days without class.
+type Break struct {
+	Name string `json:"name"` // « Vacances de Noël »
+	From string `json:"from"` // first day without class
+	To   string `json:"to"`   // last day without class
 }
 
-// At tells whether it is open at t, and until when that lasts. Minutes are on
-// the local wall clock, so a span from 8:00 is at 8:00 on the days when the
-// clocks change, too.
-func (h Hours) At(t time.Time, loc *time.Location) Opening {
-	if h.Always {
-		return Opening{Open: true}
-	}
-	t = t.In(loc)
-	year, month, day := t.Date()
-	// The span of two days ago may last until today.
-	var open []stretch
-	for d := -2; d <= horizon; d++ {
-		on := time.Date(year, month, day+d, 12, 0, 0, 0, loc) // noon exists every day
-		spans, why := h.on(on)
-		for _, s := range spans {
-			if !s.readable() { // Check refuses it: it opens nothing, and costs nothing
-				continue
-			}
-			x := stretch{wall(on, s.From, loc), wall(on, s.To, loc), why}
-			if x.to.After(t) && x.to.After(x.from) {
-				open = append(open, x)
-			}
-		}
-		// Once a day after the last stretch brings nothing, the end is known.
-		if len(open) > 0 && end(open, t).Before(wall(on, 0, loc)) {
-			break
-		}
-	}
-	if until := end(open, t); until.After(t) {
-		return Opening{Open: true, Until: until, Why: whyAt(open, t)}
-	}
-	next := Opening{}
-	for _, x := range open {
-		if next.Until.IsZero() || x.from.Before(next.Until) {
-			next.Until = x.from
-		}
-	}
-	if _, why := h.on(t); why != "" {
-		next.Why = why
-	}
-	return next
+// Public is what public holidays change.
+type Public struct {
+	Mode   Mode     `json:"mode"`   // ModeUsual or ModeClosed
+	Worked []string `json:"worked"` // with ModeClosed: keys of the holidays on which the place opens as usual (see PublicDay)
 }
 
-// readable tells whether the span begins within its day and lasts a day at most.
-func (s Span) readable() bool {
-	return s.From >= 0 && s.From < 1440 && s.To > s.From && s.To <= s.From+1440
+// Agreement lets a place open outside Duty between two days. It names who holds
+// the key; what only staff may read does not travel to terminals (see ForTerminal).
+type Agreement struct {
+	From      string `json:"from"`              // 2006-01-02
+	To        string `json:"to"`                // its last day: it ends by itself
+	By        string `json:"by,omitempty"`      // who authorised it
+	Agreed    string `json:"agreed,omitempty"`  // on which day
+	Key       string `json:"key,omitempty"`     // who holds the key and re-arms the alarm
+	Contact   string `json:"contact,omitempty"` // e-mail address of that person, for what concerns the alarm
+	Suspended bool   `json:"suspended"`
 }
 
-// end follows stretches that touch, from t on; t when none covers it.
-func end(open []stretch, t time.Time) time.Time {
-	for moved := true; moved; {
-		moved = false
-		for _, x := range open {
-			if !x.from.After(t) && x.to.After(t) {
-				t, moved = x.to, true
-			}
-		}
-	}
-	return t
-}
+// Cause is why it is open or closed.
+type Cause string
 
-func whyAt(open []stretch, t time.Time) string {
-	for _, x := range open {
-		if !x.from.After(t) && x.to.After(t) {
-			return x.why
-		}
-	}
-	return ""
-}
+// Causes.
+const (
+	CauseAlways      Cause = "always"
+	CauseWeekly      Cause = "weekly"
+	CauseSeason      Cause = "season"
+	CauseMonthly     Cause = "monthly"
+	CauseException   Cause = "exception"
+	CauseSchool      Cause = "school"       // school holidays
+	CausePublic      Cause = "public"       // a public holiday
+	CauseNoAgreement Cause = "no-agreement" // planned outside Duty, and nobody agreed
+)
 
-// on returns the spans that begin on the local day of t, and an exception's
-// reason. Several exceptions for a day add up.
-func (h Hours) on(t time.Time) (spans []Span, why string) {
-	name, found := t.Format(dayLayout), false
-	for _, e := range h.Exceptions {
-		if e.Day == name {
-			spans, found = append(slices.Clip(spans), e.Spans...), true
-			if why == "" {
-				why = e.Why
-			}
-		}
-	}
-	if found {
-		return spans, why
-	}
-	return h.Weekly[t.Weekday()], ""
-}
-
-// wall returns the instant at which the wall clock of day shows the minutes
-// after midnight. A time that the clocks skip is the instant of the skip; of a
-// time that comes twice it is the first.
-func wall(day time.Time, minutes int, loc *time.Location) time.Time {
-	y, m, d := day.Date()
-	at := time.Date(y, m, d, 0, minutes, 0, 0, loc)
-	if shown := at.Hour()*60 + at.Minute(); shown != ((minutes%1440)+1440)%1440 {
-		// Skipped: Date moved it by the jump. The jump is where the offset changes.
-		_, before := at.Add(-3 * time.Hour).Zone()
-		for at.Add(-time.Minute).After(day.AddDate(0, 0, -3)) {
-			if _, off := at.Add(-time.Minute).Zone(); off == before {
-				if _, here := at.Zone(); here != before {
-					return at
-				}
-				break
-			}
-			at = at.Add(-time.Minute)
-		}
-		return at
-	}
-	if earlier := at.Add(-time.Hour); earlier.Hour() == at.Hour() && earlier.Minute() == at.Minute() {
-		return earlier
-	}
-	return at
+// Opening is the answer for one instant.
+type Opening struct {
+	Open    bool
+	Since   time.Time // when that began; zero: always, or longer ago than was looked for
+	Until   time.Time // when it ends; zero: never, or later than was looked for
+	Cause   Cause
+	Why     string // an exception's reason, or the name of a season or of holidays
+	Outside bool   // open outside Duty: somebody holds the key
 }

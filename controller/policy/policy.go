@@ -3,7 +3,6 @@
 // controller to check and preview, the terminal to obey.
 package policy
 
-import "time"
 
 // Policy is everything that one space's terminals obey. The controller signs
 // its JSON; a terminal keeps the last one that it could apply.
@@ -22,6 +21,7 @@ type Policy struct {
 	Keyboard  Keyboard  `json:"keyboard"`
 	Network   Network   `json:"network"`
 	Filter    Filter    `json:"filter"`
+	Energy    Energy    `json:"energy"`
 }
 
 // Session limits one person's use.
@@ -125,7 +125,7 @@ func Default() Policy {
 		Languages: []string{"fr", "en"},
 		Session: Session{Minutes: 45, ExtendMinutes: 15, MaxMinutes: 120, MinMinutes: 5, WarnMinutes: []int{10, 5, 1},
 			IdleSeconds: 180, GraceSeconds: 60, UploadSeconds: 10, ThanksSeconds: 20},
-		Hours: Hours{Weekly: [7][]Span{{}, day, day, day, day, day, {}}},
+		Hours: Hours{Weekly: Week{{}, day, day, day, day, day, {}}, School: School{Zone: ZoneA}, Public: Public{Mode: ModeClosed}},
 		Web:   Web{Downloads: true, Uploads: true, Popups: true, ThirdParty: true},
 		Portal: Portal{Title: "Vos démarches en ligne", Tiles: []Tile{
 			{Name: "CAF", URL: "https://www.caf.fr/", Hint: "Allocations, logement, garde d’enfants", Icon: "family"},
@@ -139,33 +139,6 @@ func Default() Policy {
 		Permits:   Permits{Prefetch: 4, ValidHours: 72, ReceiptWithin: 150},
 		Isolation: Isolation{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400},
 		Keyboard:  Keyboard{Layout: "fr", NumLock: true},
+		Energy:    DefaultEnergy(),
 	}
-}
-
-// Hours are a space's opening hours in Europe/Paris.
-type Hours struct {
-	Always     bool        `json:"always"` // open day and night
-	Weekly     [7][]Span   `json:"weekly"` // by time.Weekday: Sunday first
-	Exceptions []Exception `json:"exceptions"`
-}
-
-// Span is a stretch of a day, in minutes after local midnight. To may pass
-// 1440: the span then ends on the next day.
-type Span struct {
-	From int `json:"from"`
-	To   int `json:"to"`
-}
-
-// Exception replaces a day's spans; no span means closed.
-type Exception struct {
-	Day   string `json:"day"` // 2006-01-02
-	Spans []Span `json:"spans"`
-	Why   string `json:"why"` // shown on the closed screen, in French
-}
-
-// Opening is the answer for one instant.
-type Opening struct {
-	Open  bool
-	Until time.Time // when Open ends, or when it opens next; zero for never
-	Why   string    // an exception's reason, when one decides
 }

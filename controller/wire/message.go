@@ -115,6 +115,7 @@ type Status struct {
 	Metrics StatusGauges   `json:"metrics"`
 	Printer *Printer       `json:"printer,omitempty"` // nil: none is configured
 	Prints  []PrintWaiting `json:"prints,omitempty"`  // that staff may release
+	Power   *PowerState    `json:"power,omitempty"`   // nil: an agent that does not tell
 }
 
 // StatusGauges are small health figures.

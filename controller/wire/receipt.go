@@ -181,6 +181,7 @@ const (
 	CmdPrint      CommandKind = "print"      // release the print job Job
 	CmdNoPrint    CommandKind = "no-print"   // refuse the print job Job; Text may say why
 	CmdPages      CommandKind = "pages"      // grant the running session Pages more
+	CmdAwake      CommandKind = "awake"      // save no energy until Until; a time that is over: save it again
 )
 
 // Command is what the controller asks of one terminal; idempotent by ID.
@@ -196,6 +197,7 @@ type Command struct {
 	// Session is the only one that CmdPages is for: the next person gets nothing of
 	// it, however late the command comes.
 	Session  string    `json:"session,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // of CmdAwake
 	Issued   time.Time `json:"issued"`
 	NotAfter time.Time `json:"notAfter"`
 }

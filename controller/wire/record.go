@@ -30,6 +30,7 @@ const (
 	KindPolicy  = "policy"  // PolicyApplied
 	KindPrint   = "print"   // Printed
 	KindPrinter = "printer" // Printer, when its state or a level changed
+	KindEnergy  = "energy"  // EnergyUse, about once an hour
 )
 
 // Boot tells that the agent started.

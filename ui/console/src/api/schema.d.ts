@@ -461,6 +461,15 @@ export interface components {
             badgeRequired: boolean;
             proof?: string;
         };
+        Agreement: {
+            agreed?: string;
+            by?: string;
+            contact?: string;
+            from: string;
+            key?: string;
+            suspended: boolean;
+            to: string;
+        };
         AlertBrief: {
             /** Format: date-time */
             at: string;
@@ -505,6 +514,11 @@ export interface components {
         Because: {
             of: string;
             why: string;
+        };
+        Break: {
+            from: string;
+            name: string;
+            to: string;
         };
         Category: {
             digest: string;
@@ -625,6 +639,17 @@ export interface components {
             health: string;
             name: string;
         };
+        Energy: {
+            /** Format: int64 */
+            darkMinutes: number;
+            /** Format: int64 */
+            dimMinutes: number;
+            night: string;
+            /** Format: int64 */
+            nightMinutes: number;
+            /** Format: int64 */
+            wakeMinutes: number;
+        };
         EnrolCode: {
             code: string;
             /** Format: date-time */
@@ -688,8 +713,10 @@ export interface components {
             type: string;
         };
         Exception: {
+            add?: boolean;
             day: string;
             spans: components["schemas"]["Span"][];
+            to?: string;
             why: string;
         };
         Filter: {
@@ -715,8 +742,16 @@ export interface components {
             key: string;
         };
         Hours: {
+            agreements: components["schemas"]["Agreement"][];
             always: boolean;
+            duty: components["schemas"]["Span"][][];
             exceptions: components["schemas"]["Exception"][];
+            guarded: boolean;
+            meanwhile: string;
+            monthly: components["schemas"]["Monthly"][];
+            public: components["schemas"]["Public"];
+            school: components["schemas"]["School"];
+            seasons: components["schemas"]["Season"][];
             weekly: components["schemas"]["Span"][][];
         };
         Inventory: {
@@ -785,6 +820,16 @@ export interface components {
             /** @description Of the controller */
             version: string;
         };
+        Monthly: {
+            /** Format: int64 */
+            day: number;
+            from?: string;
+            /** Format: int64 */
+            nth: number;
+            spans: components["schemas"]["Span"][];
+            to?: string;
+            why: string;
+        };
         Network: {
             ca: string[];
             pac: string;
@@ -812,6 +857,7 @@ export interface components {
         };
         Policy: {
             access: components["schemas"]["Access"];
+            energy: components["schemas"]["Energy"];
             filter: components["schemas"]["Filter"];
             hours: components["schemas"]["Hours"];
             isolation: components["schemas"]["Isolation"];
@@ -1035,6 +1081,10 @@ export interface components {
             held: boolean;
             name: string;
         };
+        Public: {
+            mode: string;
+            worked: string[];
+        };
         Quarantine: {
             /** @enum {string} */
             end: "released" | "replaced" | "revoked" | "open";
@@ -1155,6 +1205,18 @@ export interface components {
              * @description Sheets of paper
              */
             sheets: number;
+        };
+        School: {
+            breaks: components["schemas"]["Break"][];
+            mode: string;
+            weekly: components["schemas"]["Span"][][];
+            zone: string;
+        };
+        Season: {
+            from: string;
+            name: string;
+            to: string;
+            weekly: components["schemas"]["Span"][][];
         };
         Session: {
             /** Format: int64 */

@@ -1,0 +1,38 @@
+package wire
+
+import "time"
+
+// Power is how much a terminal is awake.
+type Power string
+
+// Powers.
+const (
+	PowerLit     Power = "lit"     // screen on
+	PowerDim     Power = "dim"     // screen dimmed
+	PowerDark    Power = "dark"    // screen off
+	PowerLow     Power = "low"     // besides: relay off, printer asleep, processor slow
+	PowerHalting Power = "halting" // about to be off, with an alarm of its clock
+)
+
+// PowerState is how a terminal saves energy now, as staff see it.
+type PowerState struct {
+	Power Power     `json:"power"`
+	Dark  bool      `json:"dark"`            // the screen was seen to be dark
+	Held  time.Time `json:"held,omitzero"`   // staff hold it awake until then
+	Wakes time.Time `json:"wakes,omitzero"`  // with PowerHalting: the alarm, as it read back
+	Alarm string    `json:"alarm,omitempty"` // why its clock cannot wake it; empty: it can, or nobody asks it to
+}
+
+// EnergyUse is the body of KindEnergy: what a terminal did between two instants
+// of its clock, in whole seconds. The states add up to To - From, but for a
+// clock that was set meanwhile.
+type EnergyUse struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Lit    int       `json:"lit"`          // on, with its screen on or dimmed
+	Dark   int       `json:"dark"`         // on, with its screen off
+	Low    int       `json:"low"`          // on, in low power
+	Halted int       `json:"halted"`       // off by plan, until its alarm or a hand
+	Off    int       `json:"off"`          // off for another reason: a power cut
+	Wh     float64   `json:"wh,omitempty"` // measured by a meter for all of it; 0: none
+}
