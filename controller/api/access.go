@@ -35,38 +35,49 @@ func (a Access) Pattern() string { return a.Method + " " + a.Path }
 
 // Operation ids: each is a row of Table, and nothing is served without one.
 const (
-	opLogin        = "login-link"
-	opLogout       = "logout"
-	opMe           = "me"
-	opFleet        = "fleet"
-	opLive         = "live"
-	opTerminal     = "terminal"
-	opSessions     = "terminal-sessions"
-	opReceipts     = "terminal-receipts"
-	opReceipt      = "receipt"
-	opCommands     = "terminal-commands"
-	opCommand      = "command-terminal"
-	opEnrol        = "create-enrol-code"
-	opSitePolicy   = "site-policy"
-	opPutSite      = "put-site-policy"
-	opSpacePolicy  = "space-policy"
-	opPutSpace     = "put-space-policy"
-	opReport       = "site-report"
-	opCertify      = "certify-site"
-	opCreateSite   = "create-site"
-	opCreateSpace  = "create-space"
-	opAudit        = "audit"
-	opInventory    = "inventory"
-	opLists        = "lists"
-	opPrints       = "prints"
-	opPrintJobs    = "terminal-prints"
-	opPrintOrder   = "release-print"
-	opPrintDecide  = "decide-print"
-	opPages        = "grant-pages"
-	opPrinters     = "site-printers"
-	opOpenAPI      = "openapi"
-	opHealth       = "health"
-	opConsoleFiles = "console"
+	opLogin         = "login-link"
+	opLogout        = "logout"
+	opMe            = "me"
+	opFleet         = "fleet"
+	opLive          = "live"
+	opTerminal      = "terminal"
+	opSessions      = "terminal-sessions"
+	opReceipts      = "terminal-receipts"
+	opReceipt       = "receipt"
+	opCommands      = "terminal-commands"
+	opCommand       = "command-terminal"
+	opEnrol         = "create-enrol-code"
+	opSitePolicy    = "site-policy"
+	opPutSite       = "put-site-policy"
+	opSpacePolicy   = "space-policy"
+	opPutSpace      = "put-space-policy"
+	opSiteHours     = "site-hours"
+	opSpaceHours    = "space-hours"
+	opPutSiteHours  = "put-site-hours"
+	opPutSpaceHours = "put-space-hours"
+	opPreviewSite   = "preview-site-hours"
+	opPreviewSpace  = "preview-space-hours"
+	opSiteChanges   = "site-hours-changes"
+	opSpaceChanges  = "space-hours-changes"
+	opUndoSite      = "undo-site-hours"
+	opUndoSpace     = "undo-space-hours"
+	opApplyHours    = "apply-hours"
+	opReport        = "site-report"
+	opCertify       = "certify-site"
+	opCreateSite    = "create-site"
+	opCreateSpace   = "create-space"
+	opAudit         = "audit"
+	opInventory     = "inventory"
+	opLists         = "lists"
+	opPrints        = "prints"
+	opPrintJobs     = "terminal-prints"
+	opPrintOrder    = "release-print"
+	opPrintDecide   = "decide-print"
+	opPages         = "grant-pages"
+	opPrinters      = "site-printers"
+	opOpenAPI       = "openapi"
+	opHealth        = "health"
+	opConsoleFiles  = "console"
 )
 
 // Table names the access of every route of the console's listener. Operations
@@ -82,39 +93,51 @@ func Table() map[string]Access {
 	)
 	all := accounts.Roles()
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
+	others := r(adm, cor, rec, dpo, obs) // building staff see hours and nothing else
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
 	return map[string]Access{
-		opLogin:       {post, "/api/login/link", ScopeNone, nil},
-		opLogout:      {post, "/api/logout", ScopeSelf, nil},
-		opMe:          {get, "/api/me", ScopeSelf, nil},
-		opFleet:       {get, "/api/fleet", ScopeAny, all},
-		opLive:        {get, "/api/live", ScopeAny, all},
-		opTerminal:    {get, "/api/terminals/{id}", ScopeTerminal, all},
-		opSessions:    {get, "/api/terminals/{id}/sessions", ScopeTerminal, r(adm, cor, dpo)},
-		opReceipts:    {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
-		opReceipt:     {get, "/api/receipts/{id}", ScopeReceipt, r(adm, cor, dpo)},
-		opCommands:    {get, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, dpo)},
-		opCommand:     {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
-		opEnrol:       {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
-		opSitePolicy:  {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, bui, rec, dpo)},
-		opPutSite:     {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, bui)},
-		opSpacePolicy: {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui, rec, dpo)},
-		opPutSpace:    {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, bui)},
-		opReport:      {get, "/api/sites/{id}/report", ScopeSite, all},
-		opCertify:     {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
-		opCreateSite:  {post, "/api/sites", ScopeAll, r(adm)},
-		opCreateSpace: {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
-		opAudit:       {get, "/api/audit", ScopeAny, r(adm, dpo)},
-		opInventory:   {get, "/api/inventory", ScopeAny, r(adm, dpo)},
-		opLists:       {get, "/api/lists", ScopeAny, r(adm, cor, bui, rec, dpo)},
-		opPrints:      {get, "/api/prints", ScopeAny, r(adm, cor, rec)},
-		opPrintJobs:   {get, "/api/terminals/{id}/prints", ScopeTerminal, r(adm, cor, dpo)},
-		opPrintOrder:  {post, "/api/terminals/{id}/prints/{job}", ScopeTerminal, r(adm, cor, rec)},
-		opPrintDecide: {post, "/api/prints/{id}/decision", ScopePrint, r(adm, cor, rec)},
-		opPages:       {post, "/api/terminals/{id}/pages", ScopeTerminal, r(adm, cor, rec)},
-		opPrinters:    {get, "/api/sites/{id}/printers", ScopeSite, all},
-		opOpenAPI:     {get, "/api/openapi.json", ScopeNone, nil},
-		opHealth:      {get, "/healthz", ScopeNone, nil},
+		opLogin:         {post, "/api/login/link", ScopeNone, nil},
+		opLogout:        {post, "/api/logout", ScopeSelf, nil},
+		opMe:            {get, "/api/me", ScopeSelf, nil},
+		opFleet:         {get, "/api/fleet", ScopeAny, all},
+		opLive:          {get, "/api/live", ScopeAny, others},
+		opTerminal:      {get, "/api/terminals/{id}", ScopeTerminal, others},
+		opSessions:      {get, "/api/terminals/{id}/sessions", ScopeTerminal, r(adm, cor, dpo)},
+		opReceipts:      {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
+		opReceipt:       {get, "/api/receipts/{id}", ScopeReceipt, r(adm, cor, dpo)},
+		opCommands:      {get, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, dpo)},
+		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
+		opEnrol:         {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
+		opSitePolicy:    {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
+		opPutSite:       {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
+		opSpacePolicy:   {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, rec, dpo)},
+		opPutSpace:      {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor)},
+		opSiteHours:     {get, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui, rec, dpo)},
+		opSpaceHours:    {get, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui, rec, dpo)},
+		opPutSiteHours:  {put, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui)},
+		opPutSpaceHours: {put, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui)},
+		opPreviewSite:   {post, "/api/sites/{id}/hours/preview", ScopeSite, r(adm, cor, bui)},
+		opPreviewSpace:  {post, "/api/spaces/{id}/hours/preview", ScopeSpace, r(adm, cor, bui)},
+		opSiteChanges:   {get, "/api/sites/{id}/hours/changes", ScopeSite, r(adm, cor, bui, dpo)},
+		opSpaceChanges:  {get, "/api/spaces/{id}/hours/changes", ScopeSpace, r(adm, cor, bui, dpo)},
+		opUndoSite:      {post, "/api/sites/{id}/hours/undo", ScopeSite, r(adm, cor, bui)},
+		opUndoSpace:     {post, "/api/spaces/{id}/hours/undo", ScopeSpace, r(adm, cor, bui)},
+		opApplyHours:    {post, "/api/hours/apply", ScopeAny, r(adm, cor)},
+		opReport:        {get, "/api/sites/{id}/report", ScopeSite, others},
+		opCertify:       {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
+		opCreateSite:    {post, "/api/sites", ScopeAll, r(adm)},
+		opCreateSpace:   {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
+		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
+		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
+		opLists:         {get, "/api/lists", ScopeAny, r(adm, cor, rec, dpo)},
+		opPrints:        {get, "/api/prints", ScopeAny, r(adm, cor, rec)},
+		opPrintJobs:     {get, "/api/terminals/{id}/prints", ScopeTerminal, r(adm, cor, dpo)},
+		opPrintOrder:    {post, "/api/terminals/{id}/prints/{job}", ScopeTerminal, r(adm, cor, rec)},
+		opPrintDecide:   {post, "/api/prints/{id}/decision", ScopePrint, r(adm, cor, rec)},
+		opPages:         {post, "/api/terminals/{id}/pages", ScopeTerminal, r(adm, cor, rec)},
+		opPrinters:      {get, "/api/sites/{id}/printers", ScopeSite, others},
+		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
+		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.
 		opConsoleFiles: {get, "/", ScopeNone, nil},
 	}

@@ -16,14 +16,17 @@ import (
 func matrix() map[string]string {
 	return map[string]string{
 		"POST /api/login/link": "*", "GET /api/openapi.json": "*", "GET /healthz": "*", "GET /": "*",
-		"POST /api/logout": "acbrdo", "GET /api/me": "acbrdo", "GET /api/fleet": "acbrdo", "GET /api/live": "acbrdo",
-		"GET /api/terminals/{id}": "acbrdo", "GET /api/terminals/{id}/sessions": "acd", "GET /api/terminals/{id}/receipts": "acd",
+		"POST /api/logout": "acbrdo", "GET /api/me": "acbrdo", "GET /api/fleet": "acbrdo", "GET /api/live": "acrdo",
+		"GET /api/terminals/{id}": "acrdo", "GET /api/terminals/{id}/sessions": "acd", "GET /api/terminals/{id}/receipts": "acd",
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr",
-		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acbrd", "PUT /api/sites/{id}/policy": "acb",
-		"GET /api/spaces/{id}/policy": "acbrd", "PUT /api/spaces/{id}/policy": "acb", "GET /api/sites/{id}/report": "acbrdo",
-		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acbrd",
+		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
+		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrdo",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acrd",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
-		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acbrdo",
+		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acrdo",
+		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
+		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
+		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
 	}
 }
 
@@ -99,12 +102,17 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	for _, r := range accounts.Roles() {
 		people = append(people, who{r, "a", w.as(r, "a")}, who{r, "b", w.as(r, "b")}, who{r, "", w.as(r)})
 	}
-	hours := PolicyRequest{Own: []string{"hours"}, Policy: fresh()}
+	rules, hours := PolicyRequest{Own: []string{"hours"}, Policy: fresh()}, HoursRequest{Hours: fresh().Hours}
+	look := PreviewRequest{Hours: fresh().Hours, From: "2026-03-02", Days: 7}
 	bodies := map[string]any{
 		"POST /api/login/link":              LoginRequest{Token: strings.Repeat("x", 22)},
 		"POST /api/terminals/{id}/commands": CommandRequest{Kind: "identify"},
 		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
-		"PUT /api/sites/{id}/policy":        hours, "PUT /api/spaces/{id}/policy": hours,
+		"PUT /api/sites/{id}/policy":        rules, "PUT /api/spaces/{id}/policy": rules,
+		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,
+		"POST /api/sites/{id}/hours/preview": look, "POST /api/spaces/{id}/hours/preview": look,
+		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
+		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},

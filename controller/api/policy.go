@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"borne/controller/accounts"
 	"borne/controller/audit"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -104,70 +103,121 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 	if err != nil {
 		return nil, err
 	}
-	doc, err := json.Marshal(next)
+	v, err := a.changeLayer(ctx, op, change{site: site, space: space, rev: rev,
+		next: func(store.Tx, json.RawMessage) (map[string]json.RawMessage, error) { return next, nil }})
 	if err != nil {
-		return nil, a.fail(op, err)
+		return nil, err
 	}
-	p, now := person(ctx), a.Now().UTC()
-	var v PolicyView
-	err = a.Store.Decide(ctx, func(tx store.Tx) error {
-		id := layerID(site, space)
-		row, err := store.Get[store.PolicyRow](tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			row = store.Item[store.PolicyRow]{Meta: store.Meta{ID: id, Site: site, Scope: space}, Row: store.PolicyRow{Doc: []byte("{}")}}
-		} else if err != nil {
-			return err
-		}
-		if row.Rev != rev {
-			return errStale()
-		}
-		changed, err := changedSections(row.Row.Doc, next)
-		if err != nil {
-			return err
-		}
-		if p.Role == accounts.Building && !onlyHours(changed) {
-			return newProblem(http.StatusForbidden, "Votre rôle permet de changer les horaires seulement.")
-		}
-		set, err := store.Get[store.Setting](tx, store.SettingController)
-		if err != nil {
-			return err
-		}
-		set.Row.Policy++
-		if err := store.Put(tx, set); err != nil {
-			return err
-		}
-		row.Row = store.PolicyRow{Layer: layerOf(space), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
-		if err := store.Put(tx, row); err != nil {
-			return err
-		}
-		if v, err = policyView(tx, site, space); err != nil {
-			return err
-		}
-		found := v.Policy.Check()
-		if slices.Contains(changed, "hours") { // hours that were sound once may have passed since: no reason to refuse the rest
-			found = v.Policy.CheckAt(now, policy.Location())
-		}
-		if bad := wrong(found); len(bad) > 0 {
-			return newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
-		}
-		// A site's change reaches spaces that hold other sections: they must stay sound too.
-		if err := validBelow(tx, site, space); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: site, Scope: space, Target: id,
-			Detail: strings.Join(changed, " ")})
+	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
+}
+
+// change is one layer's change: next makes its sections of those that it has.
+type change struct {
+	site, space string
+	rev         uint64
+	note        string // why the hours change, in the person's words
+	next        func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
+}
+
+// changeLayer makes a change, and has the terminals below apply it.
+func (a *API) changeLayer(ctx context.Context, op string, c change) (v PolicyView, err error) {
+	err = a.Store.Decide(ctx, func(tx store.Tx) (err error) {
+		v, err = a.change(ctx, tx, c)
+		return err
 	})
 	if errors.Is(err, store.ErrConflict) {
 		err = errStale()
 	}
 	if err != nil {
-		return nil, a.fail(op, err)
+		return v, a.fail(op, err)
 	}
+	a.publish(ctx, c.site, c.space)
+	return v, nil
+}
+
+func (a *API) publish(ctx context.Context, site, space string) {
 	if err := a.Publisher.Publish(ctx, site, space); err != nil {
 		// It is kept, and terminals get it when they connect: not a reason to fail.
 		a.Log.Error("cannot push the policy", "site", site, "space", space, "error", err)
 	}
-	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
+}
+
+// change writes a layer within a transaction, checked as it will hold.
+func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, error) {
+	p, now, id := person(ctx), a.Now().UTC(), layerID(c.site, c.space)
+	none := PolicyView{}
+	row, err := store.Get[store.PolicyRow](tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		row = store.Item[store.PolicyRow]{Meta: store.Meta{ID: id, Site: c.site, Scope: c.space}, Row: store.PolicyRow{Doc: []byte("{}")}}
+	} else if err != nil {
+		return none, err
+	}
+	if row.Rev != c.rev {
+		return none, errStale()
+	}
+	next, err := c.next(tx, row.Row.Doc)
+	if err != nil {
+		return none, err
+	}
+	changed, err := changedSections(row.Row.Doc, next)
+	if err != nil {
+		return none, err
+	}
+	doc, err := json.Marshal(next)
+	if err != nil {
+		return none, err
+	}
+	set, err := store.Get[store.Setting](tx, store.SettingController)
+	if err != nil {
+		return none, err
+	}
+	set.Row.Policy++
+	if err := store.Put(tx, set); err != nil {
+		return none, err
+	}
+	was, err := Effective(tx, c.site, c.space, "")
+	if err != nil {
+		return none, err
+	}
+	before := section(row.Row.Doc, "hours")
+	row.Row = store.PolicyRow{Layer: layerOf(c.space), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
+	if err := store.Put(tx, row); err != nil {
+		return none, err
+	}
+	v, err := policyView(tx, c.site, c.space)
+	if err != nil {
+		return none, err
+	}
+	found := v.Policy.Check()
+	if slices.Contains(changed, "hours") { // hours that were sound once may have passed since: no reason to refuse the rest
+		found = v.Policy.CheckAt(now, policy.Location())
+	}
+	if bad := wrong(found); len(bad) > 0 {
+		return none, newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
+	}
+	// A site's change reaches spaces that hold other sections: they must stay sound too.
+	if err := validBelow(tx, c.site, c.space); err != nil {
+		return none, err
+	}
+	if slices.Contains(changed, "hours") {
+		m := store.Meta{ID: store.TimeID(now, newID()), Site: c.site, Scope: c.space}
+		err := store.Put(tx, store.Item[store.HoursChange]{Meta: m, Row: store.HoursChange{Layer: id, At: now, By: p.ID, Note: c.note,
+			Said: list(policy.Describe(was.Hours, v.Policy.Hours)), Before: before}})
+		if err != nil {
+			return none, err
+		}
+	}
+	return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: c.site, Scope: c.space, Target: id,
+		Detail: strings.Join(changed, " ")})
+}
+
+// section is one section of a layer's document; nil when it inherits it.
+func section(doc json.RawMessage, name string) json.RawMessage {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(doc, &all) != nil {
+		return nil
+	}
+	return all[name]
 }
 
 // validBelow checks the spaces that inherit from the site.
@@ -216,10 +266,6 @@ func compact(b json.RawMessage) []byte {
 		return nil
 	}
 	return out.Bytes()
-}
-
-func onlyHours(changed []string) bool {
-	return !slices.ContainsFunc(changed, func(s string) bool { return s != "hours" })
 }
 
 func layerID(site, space string) string {

@@ -92,23 +92,3 @@ func TestPolicyMistakesAreNamedByField(t *testing.T) {
 	p.Access.BadgeRequired, p.Access.AnyBadge = true, true
 	decode[PolicyView](t, w.do(cookie, "PUT", "/api/sites/a/policy", PolicyRequest{Own: []string{"access"}, Policy: p}, "If-Match", `"0"`), 200)
 }
-
-func TestBuildingStaffChangeHoursOnly(t *testing.T) {
-	w := start(t)
-	cookie := w.as(accounts.Building, "a")
-	p := fresh()
-	p.Session.Minutes = 50
-	put := func(own ...string) answered {
-		return w.do(cookie, "PUT", "/api/sites/a/policy", PolicyRequest{Own: own, Policy: p}, "If-Match", w.rev("a"))
-	}
-	if a := put("hours", "session"); a.StatusCode != 403 {
-		t.Errorf("session length by building staff: %s", a.Status)
-	}
-	if a := put("hours"); a.StatusCode != 200 {
-		t.Errorf("hours by building staff: %s %s", a.Status, a.body)
-	}
-	decode[PolicyView](t, w.do(w.as(accounts.Administrator), "PUT", "/api/sites/a/policy", PolicyRequest{Own: []string{"hours", "session"}, Policy: p}, "If-Match", w.rev("a")), 200)
-	if a := put("hours"); a.StatusCode != 403 {
-		t.Errorf("dropping the session's section by building staff: %s", a.Status)
-	}
-}

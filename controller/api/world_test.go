@@ -186,6 +186,8 @@ func (w *world) seed() {
 				put(tx, store.Meta{ID: "j-" + s, Site: s, Scope: te}, store.PrintJob{Job: "job-" + s, Session: "s" + s, Terminal: te, At: t0, Day: "2026-03-02", Outcome: wire.PrintDoubtful,
 					Reason: wire.PrintLost, Reserved: 600, Account: "acc0unt", Asked: 6}),
 				put(tx, store.Meta{ID: te, Site: s, Scope: te}, store.PrinterRow{Terminal: te, State: wire.PrinterReady, Since: t0, At: t0}),
+				put(tx, store.Meta{ID: "h-" + s, Site: s}, store.HoursChange{Layer: s, At: t0, By: "x"}),
+				put(tx, store.Meta{ID: "h-" + sp, Site: s, Scope: sp}, store.HoursChange{Layer: sp, At: t0, By: "x"}),
 				put(tx, store.Meta{ID: "c-" + s, Site: s, Scope: te}, store.CommandRow{Terminal: te, Kind: wire.CmdEnd, Status: store.CommandDone, Issued: t0}),
 			} {
 				if err != nil {

@@ -170,7 +170,7 @@ func (c *conn) owed(tx store.Tx) (due, error) {
 	} else {
 		// Its text decides, not its version: another place's rules or those of a
 		// newer controller may have the same one. A terminal ignores what it has.
-		fr, text, err := c.f.policies.frame(p, c.f.cfg.PKI)
+		fr, text, err := c.f.policies.frame(p.ForTerminal(), c.f.cfg.PKI)
 		if err != nil {
 			return d, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Problem says what is wrong with one value.
@@ -79,19 +78,6 @@ func (p Policy) Check() []Problem {
 	return c.found
 }
 
-// CheckAt is Check for a policy that is to hold from now on: hours that are all
-// over would close a place for good.
-func (p Policy) CheckAt(now time.Time, loc *time.Location) []Problem {
-	found := p.Check()
-	if slices.ContainsFunc(found, func(x Problem) bool { return strings.HasPrefix(x.Field, "hours") }) {
-		return found
-	}
-	if o := p.Hours.At(now, loc); !o.Open && o.Until.IsZero() {
-		found = append(found, Problem{"hours", "Toutes les ouvertures indiquées sont passées : le lieu n’ouvrirait plus jamais. Indiquez un horaire à venir."})
-	}
-	return found
-}
-
 func notXKB(r rune) bool {
 	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
@@ -121,91 +107,6 @@ func (p Policy) checkSession(c *checker) {
 	c.between("session.graceSeconds", "La durée de l’avertissement (secondes)", s.GraceSeconds, 10, 600)
 	c.between("session.uploadSeconds", "L’attente d’un envoi (secondes)", s.UploadSeconds, 0, 300)
 	c.between("session.thanksSeconds", "La durée de l’écran de fin (secondes)", s.ThanksSeconds, 3, 300)
-}
-
-func (h Hours) check(c *checker) {
-	if len(h.Exceptions) > maxItems {
-		c.add("hours.exceptions", "Trop d’exceptions : %d au plus.", maxItems)
-		return
-	}
-	open := h.Always
-	for i, spans := range h.Weekly {
-		open = open || len(spans) > 0
-		checkSpans(c, fmt.Sprintf("hours.weekly.%d", i), spans)
-		if n := h.Weekly[(i+1)%7]; len(spans) > 0 && len(n) > 0 && latest(spans)-1440 > earliest(n) {
-			c.add(fmt.Sprintf("hours.weekly.%d", i), "L’ouverture se prolonge après minuit et chevauche celle du lendemain.")
-		}
-	}
-	for i, e := range h.Exceptions {
-		field := fmt.Sprintf("hours.exceptions.%d", i)
-		open = open || len(e.Spans) > 0
-		if d, err := time.Parse(dayLayout, e.Day); err != nil || d.Format(dayLayout) != e.Day {
-			c.add(field+".day", "La date « %s » n’existe pas (année-mois-jour).", e.Day)
-		}
-		if slices.ContainsFunc(h.Exceptions[:i], func(o Exception) bool { return o.Day == e.Day }) {
-			c.add(field+".day", "Il y a deux exceptions pour le %s.", e.Day)
-		}
-		if len(e.Why) > 200 {
-			c.add(field+".why", "La raison est trop longue (200 caractères au plus).")
-		}
-		checkSpans(c, field+".spans", e.Spans)
-	}
-	if !open {
-		c.add("hours", "Le lieu ne serait jamais ouvert : indiquez au moins un horaire, ou fermez le poste autrement.")
-	}
-}
-
-// longest returns the minutes of the longest span; one that touches midnight may
-// go on in its neighbour, and counts as a day.
-func (h Hours) longest() int {
-	if h.Always {
-		return 1440
-	}
-	all := slices.Concat(h.Weekly[:]...)
-	for _, e := range h.Exceptions {
-		all = append(all, e.Spans...)
-	}
-	long := 0
-	for _, s := range all {
-		if long = max(long, s.To-s.From); s.From <= 0 || s.To >= 1440 {
-			return 1440
-		}
-	}
-	return long
-}
-
-func latest(spans []Span) (m int) {
-	for _, s := range spans {
-		m = max(m, s.To)
-	}
-	return m
-}
-
-func earliest(spans []Span) int {
-	m := spans[0].From
-	for _, s := range spans {
-		m = min(m, s.From)
-	}
-	return m
-}
-
-func checkSpans(c *checker, field string, spans []Span) {
-	if len(spans) > 12 {
-		c.add(field, "Douze horaires par jour au plus.")
-		return
-	}
-	for i, s := range spans {
-		if !s.readable() {
-			c.add(fmt.Sprintf("%s.%d", field, i), "L’horaire doit commencer dans la journée et finir après son début, 24 heures au plus.")
-			continue
-		}
-		for _, o := range spans[:i] {
-			if s.From < o.To && o.From < s.To {
-				c.add(fmt.Sprintf("%s.%d", field, i), "Deux horaires du même jour se chevauchent.")
-				break
-			}
-		}
-	}
 }
 
 // MaxCategories bounds the lists of one terminal.

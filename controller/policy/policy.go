@@ -3,7 +3,6 @@
 // controller to check and preview, the terminal to obey.
 package policy
 
-
 // Policy is everything that one space's terminals obey. The controller signs
 // its JSON; a terminal keeps the last one that it could apply.
 type Policy struct {

@@ -36,6 +36,7 @@ func bodies() map[string]reflect.Type {
 		"record print":          reflect.TypeFor[wire.Printed](),
 		"record printer":        reflect.TypeFor[wire.Printer](),
 		"record alert":          reflect.TypeFor[wire.Alert](),
+		"record energy":         reflect.TypeFor[wire.EnergyUse](),
 		"record policy":         reflect.TypeFor[wire.PolicyApplied](),
 	}
 }

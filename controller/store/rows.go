@@ -35,6 +35,7 @@ const (
 	KindGrant    Kind = "print-grant"
 	KindPrinter  Kind = "printer"
 	KindSupply   Kind = "supply-day"
+	KindHours    Kind = "hours-change"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -133,7 +134,7 @@ const CodeMinutes = 15
 // whole Département down to the terminal.
 type PolicyRow struct {
 	Layer   string          `json:"layer" inventory:"global, site, space or terminal;none-personal;life"`
-	Doc     json.RawMessage `json:"doc" inventory:"merge patch over the layer above;none-personal;life"`
+	Doc     json.RawMessage `json:"doc" inventory:"merge patch over the layer above, whose agreements may name who holds a key;public-task;life"`
 	Version uint64          `json:"version" inventory:"rises with each change in the controller;none-personal;life"`
 	Changed time.Time       `json:"changed" inventory:"when it changed;none-personal;life"`
 	By      string          `json:"by" inventory:"user who changed it;public-task;audit"`

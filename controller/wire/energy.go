@@ -27,12 +27,12 @@ type PowerState struct {
 // of its clock, in whole seconds. The states add up to To - From, but for a
 // clock that was set meanwhile.
 type EnergyUse struct {
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Lit    int       `json:"lit"`          // on, with its screen on or dimmed
-	Dark   int       `json:"dark"`         // on, with its screen off
-	Low    int       `json:"low"`          // on, in low power
-	Halted int       `json:"halted"`       // off by plan, until its alarm or a hand
-	Off    int       `json:"off"`          // off for another reason: a power cut
-	Wh     float64   `json:"wh,omitempty"` // measured by a meter for all of it; 0: none
+	From   time.Time `json:"from" inventory:"begin of what it tells;none-personal;technical"`
+	To     time.Time `json:"to" inventory:"its end;none-personal;technical"`
+	Lit    int       `json:"lit" inventory:"seconds with the screen on;none-personal;technical"`            // on, with its screen on or dimmed
+	Dark   int       `json:"dark" inventory:"seconds with the screen off;none-personal;technical"`          // on, with its screen off
+	Low    int       `json:"low" inventory:"seconds in low power;none-personal;technical"`                  // on, in low power
+	Halted int       `json:"halted" inventory:"seconds off by plan;none-personal;technical"`                // off by plan, until its alarm or a hand
+	Off    int       `json:"off" inventory:"seconds off for another reason;none-personal;technical"`        // off for another reason: a power cut
+	Wh     float64   `json:"wh,omitempty" inventory:"energy that a meter measured;none-personal;technical"` // measured by a meter for all of it; 0: none
 }

@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hours/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give several sites the same hours */
+        post: operations["apply-hours"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory": {
         parameters: {
             query?: never;
@@ -242,6 +259,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A site's opening hours */
+        get: operations["site-hours"];
+        /** Change a site's opening hours */
+        put: operations["put-site-hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/hours/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes of a site's hours, newest first */
+        get: operations["site-hours-changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/hours/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What hours would give at a site */
+        post: operations["preview-site-hours"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/hours/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go back before a change of a site's hours */
+        post: operations["undo-site-hours"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/policy": {
         parameters: {
             query?: never;
@@ -305,6 +391,75 @@ export interface paths {
         put?: never;
         /** Create a space */
         post: operations["create-space"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A space's opening hours */
+        get: operations["space-hours"];
+        /** Change a space's opening hours */
+        put: operations["put-space-hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/hours/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes of a space's hours, newest first */
+        get: operations["space-hours-changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/hours/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What hours would give at a space */
+        post: operations["preview-space-hours"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/hours/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go back before a change of a space's hours */
+        post: operations["undo-space-hours"];
         delete?: never;
         options?: never;
         head?: never;
@@ -476,6 +631,10 @@ export interface components {
             /** @description Reason code */
             code: string;
         };
+        Applied: {
+            applied: string[];
+            problems: components["schemas"]["SiteProblem"][];
+        };
         AppliedView: {
             /** Format: int64 */
             applied: number;
@@ -483,6 +642,10 @@ export interface components {
             terminal: string;
             /** Format: int64 */
             wanted: number;
+        };
+        ApplyRequest: {
+            hours: components["schemas"]["Hours"];
+            sites: string[];
         };
         Audit: {
             /** Format: int64 */
@@ -519,6 +682,17 @@ export interface components {
             from: string;
             name: string;
             to: string;
+        };
+        CalendarCover: {
+            /**
+             * Format: date-time
+             * @description When they were imported
+             */
+            age?: string;
+            /** @description Last day of the last holidays that are known */
+            until?: string;
+            /** @enum {string} */
+            zone: "" | "A" | "B" | "C";
         };
         Category: {
             digest: string;
@@ -632,6 +806,14 @@ export interface components {
              * @description 0 when hidden
              */
             n: number;
+        };
+        DayPlan: {
+            cause: string;
+            day: string;
+            public: string;
+            school: string;
+            spans: components["schemas"]["PlannedSpan"][];
+            why: string;
         };
         Device: {
             device: string;
@@ -754,6 +936,69 @@ export interface components {
             seasons: components["schemas"]["Season"][];
             weekly: components["schemas"]["Span"][][];
         };
+        HoursChangeView: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            id: string;
+            note?: string;
+            sentences: string[];
+        };
+        HoursChanges: {
+            changes: components["schemas"]["HoursChangeView"][];
+        };
+        HoursProblem: {
+            /** @description As in errors: body.hours.weekly[1] */
+            location: string;
+            message: string;
+        };
+        HoursRequest: {
+            hours: components["schemas"]["Hours"];
+            /** @description Give the own hours up: those of the level above hold */
+            inherit?: boolean;
+            /** @description Why, in the person's words */
+            note?: string;
+        };
+        HoursSpace: {
+            id: string;
+            name: string;
+            /** @description It sets its own hours */
+            own: boolean;
+        };
+        HoursView: {
+            /** @description Who changed the rules of this level last */
+            by?: string;
+            calendar: components["schemas"]["CalendarCover"];
+            /** @description always, weekly, season, monthly, exception, school, public or no-agreement */
+            cause: string;
+            /** Format: date-time */
+            changed?: string;
+            /** @description What holds here, inheritance applied, with the school holidays of its zone */
+            hours: components["schemas"]["Hours"];
+            /** @enum {string} */
+            level: "site" | "space";
+            /** @description Now */
+            open: boolean;
+            /** @description The same in OpenStreetMap's opening_hours syntax, without agreements and duty */
+            osm: string;
+            /** @description Set here; else they come from the level above */
+            own: boolean;
+            /** @description Of this year and the next */
+            publicDays: components["schemas"]["PublicDay"][];
+            /**
+             * Format: int64
+             * @description Also the ETag; 0 while nothing was set here
+             */
+            rev: number;
+            /** @description Of a site */
+            spaces: components["schemas"]["HoursSpace"][];
+            /**
+             * Format: date-time
+             * @description When that changes next
+             */
+            until?: string;
+            why: string;
+        };
         Inventory: {
             fields: components["schemas"]["InventoryEntry"][];
         };
@@ -839,6 +1084,11 @@ export interface components {
             reasons: components["schemas"]["Because"][];
             resolver: string;
         };
+        NextChange: {
+            /** Format: date-time */
+            at: string;
+            open: boolean;
+        };
         PagesRequest: {
             /** Format: int64 */
             pages: number;
@@ -854,6 +1104,16 @@ export interface components {
             receiptWithin: number;
             /** Format: int64 */
             validHours: number;
+        };
+        PlannedSpan: {
+            cause: string;
+            /** Format: int64 */
+            from: number;
+            outside: boolean;
+            refused: boolean;
+            /** Format: int64 */
+            to: number;
+            why: string;
         };
         Policy: {
             access: components["schemas"]["Access"];
@@ -899,6 +1159,26 @@ export interface components {
         Portal: {
             tiles: components["schemas"]["Tile"][];
             title: string;
+        };
+        Preview: {
+            /** @description What changes from what holds now, in sentences */
+            changes: string[];
+            days: components["schemas"]["DayPlan"][];
+            next?: components["schemas"]["NextChange"];
+            /** @description What has to be mended before it can be saved */
+            problems: components["schemas"]["HoursProblem"][];
+            /** @description What may not be meant; it can be saved all the same */
+            warnings: components["schemas"]["Warning"][];
+        };
+        PreviewRequest: {
+            /** Format: int64 */
+            days: number;
+            /**
+             * Format: date
+             * @description First day
+             */
+            from: string;
+            hours: components["schemas"]["Hours"];
         };
         PrintDecision: {
             /**
@@ -1084,6 +1364,11 @@ export interface components {
         Public: {
             mode: string;
             worked: string[];
+        };
+        PublicDay: {
+            day: string;
+            key: string;
+            name: string;
         };
         Quarantine: {
             /** @enum {string} */
@@ -1276,6 +1561,11 @@ export interface components {
         SitePrinters: {
             /** @description By space and name */
             printers: components["schemas"]["PrinterView"][];
+            site: string;
+        };
+        SiteProblem: {
+            message: string;
+            name: string;
             site: string;
         };
         SiteRequest: {
@@ -1501,6 +1791,9 @@ export interface components {
             name: string;
             url: string;
         };
+        UndoRequest: {
+            id: string;
+        };
         WaitingPrint: {
             colour: boolean;
             /**
@@ -1518,6 +1811,10 @@ export interface components {
             site: string;
             siteName: string;
             terminal: string;
+        };
+        Warning: {
+            day?: string;
+            sentence: string;
         };
         Web: {
             allowed: string[];
@@ -1585,6 +1882,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fleet"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "apply-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
                 };
             };
             /** @description Error */
@@ -1974,6 +2304,182 @@ export interface operations {
             };
         };
     };
+    "site-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-site-hours": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the hours that were read; "0" when nothing was set here yet */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "site-hours-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursChanges"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "preview-site-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "undo-site-hours": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the hours that were read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "site-policy": {
         parameters: {
             query?: never;
@@ -2129,6 +2635,182 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SpaceView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "space-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-space-hours": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the hours that were read; "0" when nothing was set here yet */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "space-hours-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursChanges"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "preview-space-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "undo-space-hours": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the hours that were read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
                 };
             };
             /** @description Error */

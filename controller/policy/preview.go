@@ -1,0 +1,57 @@
+package policy
+
+// DayPlan is what the hours give for one day.
+type DayPlan struct {
+	Day    string        `json:"day"` // 2006-01-02
+	Spans  []PlannedSpan `json:"spans"`
+	Cause  Cause         `json:"cause"`
+	Why    string        `json:"why"`
+	School string        `json:"school"` // name of the school holidays of that day
+	Public string        `json:"public"` // name of the public holiday
+}
+
+// PlannedSpan is a span that begins on a day, in minutes after its midnight.
+type PlannedSpan struct {
+	From    int    `json:"from"`
+	To      int    `json:"to"`
+	Cause   Cause  `json:"cause"`
+	Why     string `json:"why"`
+	Outside bool   `json:"outside"` // outside duty: somebody holds the key
+	Refused bool   `json:"refused"` // stays closed: nobody agreed
+}
+
+// Days plans some days from one on. Of hours that are Always each day is whole.
+func (h Hours) Days(from string, n int) []DayPlan {
+	first, ok := parseDay(from)
+	if !ok || n < 1 {
+		return []DayPlan{}
+	}
+	r := h.rules()
+	all := make([]DayPlan, 0, n)
+	for day := first; day < first+civil(n); day++ {
+		parts, cause, why := r.parts(day)
+		if h.Always {
+			parts, cause, why = []part{{Span: Span{0, 1440}, cause: CauseAlways}}, CauseAlways, ""
+		}
+		p := DayPlan{Day: day.String(), Spans: []PlannedSpan{}, Cause: cause, Why: why, School: r.free(day)}
+		if x, ok := r.holiday(day); ok {
+			p.Public = x.Name
+		}
+		for _, x := range parts {
+			p.Spans = append(p.Spans, PlannedSpan{x.From, x.To, x.cause, x.why, x.outside, x.refused})
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// ForTerminal is the policy without what only staff may read: who agreed to an
+// opening, and who holds the key.
+func (p Policy) ForTerminal() Policy {
+	all := make([]Agreement, 0, len(p.Hours.Agreements))
+	for _, a := range p.Hours.Agreements {
+		all = append(all, Agreement{From: a.From, To: a.To, Suspended: a.Suspended})
+	}
+	p.Hours.Agreements = all
+	return p
+}
