@@ -63,8 +63,18 @@ func drivers() map[string]driver {
 		"backlight": {kinds: []Kind{KindScreen}, path: `[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`, example: "rpi_backlight"},
 
 		"output": {kinds: []Kind{KindOutput}, sim: true, options: []string{"name"}},
+
+		// Energy meters on the local network: host, port where it is not 80, and the
+		// channel of those that have several. Their Gen2 covers Gen3 and Gen4.
+		"shelly1": {kinds: []Kind{KindMeter}, path: meterHost + `/[0-9]`, example: "192.168.1.40/0"},
+		"shelly2": {kinds: []Kind{KindMeter}, path: meterHost + `/[0-9]`, example: "192.168.1.40/0"},
+		"tasmota": {kinds: []Kind{KindMeter}, path: meterHost, example: "192.168.1.40"},
+		"meter":   {kinds: []Kind{KindMeter}, sim: true, options: []string{"dialect", "script"}},
 	}
 }
+
+// meterHost is the pattern of a host and its port.
+const meterHost = `[A-Za-z0-9][A-Za-z0-9.-]{0,62}(:[0-9]{1,5})?`
 
 // ParseDevice parses a device name. Its errors name the device, what is wrong
 // and what is allowed.

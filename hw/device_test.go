@@ -19,6 +19,10 @@ func TestParseDevice(t *testing.T) {
 		"backlight:10-0045":                                    {Driver: "backlight", Path: "10-0045", Options: map[string]string{}},
 		"pcsc:ACS_ACR122U":                                     {Driver: "pcsc", Path: "ACS_ACR122U", Options: map[string]string{}},
 		"sim:case":                                             {Driver: "case", Sim: true, Options: map[string]string{}},
+		"shelly1:192.168.1.40/0":                               {Driver: "shelly1", Path: "192.168.1.40/0", Options: map[string]string{}},
+		"shelly2:prise-7.lan:8080/1":                           {Driver: "shelly2", Path: "prise-7.lan:8080/1", Options: map[string]string{}},
+		"tasmota:10.0.0.9":                                     {Driver: "tasmota", Path: "10.0.0.9", Options: map[string]string{}},
+		"sim:meter?dialect=tasmota":                            {Driver: "meter", Sim: true, Options: map[string]string{"dialect": "tasmota"}},
 	} {
 		d, err := ParseDevice(in)
 		if err != nil {
@@ -43,7 +47,7 @@ func badDevices() map[string]string {
 		"sim:mfrc522?gain=%zz":          "name=value",
 		"sim:case?open=1":               "takes no option",
 		"pn999:/dev/ttyS0":              `unknown driver "pn999"; known drivers are `,
-		"sim:toaster":                   "known drivers are alarm, call, case, mfrc522, output, pn532, screen",
+		"sim:toaster":                   "known drivers are alarm, call, case, meter, mfrc522, output, pn532, screen",
 		"case:/dev/gpiochip0":           "not available here",
 		"x11:host:0":                    "write it as in x11:auto",
 		"cec:/dev/null":                 "write it as in cec:/dev/cec0",
@@ -51,6 +55,11 @@ func badDevices() map[string]string {
 		"pcsc:any?poll=1s":              "takes no option",
 		"sim:pcsc":                      "not available here",
 		"sim:cec":                       "not available here",
+		"shelly1:192.168.1.40":          "write it as in shelly1:192.168.1.40/0",
+		"shelly2:admin@192.168.1.40/0":  "write it as in",
+		"tasmota:10.0.0.9/cm":           "write it as in",
+		"tasmota:10.0.0.9?password=x":   "takes no option",
+		"meter:10.0.0.9":                "not available here",
 		"sim:case x":                    "space",
 		"sim:case#x":                    "# is not allowed",
 		strings.Repeat("a", 300):        "limit is 256",
@@ -134,6 +143,9 @@ func TestRolesTakeOnlyWhatTheyCanUse(t *testing.T) {
 		{"screen-3", "gpio:auto/27", ""}, // the relay of its mains
 		{"alarm", "gpio:auto/22?pull=up", ""},
 		{"light", "sim:output?name=light", ""},
+		{"meter", "tasmota:10.0.0.9", ""},
+		{"meter", "sim:meter", ""},
+		{"meter", "gpio:auto/27", "takes a meter; drivers for it are shelly1, shelly2, tasmota"},
 		{"badge-reader", "gpio:auto/27", "takes a badge reader; drivers for it are"},
 		{"case", "mfrc522:/dev/spidev0.0", "takes a contact"},
 		{"screen-1", "mfrc522:/dev/spidev0.0", "takes a screen"},

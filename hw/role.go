@@ -17,10 +17,11 @@ const (
 	KindScreen                   // a way to darken the display
 	KindClock                    // a real-time clock
 	KindWatchdog                 // restarts a machine that hangs
+	KindMeter                    // measures what the terminal draws
 )
 
 func (k Kind) String() string {
-	return [...]string{"", "badge reader", "contact", "output", "screen", "clock", "watchdog"}[min(k, KindWatchdog)]
+	return [...]string{"", "badge reader", "contact", "output", "screen", "clock", "watchdog", "meter"}[min(k, KindMeter)]
 }
 
 // Role is a device's place on a terminal, as [devices] of the configuration names it.
@@ -43,6 +44,7 @@ func Roles() []Role {
 		{"screen", KindScreen}, // screen-1, screen-2…: in the order in which they are tried
 		{"clock", KindClock},
 		{"watchdog", KindWatchdog},
+		{"meter", KindMeter}, // of all that the terminal draws, its screen included
 	}
 }
 

@@ -67,6 +67,8 @@ func Check(d hw.Device) error {
 	case "watchdog":
 		_, err := watchdogOptions(d)
 		return err
+	case "meter", "shelly1", "shelly2", "tasmota":
+		return checkMeter(d)
 	}
 	return checkScreen(d)
 }

@@ -15,14 +15,14 @@ import (
 
 // Present says whether a device is there without opening it, so that a terminal
 // at work is not disturbed. hw.ErrAbsent: it is not; nil: it is, or only opening
-// it can tell (displays).
+// it can tell (displays, meters).
 func Present(d hw.Device) error {
 	if d.Sim {
 		return nil
 	}
 	node := d.Path
 	switch d.Driver {
-	case "x11", "wlr":
+	case "x11", "wlr", "shelly1", "shelly2", "tasmota":
 		return nil
 	case "gpio":
 		return chipPresent(d)

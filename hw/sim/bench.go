@@ -1,6 +1,6 @@
 // Package sim simulates a terminal's hardware, faults included: a register-level
-// MFRC522 with cards before it, contacts, outputs, a screen and a printer's
-// condition. It ships in the binary: a Bench serves it by hand.
+// MFRC522 with cards before it, contacts, outputs, a screen, an energy meter and a
+// printer's condition. It ships in the binary: a Bench serves it by hand.
 package sim
 
 import (
@@ -30,6 +30,7 @@ type Bench struct {
 	call   *contact
 	alarm  *contact
 	screen *lamp
+	meter  *EnergyMeter
 	reads  uint32 // readings of SUN messages, of all cards: each one's count rises. The chip's lock guards it
 
 	mu      sync.Mutex
@@ -51,6 +52,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 		call:    newContact("call", hw.Off),
 		alarm:   newContact("alarm", hw.Off),
 		screen:  &lamp{level: hw.On},
+		meter:   &EnergyMeter{clk: clk, watts: usualWatts, at: clk.Now()},
 		outputs: map[string]*lamp{},
 	}
 }

@@ -33,6 +33,7 @@ func TestDoMovesTheBench(t *testing.T) {
 		{"case", `{"open":true}`, func(s sim.State) any { return s.Case }, "open"},
 		{"call", `{"pressed":true}`, func(s sim.State) any { return s.Call }, "pressed"},
 		{"reader", `{"plugged":false}`, func(s sim.State) any { return s.Reader.Plugged }, false},
+		{"meter", `{"watts":12.5}`, func(s sim.State) any { return s.Meter.Watts }, 12.5},
 		{"printer", `{"jam":true,"paper":false}`, func(s sim.State) any { return s.Printer }, sim.PrinterState{Jam: true}},
 	} {
 		b := sim.NewBench(sim.NewVirtualClock(), 1)
@@ -52,6 +53,8 @@ func badDo() map[string][2]string {
 		"kind \"visa\" is none": {"tap", `{"uids":["04a1b2c3d4e5f6"],"kind":"visa"}`},
 		"must have 7 bytes":     {"tap", `{"uids":["04a1b2c3"],"kind":"ntag424"}`},
 		"unmarshal number":      {"tap", `{"uids":["04a1b2c3"],"kind":7}`},
+		"between 0 and 10000":   {"meter", `{"watts":-1}`},
+		"fault is none of":      {"meter", `{"watts":1,"fault":"fire"}`},
 		"0 cards":               {"tap", `{}`},
 		"3 bytes":               {"tap", `{"uids":["010203"]}`},
 		"cascade tag":           {"tap", `{"uids":["88010203"]}`},

@@ -17,6 +17,13 @@ type State struct {
 	Screen  string            `json:"screen"`  // "on", "off", "unknown"
 	Outputs map[string]string `json:"outputs"` // "on", "off", "unknown" by name
 	Printer PrinterState      `json:"printer"`
+	Meter   MeterState        `json:"meter"`
+}
+
+// MeterState is the simulated energy meter.
+type MeterState struct {
+	Wh    float64 `json:"wh"`
+	Watts float64 `json:"watts"`
 }
 
 // ReaderState is the simulated badge reader.
@@ -50,6 +57,7 @@ func (b *Bench) State() State {
 		s.Outputs[n] = word(o.get(), "on", "off")
 	}
 	s.Printer.Jam, s.Printer.Paper = b.Printer()
+	s.Meter.Wh, s.Meter.Watts = b.meter.Counted()
 	return s
 }
 

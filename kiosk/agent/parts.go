@@ -61,6 +61,7 @@ type Parts struct {
 	Light    Output           // lit while somebody can use the terminal or does; nil: none
 	Buzzer   Output           // sounds for a moment with each warning; nil: none
 	Mains    Output           // relay of what sleeps with the terminal; nil: none
+	Meter    Meter            // what the terminal draws; nil: nobody measures
 	Screen   hw.Screen        // dark while the place is closed and nobody is there; nil: always lit
 	Devices  <-chan hw.Status // nil: none
 	Pages    ShellBrowser     // nil: the shell's page is shown by somebody else
@@ -81,6 +82,13 @@ type Parts struct {
 // Output is a lamp or a buzzer; supervise.Output is one.
 type Output interface {
 	Set(ctx context.Context, l hw.Level) (hw.Level, error)
+}
+
+// Meter counts what the terminal draws since the meter's own start, also while the
+// terminal is off; supervise.Meter is one. It fails while it cannot be read, and once
+// with hw.ErrMeterReset after its counter went back.
+type Meter interface {
+	Wh(ctx context.Context) (float64, error)
 }
 
 // Journal makes steps durable; journal.Journal is one.

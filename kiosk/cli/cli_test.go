@@ -28,6 +28,7 @@ func file(t *testing.T, text string) string {
 
 func TestCommandLine(t *testing.T) {
 	good := file(t, "state = \""+filepath.Join(t.TempDir(), "s")+"\"\n")
+	metered := file(t, "state = \""+filepath.Join(t.TempDir(), "s")+"\"\n[devices]\nmeter = \"sim:meter?dialect=tasmota\"\n")
 	bad := file(t, "displya = \"auto\"\n")
 	for name, c := range map[string]struct {
 		args []string
@@ -52,6 +53,7 @@ func TestCommandLine(t *testing.T) {
 		"hw test, simulated":     {[]string{"hw", "test", "badge-reader", "-sim", "-config", good}, 0, "lu de nouveau, identique", ""},
 		"hw test, contact":       {[]string{"hw", "test", "case", "-sim", "-config", good}, 0, "au repos", ""},
 		"hw test, all of them":   {[]string{"hw", "test", "-sim", "-config", good}, 0, "alarme du bâtiment (alarm), sim:alarm\n  bon     lu : au repos", ""},
+		"hw test, meter":         {[]string{"hw", "test", "meter", "-sim", "-config", metered}, 0, "; 23.1 W en ce moment", ""},
 		"hw test, unknown role":  {[]string{"hw", "test", "door", "-config", good}, 2, "", "no device of that role"},
 		"badge, not enrolled":    {[]string{"badge", "-sim", "-config", good}, 1, "", "enrol"},
 		"badge, no reader":       {[]string{"badge", "-config", good}, 1, "", "badge-reader"},

@@ -160,6 +160,13 @@ func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 		}
 		*map[string]*agent.Output{"light": &p.Light, "buzzer": &p.Buzzer, "mains": &p.Mains}[role.Name] = out
 		h.follow(ctx, out.Supervisor)
+	case hw.KindMeter:
+		m, err := supervise.StartMeter(ctx, cfg, func(ctx context.Context) (hw.Meter, error) { return devices.OpenMeter(ctx, d, h.env) })
+		if err != nil {
+			return err
+		}
+		p.Meter = m
+		h.follow(ctx, m.Supervisor)
 	case hw.KindScreen:
 		h.screens[name] = d
 	case hw.KindWatchdog:

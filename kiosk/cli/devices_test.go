@@ -38,6 +38,7 @@ badge-reader = "mfrc522:/dev/spidev0.0?rst=GPIO25"
 call = "gpio:auto/17?debounce=soon"
 case = "gpio:auto/25"
 clock = "rtc:/dev/rtc9"
+meter = "sim:meter?dialect=tasmota"
 screen-1 = "x11:auto"
 screen-2 = "sim:screen"
 watchdog = "watchdog:/dev/watchdog9"
@@ -46,11 +47,11 @@ watchdog = "watchdog:/dev/watchdog9"
 	if err := devicesOf(ctx, c, &p, sim.NewBench(mono, 1), devices.Display{}, mono, make([]byte, hw.MinBadgeKey)); err != nil {
 		t.Fatal(err)
 	}
-	if p.Alarm == nil || p.Screen == nil || p.Case != nil || p.Call != nil {
+	if p.Alarm == nil || p.Screen == nil || p.Meter == nil || p.Case != nil || p.Call != nil {
 		t.Errorf("what works is not there, or what does not is: %+v", p)
 	}
 	want := map[string]string{"badge-keys": "/nonexistent/badge.keys", "badge-reader": "does not exist", "call": "debounce=soon",
-		"case": "GPIO25 for both badge-reader", "clock": "/dev/rtc9", "screen-1": "no X display", "watchdog": "/dev/watchdog9", "alarm": "", "screen-2": ""}
+		"case": "GPIO25 for both badge-reader", "clock": "/dev/rtc9", "screen-1": "no X display", "watchdog": "/dev/watchdog9", "alarm": "", "screen-2": "", "meter": ""}
 	end := time.After(20 * time.Second)
 	for len(want) > 0 {
 		select {
@@ -62,6 +63,9 @@ watchdog = "watchdog:/dev/watchdog9"
 		case <-end:
 			t.Fatalf("not told: %v", want)
 		}
+	}
+	if wh, err := p.Meter.Wh(ctx); err != nil || wh < 0 {
+		t.Errorf("the meter reads %v Wh, %v", wh, err)
 	}
 }
 

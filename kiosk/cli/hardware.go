@@ -96,7 +96,7 @@ func listAlarms(c *call) error {
 // roleName is a role in the words of a correspondent.
 func roleName(role string) string {
 	names := map[string]string{"badge-reader": "lecteur de badges", "case": "contact du boîtier", "call": "bouton d'appel", "alarm": "alarme du bâtiment", "presence": "détecteur de présence", "mains": "relais d'alimentation",
-		"light": "voyant", "buzzer": "avertisseur", "clock": "horloge", "watchdog": "chien de garde"}
+		"light": "voyant", "buzzer": "avertisseur", "clock": "horloge", "watchdog": "chien de garde", "meter": "compteur d'énergie"}
 	if n, ok := names[role]; ok {
 		return n + " (" + role + ")"
 	}

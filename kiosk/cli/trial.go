@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -87,6 +88,36 @@ func (t *trial) run(ctx context.Context) error {
 			return err
 		}
 		t.ok("là ; il n'est pas armé pour un essai")
+	case hw.KindMeter:
+		return t.meter(ctx)
+	}
+	return nil
+}
+
+// meter reads twice: the counter must not fall.
+func (t *trial) meter(ctx context.Context) error {
+	m, err := devices.OpenMeter(ctx, t.device, t.env)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	first, err := m.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.env.Clock.Sleep(ctx, shown); err != nil {
+		return err
+	}
+	second, err := m.Read(ctx)
+	switch {
+	case err != nil:
+		return err
+	case second.Wh < first.Wh:
+		return fmt.Errorf("cannot trust meter %s: its counter fell from %.1f to %.1f Wh", t.device, first.Wh, second.Wh)
+	case math.IsNaN(second.Watts):
+		t.ok("il a compté %.1f Wh depuis sa mise en service", second.Wh)
+	default:
+		t.ok("il a compté %.1f Wh depuis sa mise en service ; %.1f W en ce moment", second.Wh, second.Watts)
 	}
 	return nil
 }

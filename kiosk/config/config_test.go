@@ -33,7 +33,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.String())
 	}
-	if all.Proxy == nil || all.Controller == "" || len(all.Devices) != 8 {
+	if all.Proxy == nil || all.Controller == "" || len(all.Devices) != 9 {
 		t.Errorf("the commented lines give %+v", all)
 	}
 	for _, k := range keys() {
