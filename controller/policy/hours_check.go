@@ -180,6 +180,7 @@ func (h Hours) checkDaysOff(c *checker) {
 		c.add("hours.public.mode", "Choisissez ce que les jours fériés changent : rien, ou fermé.")
 	}
 	c.week("hours.school.weekly", h.School.Weekly)
+	h.School.checkBreaks(c)
 	known := PublicDays(2000)
 	for i, k := range h.Public.Worked {
 		if !slices.ContainsFunc(known, func(p PublicDay) bool { return p.Key == k }) {

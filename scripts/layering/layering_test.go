@@ -88,7 +88,8 @@ var may = map[string][]string{
 	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger"},
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,
-	"controller/lists":       {"controller/wire"}, // the form in which terminals fetch them
+	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
+	"controller/calendar":    {"controller/policy"}, // breaks are the policy's, public holidays too
 	"controller/cli":         {"controller/…", "ui/console"},
 	"controller/server":      {"controller/…", "ui/console"},
 	"controller":             {"controller/cli", "controller/server", "controller/config", "controller/api"},
@@ -102,6 +103,8 @@ var pure = map[string][]string{
 	"kiosk/printing":    {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
 	"kiosk/session":     {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
 	"controller/policy": {"os", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
+	// Foreign files, and what they say of school holidays.
+	"controller/calendar": {"os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 }
 
 // only says which rooms may import a third party, and why nobody else.
