@@ -92,11 +92,11 @@ type rules struct {
 	exceptions []days
 	breaks     []days
 	agreements []days
-	public     map[int]map[civil]PublicDay // by year, as they are asked for
+	public     map[int]map[civil][]PublicDay // by year, as they are asked for
 }
 
 func (h *Hours) rules() *rules {
-	r := &rules{h: h, public: map[int]map[civil]PublicDay{}}
+	r := &rules{h: h, public: map[int]map[civil][]PublicDay{}}
 	for _, x := range h.Seasons {
 		r.seasons = append(r.seasons, parseDays(x.From, x.To))
 	}
@@ -120,21 +120,20 @@ func found(all []days, day civil) int {
 	return slices.IndexFunc(all, func(d days) bool { return d.has(day) })
 }
 
-// holiday is the public holiday of a day.
-func (r *rules) holiday(day civil) (PublicDay, bool) {
+// holidays are the public holidays of a day: Ascension has fallen on 1 and on 8 May.
+func (r *rules) holidays(day civil) []PublicDay {
 	year := day.time().Year()
 	of, ok := r.public[year]
 	if !ok {
-		of = map[civil]PublicDay{}
+		of = map[civil][]PublicDay{}
 		for _, d := range PublicDays(year) {
 			if c, ok := parseDay(d.Day); ok {
-				of[c] = d
+				of[c] = append(of[c], d)
 			}
 		}
 		r.public[year] = of
 	}
-	d, ok := of[day]
-	return d, ok
+	return of[day]
 }
 
 // free is the school holiday that holds on a day, or "".
@@ -191,8 +190,12 @@ func (r *rules) day(day civil) (parts []part, cause Cause, why string) {
 // usual is a day without an exception that replaces it.
 func (r *rules) usual(day civil, put func([]Span, Cause, string)) (Cause, string) {
 	h := r.h
-	if p, ok := r.holiday(day); ok && h.Public.Mode == ModeClosed && !slices.Contains(h.Public.Worked, p.Key) {
-		return CausePublic, p.Name
+	if h.Public.Mode == ModeClosed {
+		for _, p := range r.holidays(day) {
+			if !slices.Contains(h.Public.Worked, p.Key) {
+				return CausePublic, p.Name
+			}
+		}
 	}
 	cause, why, week := CauseWeekly, "", h.Weekly
 	for i, d := range r.seasons {
@@ -229,7 +232,7 @@ func (m Monthly) on(day civil) bool {
 
 // duty is when the building's staff is there on a day.
 func (r *rules) duty(day civil) []Span {
-	if _, ok := r.holiday(day); ok || r.free(day) != "" {
+	if len(r.holidays(day)) > 0 || r.free(day) != "" {
 		return nil
 	}
 	return r.h.Duty[day.weekday()]

@@ -34,8 +34,11 @@ func (h Hours) Days(from string, n int) []DayPlan {
 			parts, cause, why = []part{{Span: Span{0, 1440}, cause: CauseAlways}}, CauseAlways, ""
 		}
 		p := DayPlan{Day: day.String(), Spans: []PlannedSpan{}, Cause: cause, Why: why, School: r.free(day)}
-		if x, ok := r.holiday(day); ok {
-			p.Public = x.Name
+		for _, x := range r.holidays(day) {
+			if p.Public != "" {
+				p.Public += " et "
+			}
+			p.Public += x.Name
 		}
 		for _, x := range parts {
 			p.Spans = append(p.Spans, PlannedSpan{x.From, x.To, x.cause, x.why, x.outside, x.refused})

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,10 +58,9 @@ func TestPublicDaysKnown(t *testing.T) {
 		{"easter-monday", "2038-04-26"}, // the latest
 		{"national", "2026-07-14"}, {"armistice", "2026-11-11"}, {"christmas", "2026-12-25"}, {"new-year", "2027-01-01"},
 	} {
-		year := x.day[:4]
 		at, err := time.Parse(dayLayout, x.day)
 		if err != nil {
-			t.Fatal(year, err)
+			t.Fatal(err)
 		}
 		if !slices.ContainsFunc(PublicDays(at.Year()), func(d PublicDay) bool { return d.Key == x.key && d.Day == x.day }) {
 			t.Errorf("%s is not %s: %v", x.day, x.key, PublicDays(at.Year()))
@@ -71,8 +71,8 @@ func TestPublicDaysKnown(t *testing.T) {
 	}
 }
 
-// TestTwoOnOneDay: Ascension fell on 1 May in 2008 and falls on 8 May in 2042
-// (and fell so in 1975, 1986 and 1997). Both are there, and the place is closed
+// TestTwoOnOneDay: Ascension fell on 1 May in 2008, and on 8 May in 1975, 1986 and
+// 1997. Both are there, and the place is closed
 // unless it works on both.
 func TestTwoOnOneDay(t *testing.T) {
 	for _, x := range []struct {
@@ -92,7 +92,13 @@ func TestTwoOnOneDay(t *testing.T) {
 		if n := len(PublicDays(x.year)); n != 11 {
 			t.Errorf("%d: %d holidays", x.year, n)
 		}
-		at, _ := time.ParseInLocation(dayLayout, x.day, Location())
+		if p := (Hours{}).Days(x.day, 1)[0].Public; !strings.Contains(p, "Ascension") || !strings.Contains(p, " et ") {
+			t.Errorf("%s is shown as %q", x.day, p)
+		}
+		at, err := time.ParseInLocation(dayLayout, x.day, Location())
+		if err != nil {
+			t.Fatal(err)
+		}
 		at = at.Add(10 * time.Hour)
 		day := []Span{{From: 0, To: 1440}}
 		h := Hours{Weekly: Week{day, day, day, day, day, day, day}, Public: Public{Mode: ModeClosed}}
@@ -108,6 +114,32 @@ func TestTwoOnOneDay(t *testing.T) {
 		h.Public.Worked = []string{"ascension", x.other}
 		if o := h.At(at, Location()); !o.Open {
 			t.Errorf("%s, with both worked: closed: %+v", x.day, o)
+		}
+	}
+}
+
+func TestBreaksAreChecked(t *testing.T) {
+	good := []Break{{"Noël", "2025-12-20", "2026-01-04"}, {"Hiver", "2026-02-07", "2026-02-22"}}
+	for name, x := range map[string]struct {
+		breaks []Break
+		field  string
+	}{
+		"good":       {good, ""},
+		"one day":    {[]Break{{"Pont", "2026-05-15", "2026-05-15"}}, ""},
+		"no day":     {[]Break{{"Noël", "2025-12-20", "2025-12-19"}}, "hours.school.breaks.0"},
+		"too long":   {[]Break{{"Été", "2026-01-01", "2026-04-11"}}, "hours.school.breaks.0"},
+		"a hundred":  {[]Break{{"Été", "2026-01-01", "2026-04-10"}}, ""},
+		"no date":    {[]Break{{"Noël", "2025-12-20", "2026-02-30"}}, "hours.school.breaks.0"},
+		"no name":    {[]Break{{"", "2025-12-20", "2026-01-04"}}, "hours.school.breaks.0"},
+		"over":       {append(slices.Clone(good), Break{"X", "2026-02-22", "2026-02-23"}), "hours.school.breaks.2"},
+		"out of row": {[]Break{good[1], good[0]}, "hours.school.breaks.1"},
+		"too many":   {slices.Repeat(good, 40), "hours.school.breaks"},
+	} {
+		p := Default()
+		p.Hours.School.Breaks = x.breaks
+		found := p.Check()
+		if x.field == "" && len(found) > 0 || x.field != "" && (len(found) == 0 || found[0].Field != x.field) {
+			t.Errorf("%s: %v", name, found)
 		}
 	}
 }
