@@ -311,7 +311,7 @@ func agrees(n int, r *rand.Rand, all []refDay, loc *time.Location) error {
 	}
 	// One instant asked alone says the same as the whole; so does a question of its own.
 	for range 40 {
-		at := from.Add(time.Duration(r.Int64N(int64(to.Sub(from)-500*24*time.Hour)))).Truncate(time.Second)
+		at := from.Add(time.Duration(r.Int64N(int64(to.Sub(from) - 500*24*time.Hour)))).Truncate(time.Second)
 		i := slices.IndexFunc(want, func(x [2]time.Time) bool { return x[1].After(at) })
 		open := i >= 0 && !want[i][0].After(at)
 		o := s.At(at)
