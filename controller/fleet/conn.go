@@ -47,10 +47,11 @@ type conn struct {
 	mayAsk *rate.Limiter      // of the reader alone
 
 	// Guarded by Fleet.mu.
-	welcomed  bool // nothing may be queued before the welcome
-	space     string
-	free      bool
-	otherFree bool
+	welcomed bool // nothing may be queued before the welcome
+	space    string
+	free     bool
+	armed    bool       // its alarm is
+	others   wire.Space // as it was last told
 
 	// Of the reader alone: the isolation last kept in the terminal's row.
 	level   wire.Level

@@ -117,7 +117,7 @@ type Fleet struct {
 	conns  map[string]*conn // welcomed, by terminal
 	live   map[string]LiveState
 	subs   map[*subscription]bool
-	spaces [2]*websocket.PreparedMessage // no other terminal is free, another one is
+	spaces map[wire.Space]*websocket.PreparedMessage // each of the four
 }
 
 // New returns a fleet without connections. Close ends it.
@@ -129,10 +129,11 @@ func New(cfg Config) *Fleet {
 		upgrader: websocket.Upgrader{ReadBufferSize: 2048, WriteBufferSize: 4096, WriteBufferPool: &sync.Pool{}, HandshakeTimeout: 10 * time.Second,
 			CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "" }}} // no browser belongs here
 	f.ctx, f.stop = context.WithCancel(context.Background())
-	for i := range f.spaces {
-		b, err := wire.Encode(wire.Message{Space: &wire.Space{OtherFree: i == 1}})
+	f.spaces = map[wire.Space]*websocket.PreparedMessage{}
+	for _, s := range []wire.Space{{}, {OtherFree: true}, {Armed: true}, {OtherFree: true, Armed: true}} {
+		b, err := wire.Encode(wire.Message{Space: &s})
 		if err == nil {
-			f.spaces[i], err = websocket.NewPreparedMessage(websocket.TextMessage, b)
+			f.spaces[s], err = websocket.NewPreparedMessage(websocket.TextMessage, b)
 		}
 		if err != nil {
 			panic(fmt.Sprintf("cannot prepare a constant message: %v", err)) // a bug of this build

@@ -348,6 +348,20 @@ func TestNeighbours(t *testing.T) {
 	pa.until("a free neighbour", func(m wire.Message) bool { return m.Space != nil && m.Space.OtherFree })
 	pb.send(wire.Message{Status: &wire.Status{Phase: "active"}})
 	pa.until("no free neighbour", func(m wire.Message) bool { return m.Space != nil && !m.Space.OtherFree })
+	// The alarm's contact is on one of them: the other one learns of it, and the
+	// first hears nothing of its own.
+	pb.send(wire.Message{Status: &wire.Status{Phase: "closed", Reason: "alarm", Armed: true}})
+	pa.until("an armed neighbour", func(m wire.Message) bool { return m.Space != nil && m.Space.Armed })
+	pa.send(wire.Message{Status: &wire.Status{Phase: "closed", Reason: "alarm"}})
+	pa.send(wire.Message{Status: &wire.Status{Phase: "welcome"}})
+	pb.until("a free neighbour", func(m wire.Message) bool {
+		if m.Space != nil && m.Space.Armed {
+			t.Error("its own alarm came back to it")
+		}
+		return m.Space != nil && m.Space.OtherFree
+	})
+	pb.send(wire.Message{Status: &wire.Status{Phase: "welcome"}})
+	pa.until("no armed neighbour", func(m wire.Message) bool { return m.Space != nil && !m.Space.Armed })
 }
 
 func TestSilenceEndsAConnection(t *testing.T) {

@@ -269,8 +269,8 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 	l.Status, l.LastSeen = s, f.cfg.Now().UTC()
 	f.live[c.terminal] = l
 	f.tell(c.terminal)
-	if free := s.Phase == phaseFree; free != c.free {
-		c.free = free
+	if free := s.Phase == phaseFree; free != c.free || s.Armed != c.armed {
+		c.free, c.armed = free, s.Armed
 		f.neighbours(c.space)
 	}
 }
@@ -311,28 +311,26 @@ const phaseFree = "welcome"
 // neighbours tells the terminals of a space whose answer changed. It needs f.mu.
 func (f *Fleet) neighbours(space string) {
 	var here []*conn
-	free := 0
+	free, armed := 0, 0
 	for _, c := range f.conns {
 		if c.welcomed && c.space == space {
 			here = append(here, c)
-			if c.free {
-				free++
-			}
+			free += count(c.free)
+			armed += count(c.armed)
 		}
 	}
 	for _, c := range here {
-		others := free
-		if c.free {
-			others--
-		}
-		other := others > 0
-		if c.otherFree == other {
-			continue
-		}
-		if c.otherFree = other; other {
-			c.queue(frame{shared: f.spaces[1]})
-		} else {
-			c.queue(frame{shared: f.spaces[0]})
+		others := wire.Space{OtherFree: free > count(c.free), Armed: armed > count(c.armed)}
+		if c.others != others {
+			c.others = others
+			c.queue(frame{shared: f.spaces[others]})
 		}
 	}
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }

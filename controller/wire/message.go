@@ -112,6 +112,7 @@ type Status struct {
 	Level   Level          `json:"level,omitempty"` // isolation last measured
 	Missing []string       `json:"missing,omitempty"`
 	Devices []Device       `json:"devices,omitempty"`
+	Armed   bool           `json:"armed,omitempty"` // its own contact says that the building's alarm is
 	Metrics StatusGauges   `json:"metrics"`
 	Printer *Printer       `json:"printer,omitempty"` // nil: none is configured
 	Prints  []PrintWaiting `json:"prints,omitempty"`  // that staff may release
@@ -134,9 +135,11 @@ type Device struct {
 }
 
 // Space tells a terminal about its neighbours: whether another one of its
-// space is free, so that a person may stay longer.
+// space is free, so that a person may stay longer, and whether one has a contact
+// that says that the alarm against intruders is armed, so that nobody begins.
 type Space struct {
 	OtherFree bool `json:"otherFree"`
+	Armed     bool `json:"armed,omitempty"` // another terminal says that the building's alarm is armed
 }
 
 // ErrFrame reports bytes that are no message.

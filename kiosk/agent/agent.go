@@ -435,7 +435,7 @@ func (a *Agent) keepShell(work context.Context) {
 // face is what the view needs beside the state.
 func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
-		Access: a.policy.Access, Offline: !a.online, Sim: a.cfg.Sim}
+		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Sim: a.cfg.Sim}
 	if a.policy.Printing.Enabled {
 		f.Pages = a.policy.Printing.PagesPerSession
 	}

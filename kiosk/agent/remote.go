@@ -46,7 +46,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 	case e.Command != nil:
 		a.command(work, *e.Command)
 	case e.Space != nil:
-		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree})
+		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree, Armed: e.Space.Armed})
 	case e.Answer != nil:
 		a.print(work, printing.Answered{Answer: *e.Answer}, extra{})
 	case e.Offline != nil:
@@ -305,7 +305,7 @@ func (a *Agent) report(at session.Instant) {
 	const every = 20 * time.Second
 	s := a.state
 	st := wire.Status{Phase: string(s.Phase), Reason: string(s.Reason), Policy: s.Limits.Version, Refused: a.refused, Permits: s.Usable(at),
-		Level: s.Live.Level, Missing: s.Live.Missing, Metrics: wire.StatusGauges{ClockSure: at.Trusted}}
+		Level: s.Live.Level, Missing: s.Live.Missing, Armed: s.Live.Armed, Metrics: wire.StatusGauges{ClockSure: at.Trusted}}
 	if s.Run != nil {
 		st.Session = s.Run.ID
 	}

@@ -13,7 +13,8 @@ import (
 type Face struct {
 	Place   shell.Place
 	Access  policy.Access
-	Pages   int // a session's; 0 without printing
+	Helps   string // who helps while it is closed, in French
+	Pages   int    // a session's; 0 without printing
 	Offline bool
 	Sim     bool
 	Stuck   wire.Reason // the journal cannot be written
@@ -60,7 +61,10 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Thanks:
 		v.Screen, v.Wipe = shell.Thanks, erased(l.Summary)
 	case session.Closed:
-		v.Screen, v.Opening = shell.Closed, &shell.Opening{Why: s.Hours.Why}
+		v.Screen, v.Opening = shell.Closed, &shell.Opening{Meanwhile: f.Helps}
+		if s.Reason == wire.RefuseClosed {
+			v.Opening.Cause, v.Opening.Why = s.Hours.Cause, s.Hours.Why
+		}
 		if s.Reason == wire.RefuseClosed && l.Sure && !s.Hours.Until.IsZero() {
 			v.Opening.At = s.Hours.Until.In(policy.Location()).Format(time.RFC3339)
 		}

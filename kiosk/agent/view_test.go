@@ -64,8 +64,8 @@ func TestViewOfEachPhase(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 	s := base(session.Closed)
-	s.Reason, s.Hours.Open = wire.RefuseClosed, false
-	if o := ViewOf(s, at, Face{}).Opening; o.At != "2026-03-02T18:20:00+01:00" || o.Why != "Fête" {
+	s.Reason, s.Hours.Open, s.Hours.Cause = wire.RefuseClosed, false, string(policy.CausePublic)
+	if o := ViewOf(s, at, Face{Helps: "La mairie"}).Opening; o.At != "2026-03-02T18:20:00+01:00" || o.Why != "Fête" || o.Cause != "public" || o.Meanwhile != "La mairie" {
 		t.Errorf("%+v", o)
 	}
 	s.Live.Sure = false

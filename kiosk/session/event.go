@@ -29,7 +29,9 @@ type Tick struct {
 	Uploading bool
 	Sure      bool // Open and Until can be believed: the clock is trusted, or the place never closes
 	Open      bool
+	Since     time.Time // when Open began; zero: not known
 	Until     time.Time // when Open changes; zero for never
+	Cause     string    // policy.Cause
 	Why       string    // an exception's reason, in French
 }
 
@@ -129,7 +131,10 @@ type Permitted struct{ Permits []Permit }
 type Welcomed struct{ Quarantine wire.Reason }
 
 // Neighbours tells whether another terminal of the space is free.
-type Neighbours struct{ OtherFree bool }
+type Neighbours struct {
+	OtherFree bool
+	Armed     bool // one of them says that the building's alarm is armed
+}
 
 // Faulty puts the terminal out of service, or back with an empty Reason.
 type Faulty struct{ Reason wire.Reason }

@@ -201,7 +201,10 @@ func (m *machine) opened(f Opened) {
 	if left, near := m.untilClosing(); near {
 		l.Left = min(l.Left, left)
 	}
-	l.Warned = m.threshold(l.Left)
+	l.Warned, l.ClosingSaid, l.Closes = m.threshold(l.Left), never, time.Time{}
+	if left, near := m.untilClosing(); near {
+		l.ClosingSaid = m.closingThreshold(left)
+	}
 }
 
 // permit is the next one that can be used. Without a trusted clock their

@@ -37,13 +37,19 @@ func ready(t *testing.T) *world {
 func active(t *testing.T) *world {
 	t.Helper()
 	w := ready(t)
+	w.begin(t)
+	return w
+}
+
+// begin has somebody begin the session s1.
+func (w *world) begin(t *testing.T) {
+	t.Helper()
 	w.send(Acted{Do: Begin}, 0)
 	w.want(t, Charter)
 	w.send(Acted{Do: Accept, Session: "s1"}, 0)
 	w.want(t, Opening)
 	w.drive()
 	w.want(t, Active)
-	return w
 }
 
 func (w *world) want(t *testing.T, p Phase) {

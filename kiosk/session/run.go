@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"slices"
 	"time"
 
 	"borne/controller/wire"
@@ -30,8 +29,8 @@ func (m *machine) tickSession(f Tick) {
 	}
 	closing := m.closing()
 	l.Left = max(0, min(own, closing))
-	warned := l.Warned
-	l.Warned = m.threshold(l.Left)
+	warned, said, earlier := l.Warned, l.ClosingSaid, m.closesEarlier()
+	l.Warned, l.ClosingSaid = m.threshold(own), m.closingThreshold(closing)
 
 	switch {
 	case closing <= 0:
@@ -48,11 +47,23 @@ func (m *machine) tickSession(f Tick) {
 		m.warn(Warn{Kind: WarnIdle, Of: m.grace(), Until: m.at.Mono + m.grace()})
 	case added > 0:
 		m.warn(Warn{Kind: WarnExtended, Added: added})
-	case l.Warned < warned && closing < own:
+	case closing < own && (l.ClosingSaid < said || earlier):
 		m.warn(Warn{Kind: WarnClosing})
-	case l.Warned < warned:
+	case l.Warned < warned && own <= closing:
 		m.warn(Warn{Kind: WarnTime})
 	}
+}
+
+// closesEarlier tells once that new hours close the place before the time that
+// the person could count on.
+func (m *machine) closesEarlier() bool {
+	s, l := &m.s, &m.s.Live
+	if !l.Sure || s.Hours.Until.IsZero() || !s.Hours.Open {
+		return false
+	}
+	was := l.Closes
+	l.Closes = s.Hours.Until
+	return !was.IsZero() && s.Hours.Until.Before(was.Add(-time.Minute))
 }
 
 // own is what is left of the person's own time.
@@ -72,7 +83,7 @@ func (m *machine) closing() time.Duration {
 		return left
 	case known && l.CloseBy == 0:
 		l.CloseBy = m.at.Mono + m.grace()
-		l.Warned = never // say it, whatever was said before
+		l.ClosingSaid = never // say it, whatever was said before
 	}
 	if l.CloseBy == 0 || !known && l.Sure {
 		l.CloseBy = 0
@@ -83,22 +94,27 @@ func (m *machine) closing() time.Duration {
 
 // threshold is the smallest warning time that left has reached.
 func (m *machine) threshold(left time.Duration) time.Duration {
+	return smallest(m.s.Limits.Warn, left)
+}
+
+// closingThreshold is the same of a place's closing, which is always announced
+// at 10, 5 and 1 minutes, and with the grace when it comes at once.
+func (m *machine) closingThreshold(left time.Duration) time.Duration {
+	at := []time.Duration{10 * time.Minute, 5 * time.Minute, time.Minute}
+	if m.s.Live.CloseBy != 0 {
+		at = append(at, m.grace())
+	}
+	return smallest(at, left)
+}
+
+func smallest(at []time.Duration, left time.Duration) time.Duration {
 	t := never
-	for _, w := range append(slices.Clone(m.s.Limits.Warn), m.nearClosing()) {
+	for _, w := range at {
 		if left <= w {
 			t = min(t, w)
 		}
 	}
 	return t
-}
-
-// nearClosing adds the grace to the warning times while the end is near, so
-// that a place's closing is always announced.
-func (m *machine) nearClosing() time.Duration {
-	if m.s.Live.CloseBy == 0 {
-		return -1
-	}
-	return m.grace()
 }
 
 func (m *machine) grace() time.Duration {

@@ -74,10 +74,11 @@ type State struct {
 	Run        *Run        `json:"run,omitempty"`     // the session whose receipt is owed
 	Wipe       *Wipe       `json:"wipe,omitempty"`    // in Wiping and Challenge
 	Quarantine wire.Reason `json:"quarantine,omitempty"`
-	Fault      wire.Reason `json:"fault,omitempty"` // why it is broken
-	Out        *Out        `json:"out,omitempty"`   // staff put it out of service
-	Lift       *Lift       `json:"lift,omitempty"`  // a challenge that was asked for
-	Hours      Hours       `json:"hours"`           // as of the last tick; its decision outlives an unsure clock
+	Fault      wire.Reason `json:"fault,omitempty"`    // why it is broken
+	Out        *Out        `json:"out,omitempty"`      // staff put it out of service
+	Lift       *Lift       `json:"lift,omitempty"`     // a challenge that was asked for
+	Hours      Hours       `json:"hours"`              // as of the last tick; its decision outlives an unsure clock
+	AlarmTold  time.Time   `json:"alarmTold,omitzero"` // the opening or closing that an alert about the alarm was for
 	Forget     string      `json:"forget,omitempty"`
 
 	Live Live `json:"-"`
@@ -148,7 +149,9 @@ type Lift struct {
 type Hours struct {
 	Known bool      `json:"known"` // it was decided once with a clock that could be trusted
 	Open  bool      `json:"open"`
+	Since time.Time `json:"-"` // when that began; zero: unknown, or always
 	Until time.Time `json:"-"` // when that changes; zero: unknown or never
+	Cause string    `json:"-"` // policy.Cause
 	Why   string    `json:"-"`
 }
 
@@ -166,6 +169,8 @@ type Live struct {
 	Last        time.Duration // last tick in the session
 	Busy        time.Duration // time with input within the last minute
 	Warned      time.Duration // smallest warning given; longer than any limit: none yet
+	ClosingSaid time.Duration // smallest warning of the closing; as Warned
+	Closes      time.Time     // when the place closes, as of the last tick in the session
 	CloseBy     time.Duration // the place closes; 0: not near
 	Left        time.Duration // of the session, as of the last tick
 	Uploading   bool
@@ -183,6 +188,7 @@ type Live struct {
 	CaseOpen    bool
 	Alarm       Contact // of the building's alarm
 	Armed       bool
+	SpaceArmed  bool // another terminal of the space says that the alarm is armed
 	Updating    bool
 	Unprotected bool           // a list of names that the policy asks for is not here
 	Filtered    map[string]int // sites refused in this session, by category
@@ -266,6 +272,8 @@ const (
 	IdentifyFor  = time.Minute
 	MessageFor   = 10 * time.Minute
 	MaxPermits   = wire.MaxPermits
+	ArmedFor     = time.Minute      // after an opening, until an alarm that is still armed is told
+	UnarmedFor   = 30 * time.Minute // after a closing, until one that is not armed is told
 	never        = time.Duration(1<<63 - 1)
 )
 

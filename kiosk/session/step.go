@@ -51,7 +51,7 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 	case Welcomed:
 		m.quarantined(f.Quarantine)
 	case Neighbours:
-		m.s.Live.OtherFree = f.OtherFree
+		m.neighbours(f)
 	case Faulty:
 		m.s.Live.Trouble = f.Reason
 		m.settle()
@@ -125,7 +125,7 @@ func (m *machine) standing() (Phase, wire.Reason) {
 		return Maintenance, wire.OutStaff
 	case s.Live.Updating:
 		return Updating, ""
-	case s.Live.Armed:
+	case s.Live.Armed, s.Live.SpaceArmed:
 		return Closed, wire.RefuseAlarm
 	case s.Limits.Version == 0:
 		return Closed, wire.RefuseNoPolicy
@@ -197,7 +197,8 @@ func (m *machine) tick(f Tick) {
 	s, l := &m.s, &m.s.Live
 	l.Sure = f.Sure
 	if f.Sure {
-		s.Hours = Hours{Known: true, Open: f.Open, Until: f.Until, Why: f.Why}
+		s.Hours = Hours{Known: true, Open: f.Open, Since: f.Since, Until: f.Until, Cause: f.Cause, Why: f.Why}
+		m.tickAlarm()
 	}
 	if l.NoticeTo <= m.at.Mono {
 		l.Notice = ""
@@ -353,7 +354,7 @@ func (m *machine) contact(f Case) {
 // alarm follows the building's alarm: armed, nobody should be there. What cannot
 // be read is told, and keeps what was known.
 func (m *machine) alarm(f Alarm) {
-	s, l := &m.s, &m.s.Live
+	l := &m.s.Live
 	if f.Contact == l.Alarm {
 		return
 	}
@@ -366,11 +367,42 @@ func (m *machine) alarm(f Alarm) {
 		return
 	}
 	l.Armed = f.Contact == ContactOpen
-	if l.Armed && s.Phase.InSession() {
+	m.armed()
+}
+
+// neighbours takes what the controller tells of the space's other terminals.
+func (m *machine) neighbours(f Neighbours) {
+	m.s.Live.OtherFree, m.s.Live.SpaceArmed = f.OtherFree, f.Armed
+	m.armed()
+}
+
+// armed ends a session in a building whose alarm is armed: nobody should be there.
+func (m *machine) armed() {
+	if l := m.s.Live; (l.Armed || l.SpaceArmed) && m.s.Phase.InSession() {
 		m.end(wire.EndClosing, false)
 		return
 	}
 	m.settle()
+}
+
+// tickAlarm tells, once for each opening and closing, of an alarm that is as
+// nobody meant it: armed when the place opens, so that it stays closed, or not
+// armed long after it closed. The terminal that has the contact tells.
+func (m *machine) tickAlarm() {
+	s, l := &m.s, &m.s.Live
+	if l.Alarm != ContactOpen && l.Alarm != ContactClosed || s.Hours.Since.IsZero() || s.Hours.Since.Equal(s.AlarmTold) {
+		return
+	}
+	since := m.at.Wall.Sub(s.Hours.Since)
+	switch {
+	case s.Hours.Open && l.Armed && since >= ArmedFor:
+		m.record(wire.KindAlert, wire.Alert{Code: "alarm-armed"})
+	case !s.Hours.Open && !l.Armed && since >= UnarmedFor:
+		m.record(wire.KindAlert, wire.Alert{Code: "alarm-unarmed"})
+	default:
+		return
+	}
+	s.AlarmTold = s.Hours.Since.UTC()
 }
 
 // stop ends cleanly, whatever happens.

@@ -88,8 +88,10 @@ type Charter struct {
 
 // Opening tells when the place opens next.
 type Opening struct {
-	At  string `json:"at,omitempty"`  // RFC 3339, Europe/Paris; empty: not known
-	Why string `json:"why,omitempty"` // the exception's reason, in French
+	At        string `json:"at,omitempty"`        // RFC 3339, Europe/Paris; empty: not known
+	Cause     string `json:"cause,omitempty"`     // policy.Cause: key "terminal.closed.<cause>" of the catalogues, where there is one
+	Why       string `json:"why,omitempty"`       // the exception's reason, or the holidays' name, in French
+	Meanwhile string `json:"meanwhile,omitempty"` // who helps until then, in French
 }
 
 // Wipe tells the person what was erased and proven.

@@ -10,7 +10,7 @@ export interface View {
   warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
   print?: Print
   charter?: { minutes: number; pages: number; badge?: boolean }
-  opening?: { at?: string; why?: string }
+  opening?: { at?: string; cause?: string; why?: string; meanwhile?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string }
   message?: string
   notice?: string
