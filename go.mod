@@ -6,14 +6,18 @@ require (
 	github.com/BurntSushi/toml v1.5.0
 	github.com/OpenPrinting/goipp v1.2.0
 	github.com/danielgtaylor/huma/v2 v2.34.1
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.24.0
 	github.com/gorilla/websocket v1.5.3
 	github.com/holoplot/go-evdev v0.0.0-20250804134636-ab1d56a1fe83
 	github.com/jezek/xgb v1.1.1
 	github.com/miekg/dns v1.1.72
 	github.com/prometheus/client_golang v1.23.2
+	github.com/rickar/cal/v2 v2.1.24
 	github.com/vishvananda/netlink v1.3.1
 	github.com/vishvananda/netns v0.0.5
 	github.com/warthog618/go-gpiocdev v0.9.1
+	github.com/wneessen/go-mail v0.7.2
 	github.com/zserge/lorca v0.1.10
 	go.etcd.io/bbolt v1.4.3
 	golang.org/x/image v0.41.0
@@ -33,7 +37,6 @@ require (
 	github.com/prometheus/client_model v0.6.2 // indirect
 	github.com/prometheus/common v0.66.1 // indirect
 	github.com/prometheus/procfs v0.16.1 // indirect
-	github.com/rickar/cal/v2 v2.1.24 // indirect
 	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	golang.org/x/mod v0.35.0 // indirect
 	golang.org/x/sync v0.20.0 // indirect

@@ -126,6 +126,8 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 			}
 		}
 		return false, nil
+	case wire.KindAlert:
+		return false, r.alert(tx, t, rec)
 	case wire.KindBoot:
 		if b, ok := body[wire.Boot](rec); ok {
 			t.Row.Build, t.Row.Machine = short(b.Build), short(b.Machine)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -41,6 +42,7 @@ type Config struct {
 	Demo      bool // simulated terminals are accepted, and the console says so
 	Console   Console
 	Terminals Terminals
+	Mail      Mail
 	Metrics   string // address; empty: not served
 	Idle      time.Duration
 	Absolute  time.Duration
@@ -60,6 +62,15 @@ func (c Console) TLS() bool { return c.Cert != "" }
 // Secure tells whether people reach it over TLS, a proxy's before it included:
 // its cookie then never travels in the clear.
 func (c Console) Secure() bool { return c.TLS() || strings.HasPrefix(c.URL, "https://") }
+
+// Mail is where the controller sends its mails.
+type Mail struct {
+	Server   string // host:port; empty: none is sent
+	From     string
+	User     string
+	Password string // a file's path, not the password
+	TLS      string // starttls, tls or none
+}
 
 // Terminals is the listener of terminals: always mutual TLS.
 type Terminals struct {
@@ -90,6 +101,13 @@ type file struct {
 	Metrics struct {
 		Listen string `toml:"listen"`
 	} `toml:"metrics"`
+	Mail struct {
+		Server   string `toml:"server"`
+		From     string `toml:"from"`
+		User     string `toml:"user"`
+		Password string `toml:"password_file"`
+		TLS      string `toml:"tls"`
+	} `toml:"mail"`
 	Login struct {
 		IdleMinutes int `toml:"idle_minutes"`
 		MaxHours    int `toml:"max_hours"`
@@ -110,6 +128,7 @@ func defaults() file {
 	f.Terminals.Listen = ":8443"
 	f.Metrics.Listen = "127.0.0.1:9464"
 	f.Login.IdleMinutes, f.Login.MaxHours = 120, 12
+	f.Mail.TLS = "starttls"
 	return f
 }
 
@@ -185,13 +204,40 @@ func lineOf(b []byte, k toml.Key) int {
 	return 0
 }
 
+// checkMail looks at how mails are sent.
+func (f file) checkMail(bad func(key, value, want string)) {
+	m := f.Mail
+	if !slices.Contains([]string{"starttls", "tls", "none"}, m.TLS) {
+		bad("mail.tls", m.TLS, `write "starttls", "tls" or, on loopback, "none"`)
+	}
+	if m.Server == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(m.Server)
+	if err != nil || host == "" || port == "" {
+		bad("mail.server", m.Server, "write host:port, such as smtp.example.fr:587")
+	}
+	if m.TLS == "none" && !loopback(m.Server) {
+		bad("mail.tls", m.TLS, "without protection mails go to a server on loopback only")
+	}
+	if a, err := mail.ParseAddress(m.From); err != nil || a.Address == "" {
+		bad("mail.from", m.From, "write the address that mails come from, such as bornes@example.fr")
+	}
+	if (m.User == "") != (m.Password == "") {
+		bad("mail.password_file", m.Password, "user and password_file go together")
+	}
+	if m.Password != "" && !filepath.IsAbs(m.Password) {
+		bad("mail.password_file", m.Password, "write the whole path of a file that holds the password")
+	}
+}
+
 // check turns the text of values into values.
 func (f file) check() (c Config, wrong []error) {
 	bad := func(key, value, want string) { wrong = append(wrong, fmt.Errorf("%s = %q: %s", key, value, want)) }
 	c = Config{State: f.State, LogJSON: f.Log == "json", Demo: f.Demo, Metrics: f.Metrics.Listen,
 		Console:   Console{Listen: f.Console.Listen, Cert: f.Console.Cert, Key: f.Console.Key, URL: strings.TrimRight(f.Console.URL, "/")},
-		Terminals: Terminals{Listen: f.Terminals.Listen},
-		Idle:      time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour}
+		Terminals: Terminals{Listen: f.Terminals.Listen}, Mail: Mail{f.Mail.Server, f.Mail.From, f.Mail.User, f.Mail.Password, f.Mail.TLS},
+		Idle: time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour}
 	if !filepath.IsAbs(f.State) || filepath.Clean(f.State) != f.State || f.State == "/" {
 		bad("state", f.State, "write a whole path such as "+defaults().State)
 	}
@@ -209,6 +255,7 @@ func (f file) check() (c Config, wrong []error) {
 	if f.Metrics.Listen != "" && !address(f.Metrics.Listen) {
 		bad("metrics.listen", f.Metrics.Listen, "write address:port, or nothing for no metrics")
 	}
+	f.checkMail(bad)
 	if (f.Console.Cert == "") != (f.Console.Key == "") {
 		bad("console.cert", f.Console.Cert, "cert and key go together")
 	}

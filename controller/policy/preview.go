@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"slices"
+	"time"
+)
+
 // DayPlan is what the hours give for one day.
 type DayPlan struct {
 	Day    string        `json:"day"` // 2006-01-02
@@ -46,6 +51,27 @@ func (h Hours) Days(from string, n int) []DayPlan {
 		all = append(all, p)
 	}
 	return all
+}
+
+// Holders are the addresses of those who hold the key for an opening, or held it
+// for the one that ended when o began.
+func (h Hours) Holders(o Opening, at time.Time, loc *time.Location) (to []string) {
+	when := at
+	if !o.Open && !o.Since.IsZero() {
+		when = o.Since.Add(-time.Minute) // what closed then was open just before
+	}
+	s := h.Schedule(when, when, loc)
+	day := civilAt(when.In(loc))
+	if x, ok := s.covering(when, false); ok {
+		day = civilAt(x.From.In(loc)) // one past midnight belongs to the day before
+	}
+	r := h.rules()
+	for i, d := range r.agreements {
+		if a := h.Agreements[i]; d.has(day) && !a.Suspended && a.Contact != "" && !slices.Contains(to, a.Contact) {
+			to = append(to, a.Contact)
+		}
+	}
+	return to
 }
 
 // ForTerminal is the policy without what only staff may read: who agreed to an

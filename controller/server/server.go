@@ -7,19 +7,23 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"borne/controller/accounts"
 	"borne/controller/api"
 	"borne/controller/audit"
+	"borne/controller/config"
 	"borne/controller/directory"
 	"borne/controller/ledger"
+	"borne/controller/mail"
 	"borne/controller/retention"
 	"borne/controller/store"
 )
@@ -42,6 +46,7 @@ type Server struct {
 	terminals *terminals
 	metrics   *metrics
 	notify    notifier
+	mails     *mail.Sender
 	listeners []listener
 	stopped   chan struct{}
 	once      sync.Once
@@ -71,6 +76,11 @@ func New(c Config) (*Server, error) {
 
 func (s *Server) assemble(c Config) (err error) {
 	s.metrics = newMetrics(s)
+	to, err := mailServer(s.cfg.Mail)
+	if err != nil {
+		return err
+	}
+	s.mails = &mail.Sender{Store: s.st, Server: to, Now: s.now, Log: s.log.With("room", "mail")}
 	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
 	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
@@ -116,6 +126,25 @@ func (s *Server) assemble(c Config) (err error) {
 		return fmt.Errorf("cannot close the control socket to others: %w", err)
 	}
 	return nil
+}
+
+// mailServer reads the password where the configuration says.
+func mailServer(c config.Mail) (mail.Server, error) {
+	m := mail.Server{Address: c.Server, From: c.From, User: c.User, TLS: mail.TLS(c.TLS)}
+	if c.Password == "" {
+		return m, nil
+	}
+	f, err := os.Open(c.Password)
+	if err != nil {
+		return m, fmt.Errorf("cannot read the mail server's password: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1024))
+	if err != nil {
+		return m, fmt.Errorf("cannot read the mail server's password: %w", err)
+	}
+	m.Password = strings.TrimSpace(string(b))
+	return m, nil
 }
 
 func (s *Server) listen(name, network, addr string, t *tls.Config, h http.Handler) error {
@@ -183,6 +212,7 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { s.purge(ctx) })
+	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
 	s.record(ctx, "controller.started")
 	s.log.Info("ready", "console", s.consoleURL(), "terminals", s.TerminalsAddr(), "metrics", s.MetricsAddr(), "version", s.version)

@@ -36,6 +36,7 @@ const (
 	KindPrinter  Kind = "printer"
 	KindSupply   Kind = "supply-day"
 	KindHours    Kind = "hours-change"
+	KindMail     Kind = "mail"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -79,7 +79,8 @@ var may = map[string][]string{
 	"controller/audit":       {"controller/store"},
 	"controller/accounts":    {"controller/store", "controller/audit"}, // who logs in is recorded in the same transaction
 	"controller/directory":   {"controller/store"},
-	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store"},
+	"controller/mail":        {"controller/store"},
+	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"}, // who is told of an alarm is told in the transaction that files the record
 	"controller/report":      {"controller/store"},
 	"controller/retention":   {"controller/store"},
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"}, // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
@@ -109,13 +110,14 @@ var pure = map[string][]string{
 
 // only says which rooms may import a third party, and why nobody else.
 var only = map[string][]string{
-	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},                       // no bbolt type leaks
-	"github.com/zserge/lorca":  {"kiosk/browser"},                                                // unsafe unless tamed there
-	"github.com/jezek/xgb":     {"kiosk/x11", "kiosk/stage", "kiosk/preview", "scripts/escape"},  // one room talks to the display; a suite looks at it from outside
-	"periph.io/x":              {"hw/…"},                                                         // drivers only
-	"github.com/warthog618":    {"hw/…"},                                                         // the same
-	"github.com/holoplot":      {"hw/…"},                                                         // the same; types in tests
-	"github.com/vishvananda":   {"kiosk/warden"},                                                 // network links are root's
+	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},                      // no bbolt type leaks
+	"github.com/zserge/lorca":  {"kiosk/browser"},                                               // unsafe unless tamed there
+	"github.com/jezek/xgb":     {"kiosk/x11", "kiosk/stage", "kiosk/preview", "scripts/escape"}, // one room talks to the display; a suite looks at it from outside
+	"periph.io/x":              {"hw/…"},                                                        // drivers only
+	"github.com/warthog618":    {"hw/…"},                                                        // the same
+	"github.com/holoplot":      {"hw/…"},                                                        // the same; types in tests
+	"github.com/vishvananda":   {"kiosk/warden"},                                                // network links are root's
+	"github.com/wneessen":      {"controller/mail"},
 	"github.com/OpenPrinting":  {"kiosk/ipp", "kiosk/press", "kiosk/printer", "kiosk/printer/…"}, // foreign bytes of programs and printers
 	"github.com/miekg/dns":     {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},

@@ -89,7 +89,7 @@ func migrations() []migration {
 			return nil
 		},
 		tables(store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply), // printing
-		tables(store.KindHours), // changes of hours
+		tables(store.KindHours, store.KindMail), // changes of hours, mails about them
 	}
 }
 
