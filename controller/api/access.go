@@ -75,6 +75,9 @@ const (
 	opPrintDecide   = "decide-print"
 	opPages         = "grant-pages"
 	opPrinters      = "site-printers"
+	opEnergy        = "site-energy"
+	opFigures       = "energy-figures"
+	opPutFigures    = "put-energy-figures"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -136,6 +139,9 @@ func Table() map[string]Access {
 		opPrintDecide:   {post, "/api/prints/{id}/decision", ScopePrint, r(adm, cor, rec)},
 		opPages:         {post, "/api/terminals/{id}/pages", ScopeTerminal, r(adm, cor, rec)},
 		opPrinters:      {get, "/api/sites/{id}/printers", ScopeSite, others},
+		opEnergy:        {get, "/api/sites/{id}/energy", ScopeSite, others},
+		opFigures:       {get, "/api/energy/figures", ScopeAny, r(adm, cor, dpo, obs)},
+		opPutFigures:    {put, "/api/energy/figures", ScopeAll, r(adm)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"borne/controller/accounts"
+	"borne/controller/report"
 )
 
 // matrix is who may use each route, written a second time on purpose: whoever
@@ -27,6 +28,7 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
 		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
+		"GET /api/sites/{id}/energy": "acrdo", "GET /api/energy/figures": "acdo", "PUT /api/energy/figures": "a",
 	}
 }
 
@@ -114,6 +116,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
 		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
+		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
 		"POST /api/sites/{id}/spaces":    SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},

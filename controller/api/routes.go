@@ -78,6 +78,9 @@ func (a *API) routes() error {
 		register(a, opPrintDecide, "Decide what a doubtful print job costs", http.StatusOK, a.decidePrint),
 		register(a, opPages, "Give a running session more pages", http.StatusAccepted, a.grantPages),
 		register(a, opPrinters, "A site's printers, with what is left of their supplies", http.StatusOK, a.printers),
+		register(a, opEnergy, "A site's energy: time by state, kWh and euros, measured or estimated", http.StatusOK, a.energy),
+		register(a, opFigures, "The watts of each model and the price of a kWh", http.StatusOK, a.figures),
+		register(a, opPutFigures, "Change them", http.StatusOK, a.putFigures),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

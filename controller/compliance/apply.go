@@ -110,6 +110,12 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 			return false, nil
 		}
 		return true, r.printer(tx, t.Meta, rec.At, p.Bounded())
+	case wire.KindEnergy:
+		u, ok := body[wire.EnergyUse](rec)
+		if !ok {
+			return false, nil
+		}
+		return r.energy(tx, t.Meta, rec, u)
 	case wire.KindRefused:
 		f, ok := body[wire.Refused](rec)
 		if !ok {

@@ -37,6 +37,8 @@ const (
 	KindSupply   Kind = "supply-day"
 	KindHours    Kind = "hours-change"
 	KindMail     Kind = "mail"
+	KindEnergy   Kind = "energy-day"
+	KindFigures  Kind = "energy-figures"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -106,6 +108,11 @@ type Terminal struct {
 	Missing     []string   `json:"missing,omitempty" inventory:"isolation properties not held;none-personal;life"`
 	Policy      uint64     `json:"policy,omitempty" inventory:"policy version applied;none-personal;life"`
 	PolicyError string     `json:"policyError,omitempty" inventory:"why a policy was refused;none-personal;life"`
+
+	Asleep     time.Time `json:"asleep,omitzero" inventory:"when it went off by plan;none-personal;life"` // until it is back
+	Wakes      time.Time `json:"wakes,omitzero" inventory:"when its clock wakes it;none-personal;life"`
+	Power      string    `json:"power,omitempty" inventory:"what is wrong with how it sleeps;none-personal;life"` // a reason code
+	PowerSince time.Time `json:"powerSince,omitzero" inventory:"since when;none-personal;life"`
 }
 
 // EnrolCode is a one-time code, found by wire.CodeID of it (Meta.ID). The code

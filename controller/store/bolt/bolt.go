@@ -89,7 +89,8 @@ func migrations() []migration {
 			return nil
 		},
 		tables(store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply), // printing
-		tables(store.KindHours, store.KindMail), // changes of hours, mails about them
+		tables(store.KindHours, store.KindMail),     // changes of hours, mails about them
+		tables(store.KindEnergy, store.KindFigures), // energy
 	}
 }
 

@@ -21,6 +21,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/energy/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The watts of each model and the price of a kWh */
+        get: operations["energy-figures"];
+        /** Change them */
+        put: operations["put-energy-figures"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fleet": {
         parameters: {
             query?: never;
@@ -236,6 +254,23 @@ export interface paths {
         put?: never;
         /** Certify a site's month: what its terminals proved, verified anew and signed */
         post: operations["certify-site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/energy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A site's energy: time by state, kWh and euros, measured or estimated */
+        get: operations["site-energy"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -831,6 +866,143 @@ export interface components {
             nightMinutes: number;
             /** Format: int64 */
             wakeMinutes: number;
+        };
+        EnergyFiguresRequest: {
+            models: components["schemas"]["EnergyModel"][];
+            /** Format: double */
+            price: number;
+        };
+        EnergyFiguresView: {
+            /** @description Who changed them last */
+            by?: string;
+            /** Format: date-time */
+            changed?: string;
+            /** @description Nobody changed them yet: they are orders of magnitude */
+            default: boolean;
+            models: components["schemas"]["EnergyModel"][];
+            /**
+             * Format: double
+             * @description Euros a kWh
+             */
+            price: number;
+            /**
+             * Format: int64
+             * @description Also the ETag; 0 while nothing was set
+             */
+            rev: number;
+        };
+        EnergyModel: {
+            /** Format: double */
+            board: number;
+            /** Format: double */
+            halted: number;
+            key: string;
+            /** Format: double */
+            low: number;
+            match: string[];
+            name: string;
+            /** Format: double */
+            screen: number;
+            source: string;
+            /** Format: double */
+            standby: number;
+        };
+        EnergyReport: {
+            /** @description First local day */
+            from: string;
+            /**
+             * Format: int64
+             * @description Terminals whose every day is measured
+             */
+            measured: number;
+            /**
+             * Format: double
+             * @description Euros a kWh
+             */
+            price: number;
+            site: string;
+            terminals: components["schemas"]["EnergyTerminal"][];
+            /** @description Last local day, included */
+            to: string;
+            /**
+             * Format: int64
+             * @description Terminals that told something
+             */
+            told: number;
+            total: components["schemas"]["EnergySum"];
+        };
+        EnergySum: {
+            /**
+             * Format: double
+             * @description What the same terminals would have drawn, always lit; always an estimate
+             */
+            alwaysKwh: number;
+            /**
+             * @description What usedKwh rests on: watts of the model by time, a meter, or some days each
+             * @enum {string}
+             */
+            basis: "none" | "estimated" | "measured" | "mixed";
+            /**
+             * Format: int64
+             * @description On, with the screen off
+             */
+            darkSeconds: number;
+            /**
+             * Format: int64
+             * @description Days of terminals that told something
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Off by plan
+             */
+            haltedSeconds: number;
+            /**
+             * Format: int64
+             * @description On, with the screen on
+             */
+            litSeconds: number;
+            /**
+             * Format: int64
+             * @description On, in low power
+             */
+            lowSeconds: number;
+            /**
+             * Format: int64
+             * @description Of these, days that a meter covers
+             */
+            measuredDays: number;
+            /**
+             * Format: int64
+             * @description Records that were cut or refused because they cannot be
+             */
+            odd: number;
+            /**
+             * Format: int64
+             * @description Off for another reason: a power cut; it counts as no saving
+             */
+            offSeconds: number;
+            /** Format: int64 */
+            onSeconds: number;
+            /** Format: double */
+            savedEuros: number;
+            /**
+             * Format: double
+             * @description alwaysKwh - usedKwh; always an estimate, below 0 where the figures of the model are too low
+             */
+            savedKwh: number;
+            /** Format: double */
+            usedKwh: number;
+        };
+        EnergyTerminal: {
+            /** @description Key of the model whose watts count */
+            model: string;
+            modelName: string;
+            name: string;
+            spaceName: string;
+            sum: components["schemas"]["EnergySum"];
+            /** @description Its id */
+            terminal: string;
         };
         EnrolCode: {
             code: string;
@@ -1866,6 +2038,73 @@ export interface operations {
             };
         };
     };
+    "energy-figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnergyFiguresView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-energy-figures": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the figures that were read; "0" when nothing was set yet */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnergyFiguresRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnergyFiguresView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     fleet: {
         parameters: {
             query?: never;
@@ -2256,6 +2495,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CertificateView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "site-energy": {
+        parameters: {
+            query?: {
+                /** @description First local day, 2006-01-02; the first of this month when empty */
+                from?: string;
+                /** @description Last local day, included; today when empty */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnergyReport"];
                 };
             };
             /** @description Error */

@@ -1,0 +1,48 @@
+package store
+
+import "time"
+
+// EnergyDay is what one terminal did in one local day, and what a meter counted of
+// it. Meta.ID is RollupID, Meta.Scope the terminal. Seconds add up to the day's
+// length at most: 23, 24 or 25 hours.
+type EnergyDay struct {
+	Day      string `json:"day" inventory:"local day;none-personal;life"`
+	Terminal string `json:"terminal" inventory:"where;none-personal;life"`
+	Lit      int    `json:"lit" inventory:"seconds with the screen on;none-personal;life"`
+	Dark     int    `json:"dark" inventory:"seconds with the screen off;none-personal;life"`
+	Low      int    `json:"low" inventory:"seconds in low power;none-personal;life"`
+	Halted   int    `json:"halted" inventory:"seconds off by plan;none-personal;life"`
+	Off      int    `json:"off" inventory:"seconds off for another reason;none-personal;life"`
+
+	Metered int     `json:"metered,omitempty" inventory:"seconds that a meter measured;none-personal;life"`
+	Wh      float64 `json:"wh,omitempty" inventory:"energy that a meter measured;none-personal;life"` // in them
+	Odd     int     `json:"odd,omitempty" inventory:"how many records were cut or refused because they cannot be;none-personal;life"`
+	Counted []int64 `json:"counted,omitempty" inventory:"begins of the records that it counts, so that none counts twice;none-personal;life"` // Unix seconds, or a number below 0 where the clock was not trusted; rising
+}
+
+// EnergyFigures is what the administrator set: what a terminal draws, by model, and
+// what a kWh costs. Meta.ID is SettingController.
+type EnergyFigures struct {
+	Price   float64       `json:"price" inventory:"price of a kWh in euros;none-personal;life"`
+	Models  []EnergyModel `json:"models" inventory:"watts of each model;none-personal;life"`
+	Changed time.Time     `json:"changed" inventory:"when it changed;none-personal;life"`
+	By      string        `json:"by" inventory:"user who changed it;public-task;audit"`
+}
+
+// EnergyModel is what terminals of one model draw, in watts.
+type EnergyModel struct {
+	Key     string   `json:"key"`
+	Name    string   `json:"name"`   // shown to staff, in French
+	Match   []string `json:"match"`  // parts of the names that their machines tell; the model without any is for all others
+	Board   float64  `json:"board"`  // on
+	Low     float64  `json:"low"`    // in low power
+	Halted  float64  `json:"halted"` // off by plan
+	Screen  float64  `json:"screen"` // its monitor, on
+	Standby float64  `json:"standby"`
+	Source  string   `json:"source"` // where these figures are from
+}
+
+func (EnergyDay) Table() Kind          { return KindEnergy }
+func (EnergyDay) Indexes() []Index     { return nil }
+func (EnergyFigures) Table() Kind      { return KindFigures }
+func (EnergyFigures) Indexes() []Index { return nil }
