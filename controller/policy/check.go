@@ -75,6 +75,7 @@ func (p Policy) Check() []Problem {
 	}
 	p.Network.check(c)
 	p.Filter.check(c)
+	p.Energy.check(c)
 	return c.found
 }
 
