@@ -30,6 +30,9 @@ type Request struct {
 	Power   *Power   `json:"power,omitempty"`
 	Start   *Start   `json:"start,omitempty"`
 	Ports   *Ports   `json:"ports,omitempty"`
+	Govern  *Govern  `json:"govern,omitempty"`
+	Wake    *Wake    `json:"wake,omitempty"`
+	Halt    *Halt    `json:"halt,omitempty"`
 }
 
 // Answer answers the request of the same id. File descriptors that a verb
@@ -44,6 +47,7 @@ type Answer struct {
 	Survey  *Surveyed       `json:"survey,omitempty"`
 	CSR     []byte          `json:"csr,omitempty"`
 	Setup   *Setup          `json:"setup,omitempty"`
+	Power   *Powered        `json:"power,omitempty"`
 	Event   *Event          `json:"event,omitempty"` // unasked (id 0)
 }
 

@@ -43,6 +43,7 @@ type Config struct {
 	Beat   func(shown bool)     // called at each beat of the agent; nil: nobody cares
 	Ports  func(open bool)      // called when staff put the terminal out of service, and when that ends; nil: nobody cares
 	News   <-chan sandbox.Event // what others see that the agent should hear of; nil: nothing
+	Clock  Waker                // that can start the machine; nil: it is never switched off
 	Build  string
 	Sim    bool
 	Log    *slog.Logger // default: discard

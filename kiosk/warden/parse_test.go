@@ -2,7 +2,9 @@ package warden
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -105,7 +107,8 @@ func FuzzPlan(f *testing.F) {
 // FuzzVerbs gives whatever decodes to the checks of the other verbs.
 func FuzzVerbs(f *testing.F) {
 	for _, r := range []sandbox.Request{{ID: 1, Shell: &sandbox.Shell{Origin: "http://127.0.0.1:80", Width: 800, Height: 600}},
-		{ID: 1, Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t", Session: "s", Permit: "p", Nonce: make([]byte, 16)}}} {
+		{ID: 1, Sign: &sandbox.Sign{Kind: wire.ReceiptSession, Terminal: "t", Session: "s", Permit: "p", Nonce: make([]byte, 16)}},
+		{ID: 1, Govern: &sandbox.Govern{Low: true}}, {ID: 1, Wake: &sandbox.Wake{At: time.Unix(1<<31, 0)}}, {ID: 1, Halt: &sandbox.Halt{WakeAt: time.Unix(1<<31, 0)}}} {
 		b, err := sandbox.EncodeRequest(r)
 		if err != nil {
 			f.Fatal(err)
@@ -125,6 +128,17 @@ func FuzzVerbs(f *testing.F) {
 		case r.Shell != nil:
 			if a, err := parseOrigin(r.Shell.Origin); err == nil && !a.Addr().IsLoopback() {
 				t.Fatalf("origin %s", a)
+			}
+		case r.Wake != nil || r.Halt != nil:
+			off := false
+			clock := &shelf{}
+			w := &warden{c: Config{Clock: clock, Log: slog.New(slog.DiscardHandler)}, off: func(context.Context) error { off = true; return nil }}
+			a, _ := w.handle(t.Context(), r)
+			if a.Error == "" && a.Power == nil {
+				t.Fatal("no answer")
+			}
+			if !clock.at.IsZero() && (clock.at.Before(time.Now()) || clock.at.After(time.Now().Add(sandbox.MaxSleep))) || off {
+				t.Fatalf("off %v with an alarm at %v", off, clock.at)
 			}
 		}
 	})

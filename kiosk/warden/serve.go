@@ -91,10 +91,22 @@ func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
 			return sandbox.Answer{Error: errPower.Error()}, true
 		}
 		w.cut()
+	case r.Govern != nil: // whoever comes finds it fast again, and waits behind nothing
+		now, err := w.speed.set(r.Govern.Low)
+		return w.powered(&sandbox.Powered{Governor: now}, err), true
 	default:
 		return sandbox.Answer{}, false
 	}
 	return sandbox.Answer{}, true
+}
+
+// powered answers what concerns the machine's power.
+func (w *warden) powered(p *sandbox.Powered, err error) sandbox.Answer {
+	if err != nil {
+		w.c.Log.Warn("a verb failed", "error", err)
+		return sandbox.Answer{Power: p, Error: err.Error()}
+	}
+	return sandbox.Answer{Power: p}
 }
 
 // ports tells whoever guards the ports.
@@ -201,6 +213,10 @@ func (w *warden) handle(ctx context.Context, r sandbox.Request) (a sandbox.Answe
 		a.CSR, err = w.ledger.csr()
 	case r.Believe != nil:
 		err = w.believe(*r.Believe)
+	case r.Wake != nil:
+		a.Power, err = w.wake(*r.Wake)
+	case r.Halt != nil: // behind whatever was asked before: no wipe is cut short
+		a.Power, err = w.halt(context.WithoutCancel(ctx), *r.Halt)
 	}
 	if err != nil {
 		w.c.Log.Warn("a verb failed", "error", err)

@@ -31,6 +31,8 @@ type warden struct {
 	events  chan sandbox.Event
 	hits    chan sandbox.Event // kept apart: they must not push out that a sandbox is lost
 	cut     func()             // the power of a simulated terminal
+	off     func(context.Context) error
+	speed   governor
 
 	mu       sync.Mutex // guards the fields below
 	boxes    map[string]*box
@@ -82,7 +84,8 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &warden{c: c, started: time.Now(), mono: time.Now(), boxes: map[string]*box{}, lastSlot: -1, events: make(chan sandbox.Event, 16), hits: make(chan sandbox.Event), cut: cutPower}
+	w := &warden{c: c, started: time.Now(), mono: time.Now(), boxes: map[string]*box{}, lastSlot: -1, events: make(chan sandbox.Event, 16), hits: make(chan sandbox.Event), cut: cutPower,
+		off: powerOff, speed: governor{root: cpufreqRoot}}
 	var closers []func()
 	closeAll := func() {
 		for i := len(closers) - 1; i >= 0; i-- {
@@ -140,6 +143,11 @@ func open(ctx context.Context, c Config) (*warden, func(), error) {
 	if err := errors.Join(w.sweep(ctx, true), w.unfenceShell(ctx)); err != nil {
 		return fail(fmt.Errorf("cannot clear what an earlier run left: %w", err))
 	}
+	closers = append(closers, func() {
+		if _, err := w.speed.set(false); err != nil {
+			w.c.Log.Error("the processor stays slow", "error", err)
+		}
+	})
 	closers = append(closers, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 		defer cancel()
