@@ -44,13 +44,12 @@ type Agent struct {
 	stuckAt       time.Duration
 	erased        string // session whose sandbox was destroyed while nothing could be written
 
+	energy   saving
 	results  chan result
 	workers  sync.WaitGroup
 	scene    chan scene
 	lamps    chan signal
-	sleeps   chan signal
 	sent     signal
-	hands    int  // ever: taps, and people seen coming
 	making   bool // a standby is being made
 	makeAt   time.Duration
 	failures int // standbys in a row that could not be made
@@ -116,7 +115,11 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	if p.Hours == nil {
 		p.Hours = inFrance
 	}
-	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), lamps: make(chan signal, 1), sleeps: make(chan signal, 1)}
+	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), lamps: make(chan signal, 1)}
+	var err error
+	if a.energy.keeper, err = newKeeper(a); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -134,7 +137,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.boxes.link = func(b *box, f *os.File) error { return a.linkPress(work, b, f) }
 	a.workers.Go(func() { a.direct(work) })
 	a.workers.Go(func() { a.lights(work) })
-	a.workers.Go(func() { a.sleep(work) })
+	a.workers.Go(func() { a.energy.keeper.Run(work) })
 	if a.parts.Pages != nil {
 		a.workers.Go(func() { a.keepShell(work) })
 	}
@@ -161,6 +164,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 	for !a.done {
 		a.show(work)
 		a.signal()
+		a.keepEnergy()
 		a.keepStandby(work)
 		a.keepPorts(work)
 		if a.parts.Beat != nil {
@@ -188,6 +192,8 @@ func (a *Agent) loop(ctx, work context.Context) error {
 			a.tick(work)
 		case r := <-a.results:
 			a.took(work, r)
+		case s := <-a.energy.keeper.States():
+			a.saved(work, s)
 		case t, ok := <-taps:
 			if !ok {
 				taps = nil
@@ -210,7 +216,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 			if !ok {
 				presence = nil
 			} else if l == hw.On {
-				a.hands++
+				a.energy.hands++
 			}
 		case l, ok := <-calls:
 			if !ok {
@@ -248,6 +254,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 			}
 		}
 	}
+	a.tellUse(work, a.count(), a.energy.halts)
 	return nil
 }
 
@@ -299,6 +306,7 @@ func (a *Agent) recover(work context.Context) error {
 	}
 	_, missing := a.using()
 	next.Live.Unprotected = len(missing) > 0
+	a.beginEnergy(f.Energy)
 	prints, asks, printed := a.recoverPrints(f.Prints)
 	return a.commit(work, next, effects, append(records, printed...), extra{prints: &printStep{next: prints, asks: asks}})
 }
@@ -435,7 +443,7 @@ func (a *Agent) keepShell(work context.Context) {
 // face is what the view needs beside the state.
 func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
-		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Sim: a.cfg.Sim}
+		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Sim: a.cfg.Sim, Dim: a.energy.state.Dim}
 	if a.policy.Printing.Enabled {
 		f.Pages = a.policy.Printing.PagesPerSession
 	}

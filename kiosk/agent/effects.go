@@ -135,6 +135,7 @@ func (a *Agent) tick(work context.Context) {
 	}
 	a.apply(work, f)
 	a.tickPrints(work)
+	a.tickEnergy(work, open)
 }
 
 // hold is a disk that is full in somebody's session: the shell covers it, and

@@ -206,7 +206,7 @@ func draft(at session.Instant, kind string, body any) wire.Record {
 
 // tapped decides what a badge may, and tells the machine.
 func (a *Agent) tapped(work context.Context, t hw.Tap) {
-	a.hands++
+	a.energy.hands++
 	f := session.Tapped{}
 	switch {
 	case len(t.Badges) == 0:
@@ -317,6 +317,7 @@ func (a *Agent) report(at session.Instant) {
 		st.Printer = &seen
 	}
 	st.Prints = a.prints.Waiting()
+	st.Power = a.powerState(at)
 	for _, n := range sortedKeys(a.devices) {
 		st.Devices = append(st.Devices, a.devices[n])
 	}

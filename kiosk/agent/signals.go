@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/session"
 )
@@ -12,10 +11,7 @@ import (
 // signal is what a terminal tells beside its pictures.
 type signal struct {
 	serves bool // somebody can use the terminal, or does
-	closed bool // the place is, or its alarm is armed
 	warns  bool
-	hands  int           // taps, and people seen coming
-	since  time.Duration // when it became so
 }
 
 // beep is how long the buzzer sounds.
@@ -24,19 +20,16 @@ const beep = 200 * time.Millisecond
 // switchWithin bounds one change of a light, buzzer or relay.
 const switchWithin = 3 * time.Second
 
-// signal tells the owners of lights and screen what is now.
+// signal tells the owner of light and buzzer what is now.
 func (a *Agent) signal() {
 	s := a.state
-	now := signal{warns: s.Phase == session.Warning, hands: a.hands,
-		serves: a.stuck == nil && (s.Phase.InSession() || s.Phase == session.Welcome || s.Phase == session.Charter || s.Phase == session.Thanks),
-		closed: s.Phase == session.Closed && (s.Reason == wire.RefuseClosed || s.Reason == wire.RefuseAlarm)}
-	if now.since = a.sent.since; now == a.sent {
+	now := signal{warns: s.Phase == session.Warning,
+		serves: a.stuck == nil && (s.Phase.InSession() || s.Phase == session.Welcome || s.Phase == session.Charter || s.Phase == session.Thanks)}
+	if now == a.sent {
 		return
 	}
-	now.since = a.parts.Clock.Mono()
 	a.sent = now
 	newest(a.lamps, now)
-	newest(a.sleeps, now)
 }
 
 // newest replaces what a channel of one holds.

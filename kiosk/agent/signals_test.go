@@ -244,9 +244,7 @@ func TestABadgeThatAnswersWronglyIsRefused(t *testing.T) {
 	if v, _ := b.Shell.View(); v.Screen != shell.Welcome {
 		t.Errorf("the shell shows %s for a copied badge", v.Screen)
 	}
-	if v, _ := b.Shell.View(); v.Notice != string(wire.RefuseSuspectBadge) {
-		t.Errorf("the person is told %q", v.Notice)
-	}
+	b.until("the person is told", func() bool { v, _ := b.Shell.View(); return v.Notice == string(wire.RefuseSuspectBadge) })
 	b.Hold(hw.Badge{Key: [32]byte{9}, Bytes: 7, Assurance: hw.AssuranceMutual})
 	if v := b.see(shell.CharterPage); v.Notice != "" {
 		t.Errorf("the notice %q stays for the next badge", v.Notice)

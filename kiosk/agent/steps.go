@@ -17,6 +17,7 @@ type extra struct {
 	head    *wire.ChainHead
 	records []wire.Record
 	prints  *printStep
+	beat    bool // what is saved is to be kept now
 }
 
 // printStep is a step of the print jobs' machine.
@@ -61,7 +62,13 @@ func (a *Agent) commit(work context.Context, next session.State, effects []sessi
 			s.commit.Prints = p.encoded
 		}
 	}
-	if len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || !bytes.Equal(enc, a.encoded) {
+	if x.beat {
+		s.commit.Energy = a.beat(true)
+	}
+	if s.commit.Energy != nil || len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || !bytes.Equal(enc, a.encoded) {
+		if s.commit.Energy == nil {
+			s.commit.Energy = a.beat(false)
+		}
 		if err := a.parts.Journal.Commit(s.commit); err != nil {
 			a.stuck, a.stuckAt = s, at.Mono
 			return err

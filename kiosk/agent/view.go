@@ -17,6 +17,7 @@ type Face struct {
 	Pages   int    // a session's; 0 without printing
 	Offline bool
 	Sim     bool
+	Dim     bool        // nobody is there: the page is darker
 	Stuck   wire.Reason // the journal cannot be written
 }
 
@@ -24,7 +25,7 @@ type Face struct {
 func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	l := s.Live
 	v := shell.View{Lang: lang(s), Languages: s.Limits.Languages, Place: f.Place, Reason: string(s.Reason), Badge: badge(f.Access),
-		Sim: f.Sim, Offline: f.Offline}
+		Sim: f.Sim, Dim: f.Dim, Offline: f.Offline}
 	if at.Mono < l.Identify {
 		v.Identify = f.Place.Terminal
 	}

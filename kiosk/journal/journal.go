@@ -65,6 +65,7 @@ type Journal struct {
 type Found struct {
 	State   []byte         // the session's state; nil in a new journal
 	Prints  []byte         // the print jobs' state; nil when nothing was ever printed
+	Energy  []byte         // what was saved since the last record of it; nil when that was never written
 	Policy  *wire.Envelope // last policy that was applied, verbatim
 	Welcome *wire.Welcome  // last word of the controller
 	// Damaged says that an unreadable journal was moved aside to this path, and
@@ -94,6 +95,7 @@ const (
 	kMeta     = "meta"
 	kState    = "state"
 	kPrints   = "prints"
+	kEnergy   = "energy"
 	kPolicy   = "policy"
 	kWelcome  = "welcome"
 )
@@ -227,6 +229,9 @@ func (j *Journal) read(tx *bolt.Tx) error {
 	}
 	if s := b.Get([]byte(kPrints)); s != nil {
 		j.found.Prints = append([]byte{}, s...)
+	}
+	if s := b.Get([]byte(kEnergy)); s != nil {
+		j.found.Energy = append([]byte{}, s...)
 	}
 	if b.Get([]byte(kPolicy)) != nil {
 		j.found.Policy = new(wire.Envelope)

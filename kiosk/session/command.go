@@ -1,6 +1,7 @@
 package session
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"borne/controller/wire"
@@ -55,6 +56,15 @@ func (m *machine) commanded(c wire.Command) {
 			l.Surveyed = false
 		}
 		m.settle()
+	case wire.CmdAwake:
+		switch left := c.Until.Sub(m.at.Wall); {
+		case left > MaxAwake:
+			refused = "too-long"
+		case left <= 0: // it may save again
+			s.Awake = time.Time{}
+		default:
+			s.Awake = c.Until.UTC()
+		}
 	default:
 		refused = "unknown-command"
 	}

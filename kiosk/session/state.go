@@ -80,6 +80,7 @@ type State struct {
 	Hours      Hours       `json:"hours"`              // as of the last tick; its decision outlives an unsure clock
 	AlarmTold  time.Time   `json:"alarmTold,omitzero"` // the opening or closing that an alert about the alarm was for
 	Forget     string      `json:"forget,omitempty"`
+	Awake      time.Time   `json:"awake,omitzero"` // staff hold it awake until then
 
 	Live Live `json:"-"`
 }
@@ -271,6 +272,7 @@ const (
 	RefusedFor   = 12 * time.Second // a sentence to read beside an empty page
 	IdentifyFor  = time.Minute
 	MessageFor   = 10 * time.Minute
+	MaxAwake     = 24 * time.Hour // that staff may hold a terminal awake
 	MaxPermits   = wire.MaxPermits
 	ArmedFor     = time.Minute      // after an opening, until an alarm that is still armed is told
 	UnarmedFor   = 30 * time.Minute // after a closing, until one that is not armed is told

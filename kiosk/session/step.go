@@ -206,6 +206,9 @@ func (m *machine) tick(f Tick) {
 	if l.Message != "" && l.MessageTo <= m.at.Mono && !s.Phase.InSession() {
 		l.Message = ""
 	}
+	if m.at.Trusted && !s.Awake.IsZero() && !s.Awake.After(m.at.Wall) {
+		s.Awake = time.Time{}
+	}
 	due := l.Until > 0 && m.at.Mono >= l.Until
 	switch s.Phase {
 	case Starting:

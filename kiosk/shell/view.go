@@ -23,6 +23,7 @@ type View struct {
 	Identify  string   `json:"identify,omitempty"`
 	Badge     string   `json:"badge"` // "none": the button begins; "offered": either; "required": badge only
 	Sim       bool     `json:"sim,omitempty"`
+	Dim       bool     `json:"dim,omitempty"`     // nobody is there: it is shown darker, and still well readable
 	Offline   bool     `json:"offline,omitempty"` // the controller cannot be reached: nothing for the person to do
 }
 

@@ -28,6 +28,7 @@ var may = map[string][]string{
 	// The terminal.
 	"kiosk/session": {"controller/wire"},                                  // reasons and record bodies are its words
 	"kiosk/sandbox": {"controller/wire"},                                  // evidence is made of receipts' parts
+	"kiosk/energy":  {"controller/wire", "controller/policy", "hw"},       // the plan is policy's, what was used is wire's, screen and relay are hardware
 	"kiosk/notify":  nil,                                                  // sd_notify
 	"kiosk/config":  {"hw", "hw/usb", "kiosk/cupsd"},                      // device names, USB classes and addresses of printers are checked when the file is read
 	"kiosk/journal": {"controller/wire", "kiosk/session", "kiosk/uplink"}, // it is the uplink's outbox
@@ -53,7 +54,7 @@ var may = map[string][]string{
 	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                                                    // root: as little as can be; policies, because it takes nobody's word for one
 	"kiosk/bench":    {"hw/sim"},                                                                                                                   // the simulator's web page
 	"kiosk/doctor":   {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"},                        // checks what the others need, and tells what mends it in the words of the console
-	"kiosk/agent":    {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage", "kiosk/printing", "kiosk/printjob"},
+	"kiosk/agent":    {"controller/wire", "controller/policy", "hw", "kiosk/session", "kiosk/journal", "kiosk/sandbox", "kiosk/uplink", "kiosk/shell", "kiosk/browser", "kiosk/stage", "kiosk/printing", "kiosk/printjob", "kiosk/energy"},
 	"kiosk/agent/…":  {"controller/wire", "controller/policy", "hw", "kiosk/…", "kiosk/agent/…"}, // stubs for tests
 	"kiosk/cli":      {"controller/wire", "controller/policy", "hw", "hw/…", "kiosk/…", "ui/…"},  // wires the roles together; policy: what a sandbox is made of
 	"kiosk":          {"kiosk/cli"},

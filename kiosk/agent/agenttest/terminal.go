@@ -13,6 +13,7 @@ import (
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/agent"
+	"borne/kiosk/energy"
 	"borne/kiosk/journal"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
@@ -42,6 +43,8 @@ type Options struct {
 	Buzzer  agent.Output
 	Mains   agent.Output
 	Screen  hw.Screen
+	Board   *Board // that can be switched off; nil: it cannot
+	Meter   energy.Meter
 	Printer *Printer // nil: nothing is printed
 	Log     *slog.Logger
 }
@@ -99,6 +102,9 @@ func (t *Terminal) Start() error {
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe
 	p.Lists = t.opt.Lists
 	p.Alarm, p.Light, p.Buzzer, p.Mains, p.Screen = t.alarm, t.opt.Light, t.opt.Buzzer, t.opt.Mains, t.opt.Screen
+	if p.Meter = t.opt.Meter; t.opt.Board != nil {
+		p.Wake, p.Power = t.opt.Board, t.opt.Board
+	}
 	if t.opt.Printer != nil {
 		t.Warden.Prints()
 		p.Printer = t.opt.Printer

@@ -1,0 +1,257 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"borne/controller/policy"
+	"borne/controller/wire"
+	"borne/kiosk/energy"
+	"borne/kiosk/printing"
+	"borne/kiosk/session"
+)
+
+const (
+	// useEvery is how often it is told what was used.
+	useEvery = time.Hour
+	// beatEvery is how often that is kept beside something that is written anyway,
+	// and beatAlone how long it waits for that: cards wear with each write.
+	beatEvery = time.Minute
+	beatAlone = 5 * time.Minute
+	// tellWithin is how long a terminal that goes off waits until the controller has
+	// what it recorded; and tellLeast is for the status, which nobody acknowledges.
+	tellWithin = 15 * time.Second
+	tellLeast  = 2 * time.Second
+	// meterFresh is how old a reading of the meter may be.
+	meterFresh = time.Minute
+)
+
+// saving is what the agent knows of energy beside its keeper.
+type saving struct {
+	keeper  *energy.Keeper
+	state   energy.State
+	opening policy.Opening // as of the last tick
+	asked   bool           // opening is something
+
+	hands int // ever: taps, and people seen coming
+	mark  struct {
+		hands  int
+		phase  session.Phase
+		reason wire.Reason
+	}
+	since time.Duration // when one of them was another
+
+	tally   energy.Tally
+	counted time.Duration // up to here
+	sure    bool          // tally began at a time that can be trusted
+	past    *energy.Beat  // of the run before, until the clock can be trusted
+	beatAt  time.Duration // when the tally was last kept
+	halts   bool          // … as the last before going off by plan
+	tellBy  time.Duration // it goes off then at the latest; 0: it does not
+	word    time.Time     // given to the keeper: the alarm with which it may go off
+}
+
+// newKeeper makes what carries the energy plan out.
+func newKeeper(a *Agent) (*energy.Keeper, error) {
+	p := a.parts
+	c := energy.Config{Mono: p.Clock.Mono, Idle: p.Stage.Idle, Screen: p.Screen, Alarm: p.Wake, Power: p.Power, Meter: p.Meter, Log: a.log}
+	if p.Mains != nil {
+		c.Mains = p.Mains
+	}
+	if d, ok := p.Screen.(energy.Dimmer); ok {
+		c.Dimmer = d
+	}
+	return energy.New(c)
+}
+
+// keepEnergy tells the keeper how things stand.
+func (a *Agent) keepEnergy() {
+	e, s := &a.energy, a.state
+	if m := (struct {
+		hands  int
+		phase  session.Phase
+		reason wire.Reason
+	}{e.hands, s.Phase, s.Reason}); m != e.mark {
+		e.mark, e.since = m, a.parts.Clock.Mono()
+	}
+	if !e.asked {
+		return
+	}
+	at := a.now()
+	e.keeper.Set(energy.Order{At: at.Mono, Wall: at.Wall.UTC(), Sure: at.Trusted, Energy: a.policy.Energy, Opening: e.opening,
+		Armed: s.Live.Armed, Busy: a.busy(), Keep: a.stays(), Held: s.Awake.UTC(), Since: e.since, Halt: e.word})
+}
+
+// busy tells whether somebody, or the machine itself, is in the middle of something.
+func (a *Agent) busy() bool {
+	p := a.state.Phase
+	return !p.Standing() || p == session.Updating || slices.ContainsFunc(a.prints.Jobs, func(j printing.Job) bool { return j.Stage != printing.StageHeld })
+}
+
+// stays tells whether the terminal may not go off, whatever the hour: somebody
+// works on it, or something is not on the disk, or not erased.
+func (a *Agent) stays() bool {
+	return a.stuck != nil || a.state.Dirty || a.state.Phase == session.Maintenance
+}
+
+// hoursOf are the hours as the plan should see them.
+func (a *Agent) hoursOf(at session.Instant, open policy.Opening) policy.Opening {
+	switch h := a.state.Hours; {
+	case a.policy.Version == 0: // somebody is installing it
+		return policy.Opening{Open: true}
+	case !at.Trusted && !a.policy.Hours.Always:
+		return policy.Opening{Open: !h.Known || h.Open}
+	}
+	open.Since, open.Until = open.Since.UTC(), open.Until.UTC()
+	return open
+}
+
+// beginEnergy goes on from what the journal holds.
+func (a *Agent) beginEnergy(found []byte) {
+	at := a.now()
+	a.energy.tally, a.energy.counted = energy.Tally{From: at.Wall}, at.Mono
+	if found == nil {
+		return
+	}
+	b, err := energy.DecodeBeat(found)
+	if err != nil {
+		a.log.Error("what was saved before is lost", "error", err)
+		return
+	}
+	a.energy.past = &b
+}
+
+// count adds the time since the last look to what the terminal is.
+func (a *Agent) count() session.Instant {
+	at, e := a.now(), &a.energy
+	e.tally.Add(e.state.Kind(), at.Mono-e.counted)
+	e.counted = at.Mono
+	return at
+}
+
+// tickEnergy comes once a second.
+func (a *Agent) tickEnergy(work context.Context, open policy.Opening) {
+	at, e := a.count(), &a.energy
+	e.opening, e.asked = a.hoursOf(at, open), true
+	switch {
+	case at.Trusted && !e.sure: // only now it is known when this run began
+		e.sure, e.tally.From = true, at.Wall.Add(-e.tally.Total())
+		a.settlePast(work)
+	case e.tally.Total() >= useEvery:
+		a.tellUse(work, at, false)
+	case at.Mono-e.beatAt >= beatAlone:
+		a.applyWith(work, nil, extra{beat: true})
+	}
+	a.goOff(work)
+}
+
+// settlePast tells what the run before did, and what lies between.
+func (a *Agent) settlePast(work context.Context) {
+	e := &a.energy
+	past := e.past
+	if past == nil {
+		return
+	}
+	if a.stuck != nil && !a.unstick(work) {
+		e.sure = false // tried again
+		return
+	}
+	e.past = nil
+	// A simulated terminal's power is cut on a machine that goes on.
+	t, ok := past.Resume(e.tally.From, past.Boot == a.cfg.Boot && !a.cfg.Sim)
+	if !ok {
+		return
+	}
+	at := a.now()
+	wh := a.metered(at)
+	e.tally.Meter = wh
+	a.applyWith(work, nil, extra{beat: true, records: []wire.Record{draft(at, wire.KindEnergy, t.Use(e.tally.From, wh))}})
+}
+
+// tellUse records what was used, and begins anew. halts says that the terminal
+// goes off next.
+func (a *Agent) tellUse(work context.Context, at session.Instant, halts bool) bool {
+	if a.stuck != nil && !a.unstick(work) {
+		return false
+	}
+	e := &a.energy
+	wh := a.metered(at)
+	record := draft(at, wire.KindEnergy, e.tally.Use(at.Wall, wh))
+	e.tally, e.halts = energy.Tally{From: at.Wall, Meter: wh}, halts
+	return a.applyWith(work, nil, extra{beat: true, records: []wire.Record{record}}) // one that waits for the disk is written first of all
+}
+
+// metered is what the meter reads; 0: it does not, or not now.
+func (a *Agent) metered(at session.Instant) float64 {
+	if s := a.energy.state; s.Wh > 0 && at.Mono-s.WhAt <= meterFresh {
+		return s.Wh
+	}
+	return 0
+}
+
+// beat is what the journal is to keep with a step that is written. must: also
+// when the last one is young.
+func (a *Agent) beat(must bool) []byte {
+	e := &a.energy
+	if e.past != nil || !must && a.parts.Clock.Mono()-e.beatAt < beatEvery {
+		return nil // the run before is not told yet
+	}
+	at := a.count()
+	b, err := energy.Beat{Tally: e.tally, At: at.Wall, Boot: a.cfg.Boot, Halt: e.halts}.Encode()
+	if err != nil {
+		a.log.Error("what is saved is not kept", "error", err)
+		return nil
+	}
+	e.beatAt = at.Mono
+	return b
+}
+
+// saved takes what the keeper has done.
+func (a *Agent) saved(work context.Context, s energy.State) {
+	at := a.count() // by what it was until now
+	before := a.energy.state
+	a.energy.state = s
+	if before.Power != s.Power || before.Dark != s.Dark {
+		a.log.Info("energy", "power", s.Power, "dark", s.Dark)
+	}
+	if before.Off && !s.Off { // as a start would
+		a.tellUse(work, at, false)
+	}
+	a.goOff(work)
+}
+
+// goOff gives the keeper the word, once all that must outlive the night is on the
+// disk, and the controller has had its time to hear of it.
+func (a *Agent) goOff(work context.Context) {
+	e := &a.energy
+	s, at := e.state, a.parts.Clock.Mono()
+	switch {
+	case s.Off:
+	case s.Power != wire.PowerHalting || a.busy() || a.stays():
+		e.word, e.tellBy = time.Time{}, 0
+		if e.halts { // it was on its way, and somebody came
+			e.halts = false
+			a.applyWith(work, nil, extra{beat: true})
+		}
+	case e.tellBy == 0:
+		if a.tellUse(work, a.count(), true) {
+			e.tellBy = at + tellWithin
+		}
+	case !a.online && at >= e.tellBy-tellWithin+tellLeast, a.parts.Journal.Unacked() == 0 && at >= e.tellBy-tellWithin+tellLeast, at >= e.tellBy:
+		e.word = s.Wakes
+	}
+}
+
+// powerState is the part of the status.
+func (a *Agent) powerState(at session.Instant) *wire.PowerState {
+	s := a.energy.state
+	if s.Power == "" {
+		return nil
+	}
+	p := wire.PowerState{Power: s.Power, Dark: s.Dark, Wakes: s.Wakes, Alarm: s.Alarm}
+	if a.state.Awake.After(at.Wall) {
+		p.Held = a.state.Awake
+	}
+	return &p
+}
