@@ -24,7 +24,7 @@ const (
 	tellWithin = 15 * time.Second
 	tellLeast  = 2 * time.Second
 	// meterFresh is how old a reading of the meter may be.
-	meterFresh = time.Minute
+	meterFresh = 3 * time.Minute
 )
 
 // saving is what the agent knows of energy beside its keeper.
@@ -212,6 +212,9 @@ func (a *Agent) saved(work context.Context, s energy.State) {
 	at := a.count() // by what it was until now
 	before := a.energy.state
 	a.energy.state = s
+	if s.Wh < before.Wh { // replaced, or lost for a while: this record cannot be measured
+		a.energy.tally.Meter = 0
+	}
 	if before.Power != s.Power || before.Dark != s.Dark {
 		a.log.Info("energy", "power", s.Power, "dark", s.Dark)
 	}

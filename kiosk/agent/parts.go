@@ -66,7 +66,6 @@ type Parts struct {
 	Screen   hw.Screen        // dark while the place is closed and nobody is there; nil: always lit
 	Wake     energy.Alarm     // the clock that can start the machine; nil: none
 	Power    energy.Power     // rights over the machine's speed and power; nil: none
-	Meter    energy.Meter     // of what the terminal uses; nil: none
 	Devices  <-chan hw.Status // nil: none
 	Pages    ShellBrowser     // nil: the shell's page is shown by somebody else
 	Restart  <-chan error     // something that counts from a new start on: awaited until nobody is disturbed; nil: nothing

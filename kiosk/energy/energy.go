@@ -180,9 +180,6 @@ func (k *Keeper) Run(ctx context.Context) {
 	r := &run{Keeper: k, work: ctx, done: make(chan dark, 1), halted: make(chan halted, 1), metered: make(chan reading, 1), state: State{Power: wire.PowerLit}}
 	defer r.end()
 	r.begin()
-	if k.cfg.Meter != nil {
-		r.workers.Go(r.meter)
-	}
 	look := time.NewTimer(planEvery)
 	defer look.Stop()
 	for {
@@ -197,44 +194,47 @@ func (k *Keeper) Run(ctx context.Context) {
 		case h := <-r.halted:
 			r.afterHalt(h)
 		case m := <-r.metered:
-			r.state.Wh, r.state.WhAt = m.wh, m.at
+			r.read(m)
 		}
 		if r.told {
 			r.plan()
+			r.meter()
 		}
 		r.tell()
 		look.Reset(r.pause())
 	}
 }
 
-// meter reads the meter now and then. It is no matter of the terminal's when
-// that fails; what is not measured is estimated.
+// meter asks the meter now and then, off this goroutine. It is no matter of the
+// terminal's when that fails; what is not measured is estimated.
 func (r *run) meter() {
-	t := time.NewTicker(meterEvery)
-	defer t.Stop()
-	failed := false
-	for {
-		ctx, cancel := context.WithTimeout(r.work, meterWithin)
-		at := r.cfg.Mono()
-		wh, err := r.cfg.Meter.Wh(ctx)
-		cancel()
-		if err == nil {
-			newest(r.metered, reading{wh, at})
-		} else if !failed && r.work.Err() == nil {
-			r.cfg.Log.Warn("the meter cannot be read", "error", err)
-		}
-		failed = err != nil
-		select {
-		case <-t.C:
-		case <-r.work.Done():
-			return
-		}
+	at := r.cfg.Mono()
+	if r.cfg.Meter == nil || r.asking || r.meterAt > 0 && at-r.meterAt < meterEvery {
+		return
 	}
+	r.asking, r.meterAt = true, at
+	r.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(r.work, meterWithin)
+		defer cancel()
+		wh, err := r.cfg.Meter.Wh(ctx)
+		r.metered <- reading{wh, at, err}
+	})
 }
 
 type reading struct {
-	wh float64
-	at time.Duration
+	wh  float64
+	at  time.Duration
+	err error
+}
+
+// read takes a reading; one that failed leaves none.
+func (r *run) read(m reading) {
+	r.asking = false
+	if m.err != nil {
+		r.cfg.Log.Debug("the meter cannot be read", "error", m.err)
+		m = reading{}
+	}
+	r.state.Wh, r.state.WhAt = m.wh, m.at
 }
 
 // noAlarm says why nothing can start the machine.

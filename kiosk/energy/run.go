@@ -32,6 +32,9 @@ type run struct {
 	dimmed  bool          // by a light of the screen's own
 	low     bool          // the processor is slow
 	off     offing
+
+	asking  bool // the meter
+	meterAt time.Duration
 }
 
 // dark is how a darkening went.
