@@ -15,6 +15,25 @@ import (
 	"borne/controller/store"
 )
 
+// power is how a terminal saves energy, as it says while it is connected. What is
+// wrong is what somebody found who looks each minute: see report.Night.
+func power(t store.Terminal, live LiveState) *PowerBrief {
+	b := PowerBrief{}
+	switch p := live.Status.Power; {
+	case !live.Online:
+		b.Wakes = timed(t.Wakes)
+	case p != nil:
+		b.State, b.Dark, b.Held, b.Alarm = string(p.Power), p.Dark, timed(p.Held), p.Alarm
+	}
+	if t.Power != "" && (t.Power == report.PowerAwake) == live.Online { // what is over is not told until somebody looks again
+		b.Trouble, b.Since = t.Power, timed(t.PowerSince)
+	}
+	if b == (PowerBrief{}) {
+		return nil
+	}
+	return &b
+}
+
 type energyIn struct {
 	ID   string `path:"id" maxLength:"200"`
 	From string `query:"from" maxLength:"10" doc:"First local day, 2006-01-02; the first of this month when empty"`

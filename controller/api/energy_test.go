@@ -5,10 +5,12 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"borne/controller/accounts"
 	"borne/controller/report"
 	"borne/controller/store"
+	"borne/controller/wire"
 )
 
 func (w *world) days(rows ...store.EnergyDay) {
@@ -102,5 +104,54 @@ func TestEnergyFigures(t *testing.T) {
 	w.days(store.EnergyDay{Day: "2026-03-01", Terminal: "a-1", Lit: 3600})
 	if r := decode[EnergyReport](t, w.do(adm, "GET", "/api/sites/a/energy", nil), 200); r.Price != 0.21 {
 		t.Errorf("the report counts %g € a kWh", r.Price)
+	}
+}
+
+// TestSleepIsShown: a terminal that is off by plan is asleep until its clock wakes
+// it, and offline once it is late; what is wrong is told while it can be.
+func TestSleepIsShown(t *testing.T) {
+	w := start(t)
+	cor := w.as(accounts.Correspondant, "a")
+	show := func(row func(*store.Terminal), live LiveState) TerminalBrief {
+		t.Helper()
+		w.decide(func(tx store.Tx) error {
+			return store.Update(tx, "a-1", func(it *store.Item[store.Terminal]) error {
+				it.Row.Wakes, it.Row.Asleep, it.Row.Power, it.Row.PowerSince = time.Time{}, time.Time{}, "", time.Time{}
+				if row != nil {
+					row(&it.Row)
+				}
+				return nil
+			})
+		})
+		w.live.set("a-1", live)
+		return decode[Fleet](t, w.do(cor, "GET", "/api/fleet", nil), 200).Sites[0].Spaces[0].Terminals[0]
+	}
+	asleep := func(wakes time.Time) func(*store.Terminal) {
+		return func(r *store.Terminal) { r.Asleep, r.Wakes = t0.Add(-13*time.Hour), wakes }
+	}
+	if b := show(nil, LiveState{}); b.State != Offline || b.Power != nil {
+		t.Errorf("away: %+v", b)
+	}
+	if b := show(asleep(t0.Add(time.Hour)), LiveState{LastSeen: t0.Add(-13 * time.Hour)}); b.State != Asleep || b.Power == nil || !b.Power.Wakes.Equal(t0.Add(time.Hour)) || !b.Since.Equal(t0.Add(-13*time.Hour)) || b.Power.Trouble != "" {
+		t.Errorf("asleep: %+v", b)
+	}
+	late := func(r *store.Terminal) {
+		asleep(t0.Add(-11 * time.Minute))(r)
+		r.Power, r.PowerSince = report.PowerUnwoken, t0.Add(-11*time.Minute)
+	}
+	if b := show(late, LiveState{}); b.State != Offline || b.Power == nil || b.Power.Trouble != report.PowerUnwoken || !b.Power.Since.Equal(t0.Add(-11*time.Minute)) {
+		t.Errorf("late: %+v", b)
+	}
+	if b := show(late, LiveState{Online: true, Status: wire.Status{Phase: "welcome", Power: &wire.PowerState{Power: wire.PowerLit}}}); b.State != Free || b.Power.Trouble != "" || b.Power.State != "lit" || b.Power.Wakes != nil {
+		t.Errorf("back: %+v", b)
+	}
+	awake := func(r *store.Terminal) { r.Power, r.PowerSince = report.PowerAwake, t0.Add(-time.Hour) }
+	on := LiveState{Online: true, Status: wire.Status{Phase: "closed", Power: &wire.PowerState{Power: wire.PowerDim, Held: t0.Add(time.Hour), Alarm: "no clock"}}}
+	if b := show(awake, on); b.State != Closed || b.Power.Trouble != report.PowerAwake || !b.Power.Held.Equal(t0.Add(time.Hour)) || b.Power.Alarm != "no clock" {
+		t.Errorf("awake: %+v, %+v", b, b.Power)
+	}
+	d := decode[TerminalDetail](t, w.do(cor, "GET", "/api/terminals/a-1", nil), 200)
+	if len(d.Alerts) == 0 || d.Alerts[0].Code != report.PowerAwake || !d.Alerts[0].At.Equal(t0.Add(-time.Hour)) {
+		t.Errorf("its page tells %+v", d.Alerts)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"borne/controller/accounts"
+	"borne/controller/report"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -113,12 +114,15 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 		}
 	}
 	b.Printer, b.Waiting = a.printerOf(tx, it.ID, live), waiting(live)
-	b.State, b.Reason = StateOf(t, live)
+	b.State, b.Reason = StateOf(t, live, a.Now())
+	b.Power = power(t, live)
 	switch b.State {
 	case Waiting, Quarantined:
 		b.Since = timed(t.Since)
 	case Offline:
 		b.Since = b.LastSeen
+	case Asleep:
+		b.Since = timed(t.Asleep)
 	default:
 		b.Since = timed(live.Since)
 	}
@@ -130,7 +134,7 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 
 // StateOf tells what staff see. What the controller decided goes before what
 // the terminal says, and what it said last means nothing once it is away.
-func StateOf(t store.Terminal, live LiveState) (State, string) {
+func StateOf(t store.Terminal, live LiveState, now time.Time) (State, string) {
 	switch t.State {
 	case store.StateWaiting:
 		return Waiting, ""
@@ -140,6 +144,9 @@ func StateOf(t store.Terminal, live LiveState) (State, string) {
 		return Out, "revoked"
 	}
 	if !live.Online {
+		if report.Sleeps(t.Wakes, now) {
+			return Asleep, ""
+		}
 		return Offline, ""
 	}
 	reason := live.Status.Reason

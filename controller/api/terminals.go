@@ -98,6 +98,9 @@ func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Pers
 		return d, err
 	}
 	d.Alerts = append(printer, d.Alerts...)
+	if p := d.Terminal.Power; p != nil && p.Trouble != "" && p.Since != nil {
+		d.Alerts = append([]AlertBrief{{At: *p.Since, Code: p.Trouble}}, d.Alerts...)
+	}
 	if p.Holds(it.Site, a.table[opReceipt].Roles...) {
 		r, err := store.First(store.FindRange[store.ReceiptRow](tx, "terminal", it.ID, "", "", true))
 		if err == nil {

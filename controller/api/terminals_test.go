@@ -143,7 +143,7 @@ func TestStates(t *testing.T) {
 		{store.StateQuarantined, LiveState{}, Quarantined, "clone"},
 		{store.StateRevoked, on("welcome", ""), Out, "revoked"},
 	} {
-		got, reason := StateOf(store.Terminal{State: c.row, Reason: "clone"}, c.live)
+		got, reason := StateOf(store.Terminal{State: c.row, Reason: "clone"}, c.live, t0)
 		if got != c.want || reason != c.reason {
 			t.Errorf("%s, %+v: %s %q, want %s %q", c.row, c.live, got, reason, c.want, c.reason)
 		}

@@ -18,11 +18,14 @@ const (
 	Out         State = "out"         // « en panne », Reason says why
 	Quarantined State = "quarantined" // « bloqué par sécurité », Reason says why
 	Offline     State = "offline"     // enrolled, and not connected now
+	Asleep      State = "asleep"      // « endormi »: off by plan, until its clock wakes it
 	Waiting     State = "waiting"     // « en attente d'installation »: never enrolled
 )
 
 // States lists every State.
-func States() []State { return []State{Free, InUse, Closed, Out, Quarantined, Offline, Waiting} }
+func States() []State {
+	return []State{Free, InUse, Closed, Out, Quarantined, Offline, Asleep, Waiting}
+}
 
 // TerminalBrief is one terminal in the fleet at a glance, and in the live feed.
 type TerminalBrief struct {
@@ -30,7 +33,7 @@ type TerminalBrief struct {
 	Name        string        `json:"name"`
 	Site        string        `json:"site" doc:"Id of the site"`
 	Space       string        `json:"space" doc:"Id of the space"`
-	State       State         `json:"state" enum:"free,in-use,closed,out,quarantined,offline,waiting"`
+	State       State         `json:"state" enum:"free,in-use,closed,out,quarantined,offline,asleep,waiting"`
 	Reason      string        `json:"reason,omitempty" doc:"Reason code; its sentence is in the catalogues under reason.<code>"`
 	Since       *time.Time    `json:"since,omitempty" doc:"When this state began, where known"`
 	Session     string        `json:"session,omitempty" doc:"Random id of the session going on"`
@@ -42,6 +45,7 @@ type TerminalBrief struct {
 	Devices     []wire.Device `json:"devices"`
 	Sim         bool          `json:"sim" doc:"Simulated hardware"`
 	Printer     *PrinterBrief `json:"printer,omitempty" doc:"Absent when no printer was ever told of"`
+	Power       *PowerBrief   `json:"power,omitempty" doc:"Absent when it does not tell, and is not off by plan"`
 	Waiting     int           `json:"waiting" doc:"Print jobs that staff may release: GET /api/prints lists them"`
 }
 
@@ -91,7 +95,7 @@ type TerminalDetail struct {
 	Index         uint64          `json:"index" doc:"Of its last receipt accepted in that segment"`
 	Quarantine    *QuarantineView `json:"quarantine,omitempty"`
 	LastReceipt   *ReceiptBrief   `json:"lastReceipt,omitempty"`
-	Alerts        []AlertBrief    `json:"alerts" doc:"What its printer lacks now, then what the terminal told staff in the last week, latest first"`
+	Alerts        []AlertBrief    `json:"alerts" doc:"What is wrong with its power and its printer now, then what the terminal told staff in the last week, latest first"`
 	Commands      []string        `json:"commands" doc:"Kinds of command that the person may send now"`
 }
 

@@ -6,6 +6,17 @@ import (
 	"borne/controller/store"
 )
 
+// PowerBrief is how a terminal saves energy now.
+type PowerBrief struct {
+	State   string     `json:"state,omitempty" doc:"lit, dim, dark, low or halting, as it says; empty when it is away"`
+	Dark    bool       `json:"dark" doc:"Its screen was seen to be dark"`
+	Held    *time.Time `json:"held,omitempty" doc:"Staff hold it awake until then"`
+	Wakes   *time.Time `json:"wakes,omitempty" doc:"It is off by plan, and its clock wakes it then"`
+	Alarm   string     `json:"alarm,omitempty" doc:"Why its clock cannot wake it, so that it is never off by plan"`
+	Trouble string     `json:"trouble,omitempty" enum:"power-awake,power-unwoken" doc:"Reason code of what is wrong with how it sleeps"`
+	Since   *time.Time `json:"since,omitempty" doc:"Since when that is wrong"`
+}
+
 // EnergySum is what terminals did in some days, and what they drew.
 type EnergySum struct {
 	OnSeconds     int     `json:"onSeconds"`

@@ -56,6 +56,7 @@ type conn struct {
 	// Of the reader alone: the isolation last kept in the terminal's row.
 	level   wire.Level
 	missing []string
+	wakes   *time.Time // when its row says that it wakes; nil: not known yet
 
 	// Of the writer alone.
 	policy   [sha256.Size]byte // digest of the text last sent
@@ -240,6 +241,7 @@ func (c *conn) serve() {
 		case m.Status != nil:
 			c.f.status(c, *m.Status)
 			c.measured(*m.Status)
+			c.slept(*m.Status)
 		case m.Ask != nil:
 			c.ask(*m.Ask)
 		} // anything else comes from a newer terminal, or is not its to say

@@ -18,6 +18,7 @@ type LiveState struct {
 	Online   bool
 	Status   wire.Status // last one; kept while offline
 	Since    time.Time   // when its phase was first seen
+	Lit      time.Time   // since when it has said, without a break, that its screen is lit or dimmed; zero: it does not
 	LastSeen time.Time
 	Boot     string
 
@@ -257,6 +258,11 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 		p := s.Printer.Bounded()
 		s.Printer = &p
 	}
+	if s.Power != nil {
+		p := *s.Power
+		p.Power, p.Alarm = wire.Power(clip(string(p.Power))), clip(p.Alarm)
+		s.Power = &p
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conns[c.terminal] != c {
@@ -267,6 +273,11 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 		l.Since = f.cfg.Now().UTC()
 	}
 	l.Status, l.LastSeen = s, f.cfg.Now().UTC()
+	if p := s.Power; p == nil || p.Power != wire.PowerLit && p.Power != wire.PowerDim {
+		l.Lit = time.Time{}
+	} else if l.Lit.IsZero() {
+		l.Lit = l.LastSeen
+	}
 	f.live[c.terminal] = l
 	f.tell(c.terminal)
 	if free := s.Phase == phaseFree; free != c.free || s.Armed != c.armed {

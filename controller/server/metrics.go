@@ -99,7 +99,7 @@ func (f *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 				return err
 			}
 			live, _ := f.s.terminals.Live(it.ID)
-			state, _ := api.StateOf(it.Row, live)
+			state, _ := api.StateOf(it.Row, live, f.s.now())
 			counts[state]++
 		}
 		return nil

@@ -212,6 +212,7 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { s.purge(ctx) })
+	wg.Go(func() { s.nights(ctx) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
 	s.record(ctx, "controller.started")

@@ -1332,6 +1332,34 @@ export interface components {
             tiles: components["schemas"]["Tile"][];
             title: string;
         };
+        PowerBrief: {
+            /** @description Why its clock cannot wake it, so that it is never off by plan */
+            alarm?: string;
+            /** @description Its screen was seen to be dark */
+            dark: boolean;
+            /**
+             * Format: date-time
+             * @description Staff hold it awake until then
+             */
+            held?: string;
+            /**
+             * Format: date-time
+             * @description Since when that is wrong
+             */
+            since?: string;
+            /** @description lit, dim, dark, low or halting, as it says; empty when it is away */
+            state?: string;
+            /**
+             * @description Reason code of what is wrong with how it sleeps
+             * @enum {string}
+             */
+            trouble?: "power-awake" | "power-unwoken";
+            /**
+             * Format: date-time
+             * @description It is off by plan, and its clock wakes it then
+             */
+            wakes?: string;
+        };
         Preview: {
             /** @description What changes from what holds now, in sentences */
             changes: string[];
@@ -1870,6 +1898,8 @@ export interface components {
             missing: string[];
             name: string;
             online: boolean;
+            /** @description Absent when it does not tell, and is not off by plan */
+            power?: components["schemas"]["PowerBrief"];
             /** @description Absent when no printer was ever told of */
             printer?: components["schemas"]["PrinterBrief"];
             /** @description Reason code; its sentence is in the catalogues under reason.<code> */
@@ -1888,7 +1918,7 @@ export interface components {
             /** @description Id of the space */
             space: string;
             /** @enum {string} */
-            state: "free" | "in-use" | "closed" | "out" | "quarantined" | "offline" | "waiting";
+            state: "free" | "in-use" | "closed" | "out" | "quarantined" | "offline" | "asleep" | "waiting";
             /**
              * Format: int64
              * @description Print jobs that staff may release: GET /api/prints lists them
@@ -1896,7 +1926,7 @@ export interface components {
             waiting: number;
         };
         TerminalDetail: {
-            /** @description What its printer lacks now, then what the terminal told staff in the last week, latest first */
+            /** @description What is wrong with its power and its printer now, then what the terminal told staff in the last week, latest first */
             alerts: components["schemas"]["AlertBrief"][];
             build?: string;
             clockSure: boolean;

@@ -28,7 +28,7 @@ export function update(fleet: Fleet, t: TerminalBrief): Fleet | undefined {
 }
 
 export function count(fleet: Fleet): Record<State, number> {
-  const n: Record<State, number> = { free: 0, 'in-use': 0, closed: 0, out: 0, quarantined: 0, offline: 0, waiting: 0 }
+  const n: Record<State, number> = { free: 0, 'in-use': 0, closed: 0, out: 0, quarantined: 0, offline: 0, asleep: 0, waiting: 0 }
   for (const f of terminals(fleet)) n[f.terminal.state]++
   return n
 }
@@ -46,7 +46,7 @@ export function urgency(t: TerminalBrief): number {
   if (t.state === 'quarantined') return 4
   if (t.state === 'out') return 3
   if (t.state === 'offline') return 2
-  if (t.state !== 'waiting' && (broken(t) || printerStuck(t) || printerNeeds(t))) return 1
+  if (t.state !== 'waiting' && t.state !== 'asleep' && (broken(t) || printerStuck(t) || printerNeeds(t) || t.power?.trouble)) return 1
   return 0
 }
 

@@ -26,10 +26,12 @@ describe('fleet', () => {
       terminal('old', 'out', { since: '2026-11-20T10:00:00Z' }),
       terminal('lock', 'quarantined'),
       terminal('dev', 'free', { devices: [{ name: 'reader', device: 'x', health: 'faulted' }] }),
+      terminal('sleeps', 'asleep', { power: { dark: false, wakes: '2026-11-23T06:48:00Z' } }),
+      terminal('awake', 'closed', { power: { dark: false, state: 'lit', trouble: 'power-awake', since: '2026-11-22T17:00:00Z' } }),
       terminal('wait', 'waiting', { devices: [{ name: 'reader', device: 'x', health: 'absent' }] }),
     )
-    expect(todo(f).map((x) => x.terminal.id)).toEqual(['lock', 'old', 'new', 'off', 'dev'])
-    expect(count(f)).toMatchObject({ free: 2, out: 2, 'in-use': 0 })
+    expect(todo(f).map((x) => x.terminal.id)).toEqual(['lock', 'old', 'new', 'off', 'awake', 'dev'])
+    expect(count(f)).toMatchObject({ free: 2, out: 2, 'in-use': 0, asleep: 1 })
   })
   it('updates one terminal, and asks for everything when it does not know it', () => {
     const f = fleet(terminal('a', 'free'), terminal('b', 'free'))
