@@ -68,6 +68,8 @@ async function call<B>(method: string, path: string, body?: unknown, headers: Re
 
 const get = async <B>(path: string) => (await call<B>('GET', path)).body
 const id = encodeURIComponent
+/** A place's own path: its hours are below it. */
+export const placeOf = (level: 'sites' | 'spaces', of: string): string => `/${level}/${id(of)}`
 const page = (before?: string) => (before ? `?limit=25&before=${id(before)}` : '?limit=25')
 
 export const api = {
@@ -89,6 +91,13 @@ export const api = {
   certify: async (site: string, month: string) => (await call<T.CertificateView>('POST', `/sites/${id(site)}/certificates`, { month })).body,
   policy: (level: 'sites' | 'spaces', of: string) => call<T.PolicyView>('GET', `/${level}/${id(of)}/policy`),
   putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
+  hours: (at: string) => call<T.HoursView>('GET', `${at}/hours`),
+  putHours: (at: string, etag: string, r: { hours: T.Hours; inherit: boolean; note?: string }) => call<T.HoursView>('PUT', `${at}/hours`, r, { 'if-match': etag }),
+  previewHours: async (at: string, hours: T.Hours, from: string, days: number) => (await call<T.Preview>('POST', `${at}/hours/preview`, { hours, from, days })).body,
+  hoursChanges: async (at: string) => (await get<{ changes: T.HoursChange[] }>(`${at}/hours/changes`)).changes,
+  undoHours: (at: string, etag: string, change: string) => call<T.HoursView>('POST', `${at}/hours/undo`, { id: change }, { 'if-match': etag }),
+  applyHours: async (hours: T.Hours, sites: string[]) => (await call<T.Applied>('POST', '/hours/apply', { hours, sites })).body,
+  readHours: async (text: string) => (await call<{ hours: T.Hours }>('POST', '/hours/osm', { text })).body.hours,
   prints: () => get<T.PrintsView>('/prints'),
   printJobs: (t: string, before?: string) => get<T.PrintJobPage>(`/terminals/${id(t)}/prints${page(before)}`),
   orderPrint: async (t: string, job: string, action: 'release' | 'refuse', text = '') => (await call<T.Accepted>('POST', `/terminals/${id(t)}/prints/${id(job)}`, { action, ...(text ? { text } : {}) })).body,

@@ -20,9 +20,11 @@ export class Live {
   #during: TerminalBrief[] | undefined
   #again = false
 
-  start(): () => void {
+  /** Without a feed the fleet is read once: building staff see hours, and no terminal. */
+  start(feed = true): () => void {
     this.#stopped = false
-    this.#open()
+    if (feed) this.#open()
+    else void this.read()
     const tick = setInterval(() => (this.now = Date.now()), 1000)
     return () => {
       this.#stopped = true

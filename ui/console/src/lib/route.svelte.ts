@@ -1,6 +1,6 @@
 export type Route =
   | { page: 'fleet' }
-  | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string }
+  | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string; of?: string }
   | { page: 'audit' | 'inventory' | 'prints' }
   | { page: 'login'; token: string }
   | { page: 'unknown' }
@@ -11,10 +11,10 @@ export function parse(hash: string): Route {
   if (path === '' || path === '/') return { page: 'fleet' }
   const token = /^(?:login=|token=)?([A-Za-z0-9_-]{16,64})$/.exec(path)
   if (token) return { page: 'login', token: token[1]! }
-  const [first, id, part] = path.slice(1).split('/').map(safeDecode)
+  const [first, id, part, of] = path.slice(1).split('/').map(safeDecode)
   if (path.startsWith('/') && id) {
     if (first === 'terminals') return { page: 'terminal', id, part }
-    if (first === 'sites') return { page: 'site', id, part }
+    if (first === 'sites') return { page: 'site', id, part, ...(of ? { of } : {}) }
     if (first === 'receipts') return { page: 'receipt', id }
   } else if (first === 'audit' || first === 'inventory' || first === 'prints') return { page: first }
   return { page: 'unknown' }
@@ -32,15 +32,30 @@ export const to = {
   fleet: '#/',
   terminal: (id: string) => `#/terminals/${encodeURIComponent(id)}`,
   site: (id: string, part = '') => `#/sites/${encodeURIComponent(id)}${part && '/' + encodeURIComponent(part)}`,
+  /** The hours of a site, or of one of its spaces. */
+  hours: (site: string, space = '') => `#/sites/${encodeURIComponent(site)}/hours${space && '/' + encodeURIComponent(space)}`,
   receipt: (id: string) => `#/receipts/${encodeURIComponent(id)}`,
 }
 
 export class Router {
   route = $state.raw<Route>(parse(location.hash))
+  /** Where somebody wants to go who would lose what they typed. */
+  wanted = $state('')
+  #hash = location.hash
+  #unsaved: () => boolean = () => false
 
   constructor() {
     $effect(() => {
-      const moved = () => (this.route = parse(location.hash))
+      const moved = () => {
+        if (location.hash === this.#hash) return
+        if (this.#unsaved()) {
+          this.wanted = location.hash
+          history.replaceState(null, '', '/' + this.#hash)
+          return
+        }
+        this.#hash = location.hash
+        this.route = parse(location.hash)
+      }
       addEventListener('hashchange', moved)
       return () => removeEventListener('hashchange', moved)
     })
@@ -49,6 +64,25 @@ export class Router {
   /** Goes elsewhere without leaving this address in the history: a token must not stay there. */
   replace(hash: string): void {
     history.replaceState(null, '', '/' + hash)
+    this.#hash = location.hash
     this.route = parse(hash)
+  }
+
+  /** Asks before this page is left, until the answer is called. */
+  hold(unsaved: () => boolean): () => void {
+    this.#unsaved = unsaved
+    return () => (this.#unsaved = () => false)
+  }
+
+  stay(): void {
+    this.wanted = ''
+  }
+
+  /** Leaves after all. */
+  leave(): void {
+    const hash = this.wanted
+    this.wanted = ''
+    this.#unsaved = () => false
+    location.hash = hash
   }
 }

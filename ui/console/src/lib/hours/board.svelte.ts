@@ -1,0 +1,144 @@
+import { api, Problem } from '../../api/client.ts'
+import type { DayView, Hours, HoursChange, HoursView, Preview } from '../../api/types.ts'
+import { t } from '../words.svelte.ts'
+import { tidy } from './change.ts'
+import { addMonths, between, firstOfMonth, plus, today, type Day } from './days.ts'
+import { Draft } from './draft.svelte.ts'
+
+/** The days that the year shows: twelve months and what the last week needs. */
+const YEAR = 373
+
+/** One place's hours: what is saved, what is being changed, and what comes of it. */
+export class Board {
+  view = $state.raw<HoursView>()
+  draft = $state.raw<Draft>()
+  problem = $state.raw<Problem>()
+  saving = $state(false)
+  /** What just happened, for everybody: seen, and read out. */
+  said = $state('')
+  /** The last thing that was saved can be taken back from where it is said. */
+  fresh = $state(false)
+  changes = $state.raw<HoursChange[]>([])
+  more = $state.raw<Problem>()
+  from = $state<Day>(firstOfMonth(today(Date.now())))
+  preview = $state.raw<Preview>()
+  /** The same days as they are saved. */
+  before = $state.raw<DayView[]>([])
+  lost = $state.raw<Problem>()
+  #etag = ''
+  #asked = 0
+  #savedFor = ''
+
+  /** The place's own path in the API. */
+  constructor(readonly at: string) {}
+
+  #show(v: HoursView, etag: string): void {
+    const hours = tidy(v.hours)
+    this.view = { ...v, hours }
+    this.#etag = etag || `"${v.rev}"`
+    if (this.draft) this.draft.reset(hours)
+    else this.draft = new Draft(hours)
+  }
+
+  async load(): Promise<void> {
+    this.problem = undefined
+    try {
+      const a = await api.hours(this.at)
+      this.#show(a.body, a.etag)
+    } catch (e) {
+      this.problem = e as Problem
+      return
+    }
+    await this.history()
+  }
+
+  async history(): Promise<void> {
+    try {
+      this.changes = await api.hoursChanges(this.at)
+      this.more = undefined
+    } catch (e) {
+      this.more = e as Problem
+    }
+  }
+
+  /** Works the year out anew; of answers that cross one another the last question's counts. */
+  async look(): Promise<void> {
+    if (!this.draft || !this.view) return
+    const asked = ++this.#asked
+    const { hours, dirty } = this.draft
+    const saved = `${this.view.rev} ${this.from}`
+    try {
+      const [p, b] = await Promise.all([api.previewHours(this.at, hours, this.from, YEAR), dirty && this.#savedFor !== saved ? api.previewHours(this.at, this.view.hours, this.from, YEAR) : undefined])
+      if (asked !== this.#asked) return
+      this.preview = p
+      this.lost = undefined
+      if (b || !dirty) {
+        this.before = (b ?? p).days
+        this.#savedFor = saved
+      }
+    } catch (e) {
+      if (asked === this.#asked) this.lost = e as Problem
+    }
+  }
+
+  turn(months: number): void {
+    this.from = addMonths(this.from, months)
+  }
+
+  day(day: Day): DayView | undefined {
+    return this.preview?.days[between(this.from, day)]
+  }
+
+  /** What hours make of some days. */
+  peek(hours: Hours, from: Day, days: number): Promise<Preview> {
+    return api.previewHours(this.at, hours, from, days)
+  }
+
+  /** Some days by the hours as they are being changed. */
+  async days(from: Day, to: Day): Promise<DayView[]> {
+    const n = between(from, to) + 1
+    const first = between(this.from, from)
+    const have = this.preview?.days.slice(first < 0 ? Infinity : first, first + n) ?? []
+    return have.length === n && !this.draft?.dirty ? have : (await this.peek(this.draft!.hours, from, n)).days
+  }
+
+  /** Saves; over: somebody else's change is read for its version only, and replaced knowingly. */
+  async save(hours: Hours = this.draft!.hours, over = false): Promise<boolean> {
+    return this.#send(async () => {
+      if (over) this.#etag = (await api.hours(this.at)).etag
+      return api.putHours(this.at, this.#etag, { hours, inherit: false })
+    }, t('console.hours.saved'))
+  }
+
+  /** A space gives its own hours up. */
+  follow(): Promise<boolean> {
+    return this.#send(() => api.putHours(this.at, this.#etag, { hours: this.view!.hours, inherit: true }), t('console.hours.follows'))
+  }
+
+  /** Goes back to what held before a change. */
+  revert(id: string): Promise<boolean> {
+    return this.#send(() => api.undoHours(this.at, this.#etag, id), t('console.hours.reverted'), false)
+  }
+
+  async #send(send: () => Promise<{ body: HoursView; etag: string }>, said: string, fresh = true): Promise<boolean> {
+    this.saving = true
+    this.said = ''
+    this.fresh = false
+    try {
+      const a = await send()
+      this.#show(a.body, a.etag)
+      this.problem = undefined
+      await this.history()
+      this.said = said
+      this.fresh = fresh && this.changes.length > 0
+      return true
+    } catch (e) {
+      this.problem = e as Problem
+      return false
+    } finally {
+      this.saving = false
+    }
+  }
+}
+
+export const lastShown = (from: Day): Day => plus(from, YEAR - 1)
