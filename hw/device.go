@@ -47,7 +47,7 @@ func drivers() map[string]driver {
 		"mfrc522":  {kinds: []Kind{KindReader}, path: `/dev/spidev[0-9]{1,3}\.[0-9]{1,2}`, example: "/dev/spidev0.0", sim: true, options: []string{"clock", "gain", "poll", "rst", "script"}},
 		"pn532":    {kinds: []Kind{KindReader}, path: `/dev/(spidev[0-9]{1,3}\.[0-9]{1,2}|i2c-[0-9]{1,3}|tty(AMA|S|USB|ACM)[0-9]{1,3}|serial[0-9])`, example: "/dev/i2c-1", sim: true, options: []string{"bus", "clock", "poll", "retries", "rst", "script"}},
 		"gpio":     {kinds: []Kind{KindInput, KindOutput}, path: `[A-Za-z0-9][A-Za-z0-9_.:@-]{0,30}/[A-Za-z0-9][A-Za-z0-9_.:+-]{0,30}`, example: "auto/17", options: []string{"active", "debounce", "pull", "safe"}},
-		"rtc":      {kinds: []Kind{KindClock}, path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0"},
+		"rtc":      {kinds: []Kind{KindClock}, path: `/dev/rtc[0-9]{1,2}`, example: "/dev/rtc0", sim: true},
 		"watchdog": {kinds: []Kind{KindWatchdog}, path: `/dev/watchdog[0-9]{1,2}`, example: "/dev/watchdog0", options: []string{"timeout"}},
 		"wedge":    {kinds: []Kind{KindReader}, path: `/dev/input/(event[0-9]{1,3}|by-(id|path)/[A-Za-z0-9_.:+@-]{1,160})`, example: "/dev/input/by-id/usb-…-event-kbd", options: []string{"end", "format", "gap"}},
 		"pcsc":     {kinds: []Kind{KindReader}, path: `[A-Za-z0-9][A-Za-z0-9_.:()\[\]-]{0,99}`, example: "any"}, // or a part of the reader's name; see pcsc.Options

@@ -14,7 +14,33 @@ func OpenRTC(d hw.Device, env Env) (*rtc.RTC, error) {
 	if err := env.usable(d, "clock", "rtc"); err != nil {
 		return nil, err
 	}
+	if d.Sim {
+		return nil, fmt.Errorf("cannot read device %q: a simulated clock has no time of its own, only an alarm", d)
+	}
 	return rtc.Open(d.Path)
+}
+
+// Alarm is a clock that can start the machine; rtc.RTC and sim.RTC are some.
+// Times are the system's.
+type Alarm interface {
+	SetAlarm(at time.Time) (time.Time, error)
+	Alarm() (at time.Time, ok bool, err error)
+	ClearAlarm() error
+}
+
+// OpenAlarm finds the clock that can start the terminal.
+func OpenAlarm(d hw.Device, env Env) (Alarm, error) {
+	if err := env.usable(d, "clock", "rtc"); err != nil {
+		return nil, err
+	}
+	if d.Sim {
+		return env.Bench.RTC(), nil
+	}
+	r, err := rtc.Open(d.Path)
+	if err != nil {
+		return nil, err // not r: a nil *RTC is not a nil Alarm
+	}
+	return r, nil
 }
 
 // OpenWatchdog starts the machine's watchdog; see watchdog.Guard.

@@ -31,6 +31,7 @@ type Bench struct {
 	alarm  *contact
 	screen *lamp
 	meter  *EnergyMeter
+	rtc    *RTC
 	reads  uint32 // readings of SUN messages, of all cards: each one's count rises. The chip's lock guards it
 
 	mu      sync.Mutex
@@ -53,6 +54,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 		alarm:   newContact("alarm", hw.Off),
 		screen:  &lamp{level: hw.On},
 		meter:   &EnergyMeter{clk: clk, watts: usualWatts, at: clk.Now()},
+		rtc:     NewRTC(time.Now),
 		outputs: map[string]*lamp{},
 	}
 }
@@ -204,6 +206,9 @@ func (b *Bench) PlugReader() {
 
 // Screen is the display's light.
 func (b *Bench) Screen() hw.Screen { return screen{b.screen} }
+
+// RTC is the clock that can start the machine.
+func (b *Bench) RTC() *RTC { return b.rtc }
 
 // Output opens the output of that name, creating it switched off. Like a real
 // one it is switched off again when it is closed.

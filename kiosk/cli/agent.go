@@ -135,6 +135,7 @@ func runAgent(ctx context.Context, c *call) error {
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
 		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy(),
 		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
+	p.Power = machinePower{toWarden{client}}
 	switch pr, err := printerOf(ctx, c, setup.Scratch); {
 	case err != nil: // people can still do everything else
 		c.log.Error("nothing can be printed", "err", err)

@@ -172,15 +172,34 @@ func (h *hands) start(ctx context.Context, p *agent.Parts, name string, d hw.Dev
 	case hw.KindWatchdog:
 		return h.watch(ctx, p, name, d)
 	case hw.KindClock: // it vouches already, see backed; here its fate is told
-		r, err := devices.OpenRTC(d, h.env)
-		if err == nil {
-			_, err = r.Time()
-		}
+		return h.clock(ctx, p, name, d)
+	}
+	return nil
+}
+
+// clock gives the agent the alarm that can start the terminal. A real one is set
+// by the warden: its attributes are root's.
+func (h *hands) clock(ctx context.Context, p *agent.Parts, name string, d hw.Device) error {
+	if d.Sim {
+		a, err := devices.OpenAlarm(d, h.env)
 		if err != nil {
 			return err
 		}
+		p.Wake = benchAlarm{a}
 		h.fate(ctx, name, d, nil)
+		return nil
 	}
+	r, err := devices.OpenRTC(d, h.env)
+	if err == nil {
+		_, err = r.Time()
+	}
+	if err != nil {
+		return err
+	}
+	if m, ok := p.Power.(machinePower); ok && !h.cfg.Sim {
+		p.Wake = m
+	}
+	h.fate(ctx, name, d, nil)
 	return nil
 }
 
@@ -384,7 +403,7 @@ func backed(c *call, mono clock.Monotonic) clock.System {
 	built := clock.BuildTime()
 	s := clock.NewSystem(built)
 	d, ok := c.cfg.Devices["clock"]
-	if !ok {
+	if !ok || d.Sim {
 		return s
 	}
 	r, err := devices.OpenRTC(d, devices.Env{Clock: mono, Log: c.log})

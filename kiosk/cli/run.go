@@ -98,6 +98,7 @@ func run(ctx context.Context, c *call) error {
 		Plan:    planner(c.cfg.Printer != ""),
 		Beat:    agentLife.beat,
 		News:    news, Ports: ports,
+		Clock: waker(c),
 		Build: c.Version, Sim: c.cfg.Sim, Log: c.log,
 	})
 	n.Send(notify.Stopping)

@@ -292,6 +292,10 @@ func (t *trial) screen(ctx context.Context) error {
 }
 
 func (t *trial) clock() error {
+	if t.device.Sim {
+		t.ok("simulée : elle n’a qu’un réveil")
+		return nil
+	}
 	r, err := devices.OpenRTC(t.device, t.env)
 	if err != nil {
 		return err

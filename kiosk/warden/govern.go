@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"borne/kiosk/sandbox"
 )
 
 // cpufreqRoot is where Linux shows the processors' frequencies
@@ -57,6 +59,17 @@ func (g *governor) set(low bool) (string, error) {
 		g.before = nil
 	}
 	return said, nil
+}
+
+// pretend tells what a simulated terminal would do, and does nothing.
+func (g *governor) pretend(low bool) *sandbox.Powered {
+	p := &sandbox.Powered{Governor: saving, Sim: true}
+	if dirs, err := filepath.Glob(filepath.Join(g.root, "policy[0-9]*")); !low && err == nil && len(dirs) > 0 {
+		p.Governor, _ = readWord(filepath.Join(dirs[0], "scaling_governor")) // as it is, or nothing
+	} else if !low {
+		p.Governor = ""
+	}
+	return p
 }
 
 // one sets one group of processors, and reads it back.

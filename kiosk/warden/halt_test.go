@@ -169,6 +169,15 @@ func TestTheProcessorIsSlowedAndLetGo(t *testing.T) {
 		t.Errorf("after a death: %v, %v", now(), err)
 	}
 
+	// A simulated terminal's machine is somebody's own.
+	own, seen := cpus(t, "schedutil")
+	sim := served(t, &warden{c: Config{Sim: true}, speed: governor{root: own}})
+	for low, want := range map[bool]string{true: saving, false: "schedutil"} {
+		if p, err := power(t, sim, sandbox.Request{Govern: &sandbox.Govern{Low: low}}); err != nil || !p.Sim || p.Governor != want || seen()[0] != "schedutil" {
+			t.Errorf("simulated, low %v: %+v, %v, and the machine's own is %v", low, p, err, seen())
+		}
+	}
+
 	// A machine without frequencies is no error; one that is broken is.
 	if p, err := power(t, served(t, &warden{speed: governor{root: t.TempDir()}}), sandbox.Request{Govern: &sandbox.Govern{Low: true}}); err != nil || p.Governor != "" {
 		t.Errorf("without frequencies: %+v, %v", p, err)

@@ -92,6 +92,9 @@ func (w *warden) atOnce(r sandbox.Request) (sandbox.Answer, bool) {
 		}
 		w.cut()
 	case r.Govern != nil: // whoever comes finds it fast again, and waits behind nothing
+		if w.c.Sim { // somebody's own computer
+			return w.powered(w.speed.pretend(r.Govern.Low), nil), true
+		}
 		now, err := w.speed.set(r.Govern.Low)
 		return w.powered(&sandbox.Powered{Governor: now}, err), true
 	default:
