@@ -33,6 +33,7 @@ type Backlight struct {
 
 	mu     sync.Mutex
 	before string // brightness that was there before it had to be set to 0
+	bright int    // before it was dimmed; 0: it is not
 }
 
 // NewBacklight returns the backlight of that name below root.

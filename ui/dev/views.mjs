@@ -100,6 +100,8 @@ export const views = {
   wiping: { ...base, screen: 'wiping' },
   thanks,
   'thanks-idle': { ...thanks, reason: 'idle', wipe: { ...thanks.wipe, full: false, reason: 'idle' } },
+  'welcome-dim': { ...base, screen: 'welcome', dim: true },
+  'closed-dim': { ...base, screen: 'closed', dim: true, opening: { at: day(1, 8, 30) } },
   closed: { ...base, screen: 'closed', opening: { at: day(1, 8, 30) } },
   'closed-why': { ...base, screen: 'closed', opening: { at: day(9, 8, 0), why: 'Vacances de la Toussaint' } },
   quarantined: { ...base, screen: 'quarantined', reason: 'receipt-missing' },

@@ -17,6 +17,7 @@ export interface View {
   identify?: string
   badge: 'none' | 'offered' | 'required'
   sim?: boolean
+  dim?: boolean
   offline?: boolean
 }
 
