@@ -69,6 +69,10 @@ const (
 	opAudit         = "audit"
 	opInventory     = "inventory"
 	opLists         = "lists"
+	opCalendars     = "calendars"
+	opPutCalendar   = "import-calendar"
+	opFetchCalendar = "fetch-calendar"
+	opParseOSM      = "parse-osm-hours"
 	opPrints        = "prints"
 	opPrintJobs     = "terminal-prints"
 	opPrintOrder    = "release-print"
@@ -133,6 +137,10 @@ func Table() map[string]Access {
 		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
 		opLists:         {get, "/api/lists", ScopeAny, r(adm, cor, rec, dpo)},
+		opCalendars:     {get, "/api/calendars", ScopeAny, r(adm, cor, bui, rec, dpo)},
+		opPutCalendar:   {put, "/api/calendars/{zone}", ScopeAll, r(adm)},
+		opFetchCalendar: {post, "/api/calendars/{zone}/fetch", ScopeAll, r(adm)},
+		opParseOSM:      {post, "/api/hours/osm", ScopeAny, r(adm, cor, bui)},
 		opPrints:        {get, "/api/prints", ScopeAny, r(adm, cor, rec)},
 		opPrintJobs:     {get, "/api/terminals/{id}/prints", ScopeTerminal, r(adm, cor, dpo)},
 		opPrintOrder:    {post, "/api/terminals/{id}/prints/{job}", ScopeTerminal, r(adm, cor, rec)},

@@ -23,6 +23,7 @@ func matrix() map[string]string {
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
 		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrdo",
 		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acrd",
+		"GET /api/calendars": "acbrd", "PUT /api/calendars/{zone}": "a", "POST /api/calendars/{zone}/fetch": "a", "POST /api/hours/osm": "acb",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
 		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acrdo",
 		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
@@ -118,8 +119,10 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
-		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
-		"POST /api/sites/{id}/spaces":    SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
+		"PUT /api/calendars/{zone}":      calendarFile, "POST /api/calendars/{zone}/fetch": FetchRequest{Address: "https://calendar.example/"},
+		"POST /api/hours/osm":         OSMRequest{Text: "Mo-Fr 08:00-12:00"},
+		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a"}
 	n := 0
@@ -128,7 +131,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{id}", ids[acc.Scope], "{job}", "w1").Replace(acc.Path)
+			path := strings.NewReplacer("{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

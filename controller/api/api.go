@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"borne/controller/accounts"
+	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -68,6 +69,14 @@ type Publisher interface {
 	Publish(ctx context.Context, site, space string) error
 }
 
+// Calendars keeps the official calendars of school holidays. What is refused is
+// an error with a French() sentence, and ErrRefused; it is kept as well.
+type Calendars interface {
+	ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, by string) error
+	FetchCalendar(ctx context.Context, zone policy.Zone, address, by string) error
+	StopCalendar(ctx context.Context, zone policy.Zone, by string) error
+}
+
 // Sealer signs a certificate with the controller's key.
 type Sealer interface {
 	SignCertificate(payload []byte) wire.Envelope
@@ -82,15 +91,18 @@ type Config struct {
 	Prints    Prints
 	Publisher Publisher
 	Sealer    Sealer
-	Inventory []store.Field // of every table, those of other rooms included
-	Files     fs.FS         // the console, built; nil for the API alone
-	Heartbeat time.Duration // of the live feed; 15 seconds
-	Healthy   time.Duration // within which the store answers when all is well; 5 seconds
-	Now       func() time.Time
-	Log       *slog.Logger
-	Version   string
-	Demo      bool
-	Secure    bool // served over TLS: cookies say so
+	Calendars Calendars
+	// CalendarOf proposes the address of a zone's official calendar; "" proposes none.
+	CalendarOf func(zone string) string
+	Inventory  []store.Field // of every table, those of other rooms included
+	Files      fs.FS         // the console, built; nil for the API alone
+	Heartbeat  time.Duration // of the live feed; 15 seconds
+	Healthy    time.Duration // within which the store answers when all is well; 5 seconds
+	Now        func() time.Time
+	Log        *slog.Logger
+	Version    string
+	Demo       bool
+	Secure     bool // served over TLS: cookies say so
 }
 
 // API serves the console.
@@ -131,6 +143,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = 15 * time.Second
+	}
+	if c.CalendarOf == nil {
+		c.CalendarOf = func(string) string { return "" }
 	}
 	if c.Healthy <= 0 {
 		c.Healthy = 5 * time.Second
@@ -197,16 +212,21 @@ const maxBody = 256 << 10
 // register makes an operation from its row of the table. There is no other way
 // to register one.
 func register[I, O any](a *API, op, summary string, status int, h func(context.Context, *I) (*O, error)) error {
-	return add(a, op, summary, status, nil, h)
+	return add(a, op, summary, status, maxBody, nil, h)
 }
 
-func add[I, O any](a *API, op, summary string, status int, responses map[string]*huma.Response, h func(context.Context, *I) (*O, error)) error {
+// upload registers an operation whose body is a file.
+func upload[I, O any](a *API, op, summary string, status int, limit int64, h func(context.Context, *I) (*O, error)) error {
+	return add(a, op, summary, status, limit, nil, h)
+}
+
+func add[I, O any](a *API, op, summary string, status int, limit int64, responses map[string]*huma.Response, h func(context.Context, *I) (*O, error)) error {
 	acc, ok := a.table[op]
 	if !ok {
 		return fmt.Errorf("cannot serve %q: it has no access; add it to Table", op)
 	}
 	o := huma.Operation{OperationID: op, Method: acc.Method, Path: acc.Path, Summary: summary, DefaultStatus: status,
-		MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second, Middlewares: huma.Middlewares{a.access(acc)},
+		MaxBodyBytes: limit, BodyReadTimeout: 10*time.Second + time.Duration(limit>>20)*5*time.Second, Middlewares: huma.Middlewares{a.access(acc)},
 		Responses: responses}
 	if acc.Scope != ScopeNone {
 		o.Security = []map[string][]string{{"session": {}}}

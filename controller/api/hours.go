@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"borne/controller/compliance"
 	"borne/controller/policy"
 	"borne/controller/store"
 )
@@ -86,9 +87,12 @@ func (a *API) hoursView(tx store.Tx, site, space string) (HoursView, error) {
 	year := now.In(zone).Year()
 	v.PublicDays = append(policy.PublicDays(year), policy.PublicDays(year+1)...)
 	v.Calendar.Zone = string(p.Hours.School.Zone)
-	for _, b := range p.Hours.School.Breaks {
-		v.Calendar.Until = max(v.Calendar.Until, b.To)
+	cal, err := calendarOf(tx, p.Hours.School.Zone)
+	if err != nil {
+		return v, err
 	}
+	v.Calendar.Until, v.Calendar.Age = cal.Until, timed(cal.Imported)
+	v.OSM = p.Hours.OSM()
 	if space != "" {
 		return v, nil
 	}
@@ -174,7 +178,8 @@ func (a *API) preview(ctx context.Context, op string, r PreviewRequest, site, sp
 		if p, err = Effective(tx, site, space, ""); err != nil {
 			return err
 		}
-		r.Hours.School.Breaks, err = breaksOf(tx, p, r.Hours.School.Zone)
+		cal, err := calendarOf(tx, r.Hours.School.Zone)
+		r.Hours.School.Breaks = compliance.Breaks(cal)
 		return err
 	})
 	if err != nil {
@@ -193,12 +198,4 @@ func (a *API) preview(ctx context.Context, op string, r PreviewRequest, site, sp
 		v.Next = &NextChange{Open: !o.Open, At: o.Until.UTC()}
 	}
 	return answer(v), nil
-}
-
-// breaksOf are the school holidays of a zone.
-func breaksOf(_ store.Tx, p policy.Policy, z policy.Zone) ([]policy.Break, error) {
-	if p.Hours.School.Zone == z {
-		return p.Hours.School.Breaks, nil
-	}
-	return nil, nil
 }

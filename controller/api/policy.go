@@ -99,6 +99,7 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 	for i := range in.Body.Policy.Filter.Categories { // the one of the list that is there is written when the layers are merged
 		in.Body.Policy.Filter.Categories[i].Digest = ""
 	}
+	in.Body.Policy.Hours.School.Breaks = []policy.Break{} // and so are the school holidays
 	next, err := layerDoc(in.Body.Policy, own)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -121,10 +122,16 @@ func frenchDetail(m *huma.ErrorModel) string {
 	case m.Detail == "request body read timeout":
 		return "La demande a mis trop de temps à arriver."
 	case strings.HasPrefix(m.Detail, "request body is too large"):
-		return fmt.Sprintf("La demande est trop longue : %d Kio au plus.", maxBody>>10)
+		limit := maxBody
+		if found := limitRE.FindStringSubmatch(m.Detail); found != nil {
+			limit, _ = strconv.Atoi(found[1]) // digits: a number too large for an int leaves 0
+		}
+		return fmt.Sprintf("La demande est trop longue : %d Kio au plus.", limit>>10)
 	}
 	return "La demande ne peut pas être traitée."
 }
+
+var limitRE = regexp.MustCompile(`limit=(\d{1,12}) bytes`)
 
 func titles(status int) string {
 	switch status {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"borne/controller/calendar"
 )
 
 // byID is the input of routes about one thing.
@@ -42,7 +44,7 @@ func (a *API) routes() error {
 		register(a, opLogout, "Log out", http.StatusNoContent, a.logout),
 		register(a, opMe, "Who is logged in", http.StatusOK, a.me),
 		register(a, opFleet, "The fleet at a glance", http.StatusOK, a.fleet),
-		add(a, opLive, "The fleet as it changes", http.StatusOK, stream, a.live),
+		add(a, opLive, "The fleet as it changes", http.StatusOK, maxBody, stream, a.live),
 		register(a, opTerminal, "One terminal", http.StatusOK, a.terminal),
 		register(a, opSessions, "Its sessions, newest first", http.StatusOK, a.sessions),
 		register(a, opReceipts, "Its receipts, newest first", http.StatusOK, a.receipts),
@@ -72,6 +74,10 @@ func (a *API) routes() error {
 		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),
 		register(a, opInventory, "Every stored field", http.StatusOK, a.inventory),
 		register(a, opLists, "The category lists that were imported", http.StatusOK, a.lists),
+		register(a, opCalendars, "The school holidays of each zone, and the public holidays", http.StatusOK, a.calendars),
+		upload(a, opPutCalendar, "Import a zone's official calendar from a file", http.StatusOK, calendar.MaxBytes, a.putCalendar),
+		register(a, opFetchCalendar, "Import a zone's official calendar from an address, and again each week", http.StatusOK, a.fetchCalendar),
+		register(a, opParseOSM, "Read opening hours in OpenStreetMap's syntax", http.StatusOK, a.parseOSM),
 		register(a, opPrints, "Print jobs that wait for staff: to release, and to decide", http.StatusOK, a.prints),
 		register(a, opPrintJobs, "A terminal's print jobs, newest first", http.StatusOK, a.printJobs),
 		register(a, opPrintOrder, "Release or refuse a print job that waits at a terminal", http.StatusAccepted, a.orderPrint),

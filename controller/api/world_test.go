@@ -17,6 +17,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/calendar"
 	"borne/controller/ledger"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -100,6 +101,45 @@ func (w *world) GrantPages(ctx context.Context, terminal, session string, pages 
 	return "cmd-2", w.st.Decide(ctx, func(tx store.Tx) error { return w.led.Grant(tx, terminal, session, pages, by, reason) })
 }
 
+// calendarFile is a calendar of all zones.
+const calendarFile = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20260404\r\nDTEND;VALUE=DATE:20260420\r\n" +
+	"SUMMARY:Vacances de Printemps - Zones A/B/C\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+
+// ImportCalendar and FetchCalendar do what the server does, without its audit and
+// its network.
+func (w *world) ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, by string) error {
+	return w.keep(ctx, zone, file, store.CalendarRow{Source: store.CalendarFile, By: by})
+}
+
+func (w *world) FetchCalendar(ctx context.Context, zone policy.Zone, address, by string) error {
+	return w.keep(ctx, zone, []byte(calendarFile), store.CalendarRow{Source: store.CalendarAddress, Address: address, By: by})
+}
+
+func (w *world) StopCalendar(ctx context.Context, zone policy.Zone, by string) error {
+	return w.st.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, string(zone), func(it *store.Item[store.CalendarRow]) error { it.Row.Address = ""; return nil })
+	})
+}
+
+func (w *world) keep(ctx context.Context, zone policy.Zone, file []byte, row store.CalendarRow) error {
+	c, err := calendar.Read(file, zone, t0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	for _, b := range c.Breaks {
+		row.Breaks = append(row.Breaks, store.CalendarBreak(b))
+	}
+	row.Until, row.Imported, row.Version = c.Until, t0, 77
+	return w.st.Decide(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.CalendarRow](tx, string(zone))
+		if err != nil {
+			it.Meta = store.Meta{ID: string(zone)}
+		}
+		it.Row = row
+		return store.Put(tx, it)
+	})
+}
+
 // doubtful makes site a's print job one that nobody has decided about yet.
 func (w *world) doubtful() {
 	w.t.Helper()
@@ -144,7 +184,7 @@ func start(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Inventory: inv, Now: now,
+	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})

@@ -82,8 +82,8 @@ func NewID(prefix string) string {
 type terminal = store.Item[store.Terminal]
 
 // Effective returns the policy of a terminal: the layers of the Département,
-// its site, its space and itself over policy.Default. Version is the newest of
-// theirs.
+// its site, its space and itself over policy.Default, with the lists and the school
+// holidays that are there now. Version is the newest of theirs.
 func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 	var layers []policy.Layer
 	version := uint64(1)
@@ -114,8 +114,27 @@ func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 		}
 		k.Digest, version = row.Row.Digest, max(version, row.Row.Version)
 	}
+	zone := p.Hours.School.Zone
+	cal, err := store.Get[store.CalendarRow](tx, string(zone))
+	if zone == policy.NoZone || errors.Is(err, store.ErrNotFound) {
+		cal, err = store.Item[store.CalendarRow]{}, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	p.Hours.School.Breaks, version = Breaks(cal.Row), max(version, cal.Row.Version)
 	p.Version = version
 	return p, nil
+}
+
+// Breaks are a calendar's holidays as hours have them. No layer keeps any: what
+// one says is overwritten.
+func Breaks(c store.CalendarRow) []policy.Break {
+	all := make([]policy.Break, 0, len(c.Breaks))
+	for _, b := range c.Breaks {
+		all = append(all, policy.Break(b))
+	}
+	return all
 }
 
 // Generation returns the controller's: 1 until it is restored.

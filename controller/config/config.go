@@ -47,7 +47,19 @@ type Config struct {
 	Idle      time.Duration
 	Absolute  time.Duration
 	Retention []Retention
+	Calendars Calendars
 }
+
+// Calendars is how the official calendars of schools are fetched, once an
+// administrator asked for it in the console.
+type Calendars struct {
+	Address string   // the one that is proposed; {zone} stands for A, B or C
+	Proxy   *url.URL // nil: none
+	Private bool     // addresses on private networks are permitted
+}
+
+// Of is the address of a zone.
+func (c Calendars) Of(zone string) string { return strings.ReplaceAll(c.Address, "{zone}", zone) }
 
 // Console is the listener of people.
 type Console struct {
@@ -112,6 +124,11 @@ type file struct {
 		IdleMinutes int `toml:"idle_minutes"`
 		MaxHours    int `toml:"max_hours"`
 	} `toml:"login"`
+	Calendars struct {
+		Address string `toml:"address"`
+		Proxy   string `toml:"proxy"`
+		Private bool   `toml:"private"`
+	} `toml:"calendars"`
 	Retention []struct {
 		From      string `toml:"from"`
 		Usage     int    `toml:"usage"`
@@ -129,6 +146,7 @@ func defaults() file {
 	f.Metrics.Listen = "127.0.0.1:9464"
 	f.Login.IdleMinutes, f.Login.MaxHours = 120, 12
 	f.Mail.TLS = "starttls"
+	f.Calendars.Address = "https://data.education.gouv.fr/api/explore/v2.1/catalog/datasets/fr-en-calendrier-scolaire/exports/json?refine=zones%3AZone%20{zone}"
 	return f
 }
 
@@ -270,6 +288,17 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	if f.Login.MaxHours < 1 || f.Login.MaxHours > 72 {
 		bad("login.max_hours", fmt.Sprint(f.Login.MaxHours), "write 1 to 72")
+	}
+	c.Calendars = Calendars{Address: f.Calendars.Address, Private: f.Calendars.Private}
+	if u, err := url.Parse(c.Calendars.Of("A")); f.Calendars.Address != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		bad("calendars.address", f.Calendars.Address, "write an https address, with {zone} where A, B or C belongs, or nothing to propose none")
+	}
+	if f.Calendars.Proxy != "" {
+		u, err := url.Parse(f.Calendars.Proxy)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			bad("calendars.proxy", f.Calendars.Proxy, "write the proxy's address, such as http://proxy.example.fr:3128")
+		}
+		c.Calendars.Proxy = u
 	}
 	for i, r := range f.Retention {
 		key := fmt.Sprintf("retention[%d]", i)

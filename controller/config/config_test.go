@@ -34,6 +34,10 @@ listen = ":443"
 cert = "/etc/c.pem"
 key = "/etc/k.pem"
 url = "https://bornes.example.fr/"
+[calendars]
+address = "https://mirror.example.fr/Zone-{zone}.ics"
+proxy = "http://proxy.example.fr:3128"
+private = true
 [[retention]]
 from = "2026-09-01"
 usage = 90
@@ -44,6 +48,9 @@ technical = 60
 `))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if k := c.Calendars; k.Of("B") != "https://mirror.example.fr/Zone-B.ics" || k.Proxy.Host != "proxy.example.fr:3128" || !k.Private {
+		t.Errorf("%+v", k)
 	}
 	if c.State != "/srv/borne" || !c.Console.TLS() || c.Console.URL != "https://bornes.example.fr" || c.LogLevel.String() != "DEBUG" ||
 		len(c.Retention) != 1 || c.Retention[0].Usage != 90 || c.Idle != 2*time.Hour {
@@ -69,6 +76,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"[terminals]\nlisten = \"host:port\"":       "terminals.listen",
 		"[login]\nidle_minutes = 0":                 "login.idle_minutes",
 		"[[retention]]\nfrom = \"soon\"\nusage = 1": "retention[0].from",
+		"[calendars]\naddress = \"http://x/\"":      "calendars.address",
+		"[calendars]\nproxy = \"proxy:3128\"":       "calendars.proxy",
 		strings.Repeat("#", config.MaxFile+1):       "passes",
 	} {
 		_, err := config.Parse([]byte(text))

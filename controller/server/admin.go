@@ -249,6 +249,9 @@ func (c *core) check(ctx context.Context, _ map[string]string) (Reply, error) {
 	if err := c.checkLists(ctx); err != nil {
 		line("the category lists", err)
 	}
+	if err := c.checkCalendars(ctx); err != nil {
+		line("the calendars of school holidays", err)
+	}
 	if admins == 0 {
 		line("an administrator", errors.New("there is none yet: run borne-controller user link"))
 	}

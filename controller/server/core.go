@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type Config struct {
 	Env     func(string) string
 	// Ticker makes the tickers that terminals' deadlines are counted by; nil: time.NewTicker.
 	Ticker func(d time.Duration) (ticks <-chan time.Time, stop func())
+	Roots  *x509.CertPool // that sites with calendars are believed by; nil: the system's
 }
 
 // core is an open controller without its listeners: what the command line works
@@ -42,6 +44,7 @@ type core struct {
 	log     *slog.Logger
 	now     func() time.Time
 	zone    *time.Location
+	roots   *x509.CertPool
 	ticker  func(time.Duration) (<-chan time.Time, func())
 	keys    *pki.PKI
 	st      store.Store
@@ -93,7 +96,7 @@ func openCore(c Config) (*core, error) {
 	if err := keys.Sweep(); err != nil { // a power cut came before it
 		c.Log.Error("old keys are left", "error", err)
 	}
-	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
+	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), roots: c.Roots, ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
 		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil
 }

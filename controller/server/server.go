@@ -44,6 +44,7 @@ type Server struct {
 	*core
 	api       *api.API
 	terminals *terminals
+	calendars *calendars
 	metrics   *metrics
 	notify    notifier
 	mails     *mail.Sender
@@ -83,6 +84,7 @@ func (s *Server) assemble(c Config) (err error) {
 	s.mails = &mail.Sender{Store: s.st, Server: to, Now: s.now, Log: s.log.With("room", "mail")}
 	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
 	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
+	s.calendars = newCalendars(s.core)
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
 		return fmt.Errorf("cannot count the fleet: %w", err)
 	}
@@ -90,7 +92,7 @@ func (s *Server) assemble(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys,
+	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
@@ -214,6 +216,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.purge(ctx) })
 	wg.Go(func() { s.nights(ctx) })
 	wg.Go(func() { s.mails.Run(ctx) })
+	wg.Go(func() { s.calendars.refresh(ctx) })
 	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
 	s.record(ctx, "controller.started")
 	s.log.Info("ready", "console", s.consoleURL(), "terminals", s.TerminalsAddr(), "metrics", s.MetricsAddr(), "version", s.version)
@@ -257,6 +260,9 @@ func (s *Server) Close() error {
 	s.once.Do(func() {
 		if s.terminals != nil {
 			s.terminals.Close()
+		}
+		if s.calendars != nil {
+			s.calendars.Close()
 		}
 		for _, l := range s.listeners {
 			l.ln.Close() // closed already after a Run

@@ -39,6 +39,7 @@ const (
 	KindMail     Kind = "mail"
 	KindEnergy   Kind = "energy-day"
 	KindFigures  Kind = "energy-figures"
+	KindCalendar Kind = "calendar"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

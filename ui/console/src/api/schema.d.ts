@@ -21,6 +21,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/calendars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The school holidays of each zone, and the public holidays */
+        get: operations["calendars"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calendars/{zone}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Import a zone's official calendar from a file */
+        put: operations["import-calendar"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calendars/{zone}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import a zone's official calendar from an address, and again each week */
+        post: operations["fetch-calendar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/energy/figures": {
         parameters: {
             query?: never;
@@ -67,6 +118,23 @@ export interface paths {
         put?: never;
         /** Give several sites the same hours */
         post: operations["apply-hours"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hours/osm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read opening hours in OpenStreetMap's syntax */
+        post: operations["parse-osm-hours"];
         delete?: never;
         options?: never;
         head?: never;
@@ -729,6 +797,46 @@ export interface components {
             /** @enum {string} */
             zone: "" | "A" | "B" | "C";
         };
+        CalendarView: {
+            /** @description It is read from there each week */
+            address?: string;
+            /** @description In their order, by their days without class; what is long over is left out */
+            breaks: components["schemas"]["Break"][];
+            /** @description Who imported it */
+            by?: string;
+            /** @description Why the last import failed, in French; the calendar that was there stays in force */
+            error?: string;
+            /**
+             * Format: date-time
+             * @description When that was
+             */
+            failed?: string;
+            /** @description ICS or JSON */
+            format?: string;
+            /**
+             * Format: date-time
+             * @description When it was imported, or found unchanged at its address
+             */
+            imported?: string;
+            /**
+             * Format: int64
+             * @description Days from today on that it still covers; 0 when it ended or there is none
+             */
+            left: number;
+            /** @description Address of the official calendar of this zone */
+            proposed?: string;
+            /** @enum {string} */
+            source?: "file" | "address";
+            /** @description Last day that the calendar knows */
+            until?: string;
+            /** @enum {string} */
+            zone: "A" | "B" | "C";
+        };
+        CalendarsView: {
+            /** @description Of this year and the next */
+            publicDays: components["schemas"]["PublicDay"][];
+            zones: components["schemas"]["CalendarView"][];
+        };
         Category: {
             digest: string;
             name: string;
@@ -1073,6 +1181,10 @@ export interface components {
             to?: string;
             why: string;
         };
+        FetchRequest: {
+            /** @description Starts with https://; empty: the address that is asked each week is asked no more */
+            address: string;
+        };
         Filter: {
             allow: string[];
             block: string[];
@@ -1260,6 +1372,20 @@ export interface components {
             /** Format: date-time */
             at: string;
             open: boolean;
+        };
+        OSMRequest: {
+            /** @description Such as: Mo-Fr 08:00-12:00,13:30-17:00; PH off */
+            text: string;
+            /**
+             * @description Whose school holidays SH stands for; A without one
+             * @enum {string}
+             */
+            zone?: "" | "A" | "B" | "C";
+        };
+        OSMView: {
+            hours: components["schemas"]["Hours"];
+            /** @description The same, written again */
+            osm: string;
         };
         PagesRequest: {
             /** Format: int64 */
@@ -2068,6 +2194,105 @@ export interface operations {
             };
         };
     };
+    calendars: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarsView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                zone: "A" | "B" | "C";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "fetch-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                zone: "A" | "B" | "C";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "energy-figures": {
         parameters: {
             query?: never;
@@ -2184,6 +2409,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Applied"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "parse-osm-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OSMRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OSMView"];
                 };
             };
             /** @description Error */
