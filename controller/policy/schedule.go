@@ -3,18 +3,23 @@ package policy
 import (
 	"slices"
 	"sort"
+	"sync"
 	"time"
 )
 
 // Location returns Europe/Paris, or UTC when the time zones are missing: import
 // time/tzdata in main so that they are not.
-func Location() *time.Location {
+func Location() *time.Location { return paris() }
+
+// paris is read once: LoadLocation reads the file anew each time. It is a
+// constant of the world and no state of ours.
+var paris = sync.OnceValue(func() *time.Location {
 	loc, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
 		return time.UTC
 	}
 	return loc
-}
+})
 
 // Stretch is a time in which it is open, or would be: [From, To).
 type Stretch struct {
