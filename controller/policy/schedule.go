@@ -3,23 +3,22 @@ package policy
 import (
 	"slices"
 	"sort"
-	"sync"
 	"time"
+	_ "time/tzdata" // initialised before this package is
 )
 
-// Location returns Europe/Paris, or UTC when the time zones are missing: import
-// time/tzdata in main so that they are not.
-func Location() *time.Location { return paris() }
+// Location returns Europe/Paris.
+func Location() *time.Location { return paris }
 
-// paris is read once: LoadLocation reads the file anew each time. It is a
-// constant of the world and no state of ours.
-var paris = sync.OnceValue(func() *time.Location {
+// paris is read once, from the zones that are in the binary: LoadLocation reads
+// a file at each call. It is a constant of the world and no state of ours.
+var paris = func() *time.Location {
 	loc, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
-		return time.UTC
+		return time.UTC // a build without zones: time/tzdata above is there so that this cannot be
 	}
 	return loc
-})
+}()
 
 // Stretch is a time in which it is open, or would be: [From, To).
 type Stretch struct {
