@@ -77,16 +77,14 @@ func (a *API) undoHours(ctx context.Context, op string, in *undoIn, site, space 
 		}})
 }
 
-// applyHours gives several sites the same hours: all of them, or none.
+// applyHours gives several sites the same hours: all of them, or none. Each site
+// keeps what is of its own people: who agreed and holds the key, whether that is
+// asked at all, and who helps meanwhile.
 func (a *API) applyHours(ctx context.Context, in *applyIn) (*out[Applied], error) {
 	p := person(ctx)
-	own, err := hoursDoc(&in.Body.Hours)
-	if err != nil {
-		return nil, a.fail(opApplyHours, err)
-	}
 	sites := slices.Compact(slices.Sorted(slices.Values(in.Body.Sites)))
 	v := Applied{}
-	err = a.Store.Decide(ctx, func(tx store.Tx) error {
+	err := a.Store.Decide(ctx, func(tx store.Tx) error {
 		v = Applied{Applied: []string{}, Problems: []SiteProblem{}}
 		for _, site := range sites {
 			s, err := store.Get[store.Site](tx, site)
@@ -102,7 +100,19 @@ func (a *API) applyHours(ctx context.Context, in *applyIn) (*out[Applied], error
 				return err
 			}
 			_, err = a.change(ctx, tx, change{site: site, rev: row.Rev, note: "Mêmes horaires pour plusieurs lieux",
-				next: func(_ store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) { return withHours(was, own) }})
+				next: func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) {
+					mine, err := Effective(tx, site, "", "")
+					if err != nil {
+						return nil, err
+					}
+					h := in.Body.Hours
+					h.Agreements, h.Guarded, h.Meanwhile = mine.Hours.Agreements, mine.Hours.Guarded, mine.Hours.Meanwhile
+					own, err := hoursDoc(&h)
+					if err != nil {
+						return nil, err
+					}
+					return withHours(was, own)
+				}})
 			var bad *problem
 			switch {
 			case errors.As(err, &bad):

@@ -126,14 +126,20 @@ func TestPreviewTellsDaysWarningsAndProblems(t *testing.T) {
 func TestSameHoursForManySites(t *testing.T) {
 	w := start(t)
 	admin := w.as(accounts.Administrator)
+	// Who agreed at one site has nothing to do with another.
+	theirs := fresh().Hours
+	theirs.Guarded, theirs.Meanwhile = true, "La mairie de B"
+	theirs.Agreements = []policy.Agreement{{From: "2026-01-01", To: "2026-12-31", By: "Principale de B", Agreed: "2026-01-01", Key: "Gardien de B"}}
+	decode[HoursView](t, w.do(admin, "PUT", "/api/sites/b/hours", HoursRequest{Hours: theirs}, "If-Match", w.rev("b")), 200)
 	h := fresh().Hours
+	h.Meanwhile, h.Agreements = "La mairie de A", []policy.Agreement{{From: "2026-01-01", To: "2026-12-31", Key: "Gardien de A"}}
 	h.Weekly[6] = hoursOf(540, 720)
 	v := decode[Applied](t, w.do(admin, "POST", "/api/hours/apply", ApplyRequest{Hours: h, Sites: []string{"a", "b", "a"}}), 200)
 	if !slices.Equal(v.Applied, []string{"a", "b"}) || len(v.Problems) != 0 {
 		t.Fatalf("%+v", v)
 	}
-	if got := decode[HoursView](t, w.do(admin, "GET", "/api/sites/b/hours", nil), 200); len(got.Hours.Weekly[6]) != 1 {
-		t.Errorf("site b: %+v", got.Hours.Weekly)
+	if got := decode[HoursView](t, w.do(admin, "GET", "/api/sites/b/hours", nil), 200); len(got.Hours.Weekly[6]) != 1 || !got.Hours.Guarded || got.Hours.Meanwhile != "La mairie de B" || len(got.Hours.Agreements) != 1 || got.Hours.Agreements[0].Key != "Gardien de B" {
+		t.Errorf("site b: %+v", got.Hours)
 	}
 	// One site that cannot take them, and none does.
 	h.Weekly[6] = hoursOf(540, 780)

@@ -184,6 +184,22 @@ func TestBuildingStaff(t *testing.T) {
 		}
 		s.open("2027-03-12", "14:00", true) // the site as before
 	})
+	t.Run("somebody else at the same time", func(t *testing.T) {
+		s.t = t
+		s.set(usual)
+		late := func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1200) }
+		s.play("login", "url", s.staff()) // at the site again
+		s.play("meanwhile-open")
+		s.set(late)
+		s.play("meanwhile-save")
+		s.open("2027-03-12", "14:00", false)
+		s.open("2027-03-15", "19:00", true)
+		s.play("theirs-drop")
+		s.set(func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1260) })
+		s.play("theirs-save")
+		s.open("2027-03-12", "14:00", false)
+		s.open("2027-03-15", "20:30", true)
+	})
 	t.Run("other places", func(t *testing.T) {
 		s.t = t
 		s.set(usual)

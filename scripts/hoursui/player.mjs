@@ -121,6 +121,7 @@ const scenes = {
     await result('au lieu de')
     await press('Enter')
     await saved()
+    same(await page.evaluate(() => document.activeElement?.dataset.task), 'close', 'what has the focus after the question')
   },
   async 'monthly-keys'({ until }) {
     await tabTo('[data-task=monthly]')
@@ -257,6 +258,31 @@ const scenes = {
       same(small, [], 'too small to hit')
       await p.context().close()
     }
+  },
+  // Somebody else saves while the question is open: the result is shown anew, theirs and ours.
+  async 'meanwhile-open'() {
+    await home()
+    await click('[data-task=close]')
+    await result('au lieu de')
+  },
+  async 'meanwhile-save'() {
+    await click('dialog [data-save]')
+    await page.locator('dialog [role=alert]').getByText('quelqu’un d’autre').waitFor()
+    await result('au lieu de')
+    await click('dialog [data-save]')
+    await saved()
+  },
+  // The same for what is drawn: mine or theirs is asked.
+  async 'theirs-drop'() {
+    await home()
+    await page.locator('[data-drop]').first().click()
+    await seen('.foot [data-save]:not([disabled])')
+  },
+  async 'theirs-save'() {
+    await click('.foot [data-save]')
+    await seen('.foot .note.warn')
+    await click('.foot .note.warn .btn >> nth=1')
+    await page.locator('.foot .note.warn').waitFor({ state: 'detached' })
   },
   // Another place's hours are taken over, looked at, and saved; then given to two others.
   async 'copy-mouse'({ from }) {

@@ -65,7 +65,7 @@ func newStage(t *testing.T) *stage {
 	dir := t.TempDir()
 	dist := filepath.Join(dir, "dist")
 	// What is played is the source, not a build of some other day.
-	build := exec.Command("node", filepath.Join(ui, "node_modules", "vite", "bin", "vite.js"), "build", "--config", "vite.console.config.ts", "--outDir", dist, "--logLevel", "error")
+	build := exec.Command("node", filepath.Join(ui, "node_modules", "vite", "bin", "vite.js"), "build", "--config", "vite.console.config.ts", "--outDir", dist, "--minify", "false", "--logLevel", "error")
 	build.Dir = ui
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build the console: %v\n%s", err, out)

@@ -1,9 +1,10 @@
 import { api, Problem } from '../../api/client.ts'
 import type { DayView, Hours, HoursChange, HoursView, Preview } from '../../api/types.ts'
 import { t } from '../words.svelte.ts'
-import { tidy } from './change.ts'
+import { opening, tidy } from './change.ts'
 import { addMonths, between, firstOfMonth, plus, today, type Day } from './days.ts'
 import { Draft } from './draft.svelte.ts'
+import { same } from './spans.ts'
 
 /** The days that the year shows: twelve months and what the last week needs. */
 const YEAR = 373
@@ -20,11 +21,13 @@ export class Board {
   fresh = $state(false)
   changes = $state.raw<HoursChange[]>([])
   more = $state.raw<Problem>()
+  /** The first month that the year shows. What comes next is always known. */
   from = $state<Day>(firstOfMonth(today(Date.now())))
   preview = $state.raw<Preview>()
-  /** The same days as they are saved. */
-  before = $state.raw<DayView[]>([])
   lost = $state.raw<Problem>()
+  #days = $state.raw(new Map<Day, DayView>())
+  #saved = $state.raw(new Map<Day, DayView>())
+  #base = this.from
   #etag = ''
   #asked = 0
   #savedFor = ''
@@ -52,6 +55,16 @@ export class Board {
     await this.history()
   }
 
+  /** Whether it is open now, without touching what is being changed. */
+  async renew(): Promise<void> {
+    try {
+      const { open, until, cause, why } = (await api.hours(this.at)).body
+      if (this.view) this.view = { ...this.view, open, until, cause, why }
+    } catch {
+      // What is said now is a little old: the next answer mends it.
+    }
+  }
+
   async history(): Promise<void> {
     try {
       this.changes = await api.hoursChanges(this.at)
@@ -67,13 +80,17 @@ export class Board {
     const asked = ++this.#asked
     const { hours, dirty } = this.draft
     const saved = `${this.view.rev} ${this.from}`
+    const windows = [...new Set([this.#base, this.from])]
+    const ask = (h: Hours) => Promise.all(windows.map((from) => api.previewHours(this.at, h, from, YEAR)))
+    const daysOf = (all: Preview[]) => new Map(all.flatMap((p) => p.days.map((d) => [d.day, d] as const)))
     try {
-      const [p, b] = await Promise.all([api.previewHours(this.at, hours, this.from, YEAR), dirty && this.#savedFor !== saved ? api.previewHours(this.at, this.view.hours, this.from, YEAR) : undefined])
+      const [now, was] = await Promise.all([ask(hours), dirty && this.#savedFor !== saved ? ask(this.view.hours) : undefined])
       if (asked !== this.#asked) return
-      this.preview = p
+      this.preview = now[0]
+      this.#days = daysOf(now)
       this.lost = undefined
-      if (b || !dirty) {
-        this.before = (b ?? p).days
+      if (was || !dirty) {
+        this.#saved = daysOf(was ?? now)
         this.#savedFor = saved
       }
     } catch (e) {
@@ -85,8 +102,20 @@ export class Board {
     this.from = addMonths(this.from, months)
   }
 
+  /** A day by the hours as they are being changed; undefined before it is known. */
   day(day: Day): DayView | undefined {
-    return this.preview?.days[between(this.from, day)]
+    return this.#days.get(day)
+  }
+
+  /** The same day as it is saved. */
+  saved(day: Day): DayView | undefined {
+    return this.#saved.get(day)
+  }
+
+  /** Whether a day is open at other times than what is saved. */
+  altered(day: Day): boolean {
+    const [a, b] = [this.day(day), this.saved(day)]
+    return !!this.draft?.dirty && !!a && !!b && !same(opening(a), opening(b))
   }
 
   /** What hours make of some days. */
@@ -97,9 +126,8 @@ export class Board {
   /** Some days by the hours as they are being changed. */
   async days(from: Day, to: Day): Promise<DayView[]> {
     const n = between(from, to) + 1
-    const first = between(this.from, from)
-    const have = this.preview?.days.slice(first < 0 ? Infinity : first, first + n) ?? []
-    return have.length === n && !this.draft?.dirty ? have : (await this.peek(this.draft!.hours, from, n)).days
+    const have = Array.from({ length: n }, (_, i) => this.saved(plus(from, i))).filter((d) => d !== undefined)
+    return have.length === n && !this.draft?.dirty && this.#savedFor.startsWith(`${this.view?.rev} `) ? have : (await this.peek(this.draft!.hours, from, n)).days
   }
 
   /** Saves; over: somebody else's change is read for its version only, and replaced knowingly. */
@@ -140,5 +168,3 @@ export class Board {
     }
   }
 }
-
-export const lastShown = (from: Day): Day => plus(from, YEAR - 1)
