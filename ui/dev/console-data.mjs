@@ -129,6 +129,15 @@ const printers = [
   { terminal: 't2', name: 'Poste 2', space: 'hall', spaceName: 'Hall d’accueil', online: true, state: 'stopped', reasons: ['media-empty-error'], model: 'HP LaserJet Pro 4002dn', counter: 9120, estimated: false, since: ago(18), at: ago(1), troubles: [{ code: 'printer-paper', since: ago(18) }], supplies: [{ name: 'HP 149A', kind: 'toner', level: 64, low: false, days: 12 }, { name: 'Waste Toner', kind: 'waste', level: 8, low: true, days: 3 }, { name: 'Tray 2', kind: 'paper', level: 0, low: true }] },
   { terminal: 't3', name: 'Poste CDI', space: 'cdi', spaceName: 'CDI', online: false, state: 'lost', reasons: [], estimated: true, since: ago(2900), at: ago(2900), troubles: [{ code: 'printer-lost', since: ago(2900) }], supplies: [{ name: '', kind: 'ink', level: -1, low: false }] },
 ]
+const dayOf = (n) => new Date(Date.now() + n * 86_400_000).toISOString().slice(0, 10)
+const breaks = (last) => [['Vacances de la Toussaint', -3, 12], ['Vacances de Noël', 23, 39], ['Vacances d’Hiver', 72, 88], ['Vacances de Printemps', 128, 144], ['Pont de l’Ascension', 161, 164], ['Vacances d’Été', 219, 278]].filter(([, from]) => from < last).map(([name, from, to]) => ({ name, from: dayOf(from), to: dayOf(to) }))
+const proposed = (z) => `https://data.education.gouv.fr/api/explore/v2.1/catalog/datasets/fr-en-calendrier-scolaire/exports/json?refine=zones%3AZone%20${z}`
+const zones = {
+  A: { zone: 'A', breaks: breaks(300), until: dayOf(278), left: 279, source: 'address', format: 'JSON', imported: ago(2900), by: 'Camille Perrollaz', address: proposed('A'), proposed: proposed('A') },
+  B: { zone: 'B', breaks: breaks(30), until: dayOf(39), left: 40, source: 'file', format: 'ICS', imported: ago(200_000), by: 'Louis Favre', proposed: proposed('B'), error: 'Ligne 100 : Le fichier est coupé : « END:VEVENT » manque (commencé à la ligne 96). Téléchargez-le de nouveau.', failed: ago(600) },
+  C: { zone: 'C', breaks: [], left: 0, proposed: proposed('C') },
+}
+const publicDays = [['Noël', 29], ['Jour de l’An', 36], ['Lundi de Pâques', 122], ['Fête du Travail', 156], ['Ascension', 161], ['Victoire de 1945', 163], ['Lundi de Pentecôte', 172], ['Fête nationale', 230], ['Assomption', 262], ['Toussaint', 340], ['Armistice de 1918', 350]].map(([name, n], i) => ({ key: `k${i}`, name, day: dayOf(n) }))
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
 let rev = 7
 
@@ -149,6 +158,7 @@ function answer(method, path, body, headers) {
     if (b === 'printers') return { body: { site: id, printers } }
     if (a === 'audit') return { body: { entries: audit.map(([action, s, target, d], i) => ({ seq: 90 - i, at: ago(i * 300), actor: i === 2 ? 'Louis Favre' : 'Camille Perrollaz', action, site: s, target, detail: d, hash: digest(i) })) } }
     if (a === 'inventory') return { body: { fields: inventory.map(([table, field, purpose, basis, retention]) => ({ table, field, purpose, basis, retention })) } }
+    if (a === 'calendars') return { body: { zones: Object.values(zones), publicDays } }
     if (a === 'lists') return { body: { lists: [['adult', 4598321], ['agressif', 388], ['drogue', 1052], ['gambling', 32871], ['malware', 214554]].map(([category, names]) => ({ category, names, imported: '2026-11-20T08:00:00Z' })) } }
   }
   if (headers['x-borne'] !== '1') return problem(403, 'Cette demande ne vient pas de la console : elle a été refusée.')
@@ -158,6 +168,13 @@ function answer(method, path, body, headers) {
   if (b === 'decision') return body.reason.length < 5 ? problem(422, 'Cette demande n’est pas complète.', [{ location: 'body.reason', message: 'dites pourquoi en quelques mots' }]) : { body: { ...decide[0], state: 'decided' } }
   if (method === 'POST' && (b === 'prints' || b === 'pages')) return { status: 202, body: { id: 'c9' } }
   if (b === 'enrol-codes') return { status: 201, body: { code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
+  if (a === 'calendars') {
+    if (method === 'PUT') {
+      zones[id] = { ...zones[id], error: 'Ligne 1 : Le fichier est coupé : « END:VCALENDAR » manque (commencé à la ligne 1). Téléchargez-le de nouveau.', failed: ago(0) }
+      return problem(422, zones[id].error)
+    }
+    return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
+  }
   if (method === 'PUT') {
     if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
     if (body.policy.printing.pagesPerSession === 0) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printing', message: 'L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.' }, { location: 'body.policy.printing.staff[0].badge', message: 'Ce n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.' }, { location: 'body.policy.printing.periods[0].to', message: 'La période finit avant de commencer.' }])
@@ -174,6 +191,6 @@ export async function api(req, res, url) {
   }
   let text = ''
   for await (const chunk of req) text += chunk
-  const a = answer(req.method, url.pathname, text ? JSON.parse(text) : {}, req.headers)
+  const a = answer(req.method, url.pathname, text && req.headers['content-type'] === 'application/json' ? JSON.parse(text) : {}, req.headers)
   res.writeHead(a.status ?? 200, { 'content-type': 'application/json', ...(a.etag ? { etag: a.etag } : {}) }).end(JSON.stringify(a.body))
 }

@@ -31,6 +31,10 @@ export const pages = [
   { name: 'console-printing-wrong', path: '/#/sites/samivel/rules', wait: '[data-add=badge]', part: '[aria-labelledby=sec-printing]', fails: true, act: async (p) => { await p.fill('[aria-labelledby=sec-printing] input[type=number] >> nth=0', '0'); await p.click('[data-save]'); await p.waitForSelector('em[role=alert]') } },
   { name: 'console-enrol', path: '/#/sites/samivel/enrol', wait: '[data-enrol]' },
   { name: 'console-enrol-code', path: '/#/sites/samivel/enrol', wait: '[data-enrol]', act: async (p) => { await p.fill('input[required]', 'Poste 4'); await p.click('[data-enrol]'); await p.waitForSelector('output') } },
+  { name: 'console-calendars', path: '/#/calendars', wait: '[data-zone=C]', dark: true },
+  { name: 'console-calendars-en', path: '/#/calendars', wait: '[data-zone=C]', locale: 'en-GB', only: 'wide' },
+  { name: 'console-calendars-refused', path: '/#/calendars', wait: '[data-zone=A]', fails: true, act: async (p) => { await p.setInputFiles('[data-file=A]', { name: 'coupé.ics', mimeType: 'text/calendar', buffer: Buffer.from('BEGIN:VCALENDAR') }); await p.waitForSelector('[data-zone=A] [data-error]') } },
+  { name: 'console-calendars-fetched', path: '/#/calendars', wait: '[data-zone=C]', only: 'wide', act: async (p) => { await p.click('[data-zone=C] summary'); await p.click('[data-fetch=C]'); await p.waitForSelector('[data-zone=C] [role=status]') } },
   { name: 'console-audit', path: '/#/audit', wait: 'ol' },
   { name: 'console-inventory', path: '/#/inventory', wait: 'table' },
 ]

@@ -20,6 +20,8 @@ export class Problem extends Error {
 /** Status of a Problem when no answer came at all. */
 export const UNREACHABLE = 0
 const WAIT_MS = 20_000
+/** For a file, and for what the server fetches elsewhere first. */
+const FILE_MS = 45_000
 
 export interface Answer<B> {
   body: B
@@ -44,15 +46,17 @@ export function onKnown(run: (known: boolean) => void): void {
   known = run
 }
 
-async function call<B>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<B>> {
+/** A body that is a file goes as it is. */
+async function call<B>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, wait = WAIT_MS): Promise<Answer<B>> {
+  const file = body instanceof Blob
   let r: Response
   let text: string
   try {
     r = await fetch('/api' + path, {
       method,
-      headers: { accept: 'application/json', ...(method === 'GET' ? {} : { 'x-borne': '1' }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(WAIT_MS),
+      headers: { accept: 'application/json', ...(method === 'GET' ? {} : { 'x-borne': '1' }), ...(body === undefined ? {} : { 'content-type': file ? 'application/octet-stream' : 'application/json' }), ...headers },
+      body: body === undefined || file ? body : JSON.stringify(body),
+      signal: AbortSignal.timeout(wait),
     })
     text = await r.text()
   } catch {
@@ -106,5 +110,8 @@ export const api = {
   printers: (site: string) => get<T.SitePrinters>(`/sites/${id(site)}/printers`),
   audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),
   inventory: () => get<T.Inventory>('/inventory'),
+  calendars: () => get<T.CalendarsView>('/calendars'),
+  putCalendar: async (zone: string, file: Blob) => (await call<T.CalendarView>('PUT', `/calendars/${id(zone)}`, file, {}, FILE_MS)).body,
+  fetchCalendar: async (zone: string, address: string) => (await call<T.CalendarView>('POST', `/calendars/${id(zone)}/fetch`, { address }, {}, FILE_MS)).body,
   lists: () => get<T.Lists>('/lists'),
 }

@@ -1,7 +1,7 @@
 export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string; of?: string }
-  | { page: 'audit' | 'inventory' | 'prints' }
+  | { page: 'audit' | 'calendars' | 'inventory' | 'prints' }
   | { page: 'login'; token: string }
   | { page: 'unknown' }
 
@@ -16,7 +16,7 @@ export function parse(hash: string): Route {
     if (first === 'terminals') return { page: 'terminal', id, part }
     if (first === 'sites') return { page: 'site', id, part, ...(of ? { of } : {}) }
     if (first === 'receipts') return { page: 'receipt', id }
-  } else if (first === 'audit' || first === 'inventory' || first === 'prints') return { page: first }
+  } else if (first === 'audit' || first === 'calendars' || first === 'inventory' || first === 'prints') return { page: first }
   return { page: 'unknown' }
 }
 
