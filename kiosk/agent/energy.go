@@ -90,9 +90,10 @@ func (a *Agent) busy() bool {
 }
 
 // stays tells whether the terminal may not go off, whatever the hour: somebody
-// works on it, or something is not on the disk, or not erased.
+// works on it, something is not on the disk, or not erased, or somebody may have
+// to be told of the building's alarm.
 func (a *Agent) stays() bool {
-	return a.stuck != nil || a.state.Dirty || a.state.Phase == session.Maintenance
+	return a.stuck != nil || a.state.Dirty || a.state.Phase == session.Maintenance || a.state.WatchesAlarm(a.now())
 }
 
 // hoursOf are the hours as the plan should see them.

@@ -141,16 +141,23 @@ func TestAlarmThatIsNotArmedAfterClosing(t *testing.T) {
 	w := ready(t)
 	w.send(Alarm{Contact: ContactClosed}, 0)
 	w.hoursSince(false, 29*time.Minute)
+	if !w.state.WatchesAlarm(w.at) {
+		t.Error("it may go off before anybody could be told")
+	}
 	if n := w.alerts("alarm-unarmed"); n != 0 {
 		t.Errorf("told %d times before half an hour", n)
 	}
 	w.hoursSince(false, 31*time.Minute)
 	w.hoursSince(false, 31*time.Minute+time.Second)
-	if n := w.alerts("alarm-unarmed"); n != 1 {
-		t.Errorf("told %d times", n)
+	if n := w.alerts("alarm-unarmed"); n != 1 || w.state.WatchesAlarm(w.at) {
+		t.Errorf("told %d times, still watched: %v", n, w.state.WatchesAlarm(w.at))
 	}
 	// Where no contact is, nobody is told anything.
 	w = ready(t)
+	w.hoursSince(false, time.Minute)
+	if w.state.WatchesAlarm(w.at) {
+		t.Error("it stays on for a contact that is not there")
+	}
 	w.hoursSince(false, time.Hour)
 	if n := w.alerts("alarm-unarmed"); n != 0 {
 		t.Errorf("told %d times without a contact", n)

@@ -408,6 +408,13 @@ func (m *machine) tickAlarm() {
 	s.AlarmTold = s.Hours.Since.UTC()
 }
 
+// WatchesAlarm tells whether the terminal waits to see the building's alarm armed
+// after a closing: going off meanwhile, it could tell nobody that it was not.
+func (s State) WatchesAlarm(at Instant) bool {
+	return s.Live.Alarm == ContactClosed && s.Live.Sure && !s.Hours.Open && !s.Hours.Since.IsZero() && !s.Hours.Since.Equal(s.AlarmTold) &&
+		at.Wall.Sub(s.Hours.Since) < UnarmedFor+time.Minute
+}
+
 // stop ends cleanly, whatever happens.
 func (m *machine) stop() {
 	s := &m.s
