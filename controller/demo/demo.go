@@ -48,6 +48,7 @@ const (
 // the console out keeps what they changed. It tells whether anything was added.
 func Seed(tx store.Tx, now time.Time) (added bool, err error) {
 	s := &seeder{tx: tx, now: now.UTC()}
+	add(s, store.Meta{ID: string(policy.ZoneA)}, holidays(s.now))
 	for _, p := range places(s.now) {
 		s.place(p)
 	}
@@ -74,37 +75,56 @@ func places(now time.Time) []place {
 	}
 }
 
-// college: school days, Wednesday morning, and one evening for parents.
+// college: school days, Wednesday morning, and two evenings for parents under an
+// agreement; in the school holidays a « permanence » on Tuesday mornings.
 func college(now time.Time) policy.Hours {
-	day := []policy.Span{{From: 8 * 60, To: 17*60 + 30}}
+	day, morning := []policy.Span{{From: 8 * 60, To: 17*60 + 30}}, []policy.Span{{From: 8 * 60, To: 12 * 60}}
+	week := policy.Week{nil, day, day, morning, day, day, nil}
+	year := schoolYear(now)
 	return policy.Hours{
-		Weekly:     [7][]policy.Span{{}, day, day, {{From: 8 * 60, To: 12 * 60}}, {{From: 8 * 60, To: 19*60 + 30}}, day, {}},
-		Exceptions: holidays(now),
+		Weekly: policy.Week{nil, day, day, morning, {{From: 8 * 60, To: 19*60 + 30}}, day, nil}, Duty: week, Guarded: true,
+		Monthly:   []policy.Monthly{{Nth: 1, Day: int(time.Tuesday), Spans: []policy.Span{{From: 17*60 + 30, To: 20 * 60}}, Why: "Soirée des parents"}},
+		School:    policy.School{Zone: policy.ZoneA, Mode: policy.ModeWeekly, Weekly: policy.Week{time.Tuesday: {{From: 9 * 60, To: 12 * 60}}}},
+		Public:    policy.Public{Mode: policy.ModeClosed},
+		Meanwhile: "La Maison France Services vous aide aussi : demandez son adresse à la mairie.",
+		Agreements: []policy.Agreement{{From: fmt.Sprintf("%d-09-01", year), To: fmt.Sprintf("%d-08-31", year+1), By: "La principale (démonstration)",
+			Agreed: fmt.Sprintf("%d-08-28", year), Key: "Le gardien (démonstration)", Contact: "loge@example.org"}},
 	}
 }
 
-// office: the hours of a public office, with its lunch break.
+// office: the hours of a public office, with its lunch break and mornings in summer.
 func office(now time.Time) policy.Hours {
 	day := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 17 * 60}}
 	friday := []policy.Span{{From: 8*60 + 30, To: 12 * 60}, {From: 13*60 + 30, To: 16 * 60}}
+	summer := policy.Week{}
+	for d := time.Monday; d <= time.Friday; d++ {
+		summer[d] = day[:1]
+	}
+	year := schoolYear(now) + 1
 	return policy.Hours{
-		Weekly:     [7][]policy.Span{{}, day, day, day, day, friday, {}},
-		Exceptions: holidays(now),
+		Weekly: policy.Week{nil, day, day, day, day, friday, nil}, Public: policy.Public{Mode: policy.ModeClosed},
+		Seasons: []policy.Season{{Name: "Horaires d’été", From: fmt.Sprintf("%d-07-13", year), To: fmt.Sprintf("%d-08-21", year), Weekly: summer}},
 	}
 }
 
-// holidays are the next two that come, whenever the fleet is seeded.
-func holidays(now time.Time) []policy.Exception {
-	next := func(month time.Month, day int, why string) policy.Exception {
-		today := now.In(policy.Location()).Format(time.DateOnly)
-		year := now.In(policy.Location()).Year()
-		at := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-		if at < today {
-			at = time.Date(year+1, month, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-		}
-		return policy.Exception{Day: at, Spans: []policy.Span{}, Why: why}
+// schoolYear is the year in which the school year of now began.
+func schoolYear(now time.Time) int {
+	t := now.In(policy.Location())
+	if t.Month() < time.August {
+		return t.Year() - 1
 	}
-	return []policy.Exception{next(time.December, 25, "Noël"), next(time.January, 1, "Jour de l’An")}
+	return t.Year()
+}
+
+// holidays are zone A's of 2026 and 2027, so that the pages have something to
+// show; the administrator imports the official calendar over them.
+func holidays(now time.Time) store.CalendarRow {
+	return store.CalendarRow{Until: "2027-08-31", Format: "demo", Source: store.CalendarFile, Imported: now, By: "demo", Version: 1, Breaks: []store.CalendarBreak{
+		{Name: "Vacances de la Toussaint", From: "2026-10-17", To: "2026-11-01"},
+		{Name: "Vacances de Noël", From: "2026-12-19", To: "2027-01-03"},
+		{Name: "Vacances d’hiver", From: "2027-02-13", To: "2027-02-28"},
+		{Name: "Vacances de printemps", From: "2027-04-10", To: "2027-04-25"},
+		{Name: "Vacances d’été", From: "2027-07-03", To: "2027-08-31"}}}
 }
 
 type seeder struct {
