@@ -113,7 +113,7 @@ func Table() map[string]Access {
 		opReceipts:      {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
 		opReceipt:       {get, "/api/receipts/{id}", ScopeReceipt, r(adm, cor, dpo)},
 		opCommands:      {get, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, dpo)},
-		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
+		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, bui)}, // bui: see commandRoles
 		opEnrol:         {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
 		opSitePolicy:    {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
 		opPutSite:       {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
@@ -163,6 +163,7 @@ func commandRoles() map[string][]accounts.Role {
 	front := append([]accounts.Role{accounts.Reception}, technical...)
 	return map[string][]accounts.Role{
 		"message": front, "end": front, "identify": front,
-		"wipe": technical, "quarantine": technical, "lift": technical, "out": technical, "back": technical,
+		"awake": append([]accounts.Role{accounts.Building}, front...), // whoever opens for an evening
+		"wipe":  technical, "quarantine": technical, "lift": technical, "out": technical, "back": technical,
 	}
 }

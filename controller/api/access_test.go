@@ -19,7 +19,7 @@ func matrix() map[string]string {
 		"POST /api/login/link": "*", "GET /api/openapi.json": "*", "GET /healthz": "*", "GET /": "*",
 		"POST /api/logout": "acbrdo", "GET /api/me": "acbrdo", "GET /api/fleet": "acbrdo", "GET /api/live": "acrdo",
 		"GET /api/terminals/{id}": "acrdo", "GET /api/terminals/{id}/sessions": "acd", "GET /api/terminals/{id}/receipts": "acd",
-		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr",
+		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acbr",
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
 		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrdo",
 		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acrd",
@@ -109,7 +109,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	look := PreviewRequest{Hours: fresh().Hours, From: "2026-03-02", Days: 7}
 	bodies := map[string]any{
 		"POST /api/login/link":              LoginRequest{Token: strings.Repeat("x", 22)},
-		"POST /api/terminals/{id}/commands": CommandRequest{Kind: "identify"},
+		"POST /api/terminals/{id}/commands": CommandRequest{Kind: "awake", Minutes: 60},
 		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
 		"PUT /api/sites/{id}/policy":        rules, "PUT /api/spaces/{id}/policy": rules,
 		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,

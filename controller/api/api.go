@@ -42,7 +42,8 @@ type Order struct {
 	Terminal string
 	Kind     wire.CommandKind
 	Text     string
-	Job      string // of CmdPrint and CmdNoPrint
+	Job      string    // of CmdPrint and CmdNoPrint
+	Until    time.Time // of CmdAwake; zero: it may save energy again
 	Reason   string
 	By       string // user's id
 }

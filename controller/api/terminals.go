@@ -238,7 +238,15 @@ func (a *API) command(ctx context.Context, in *commandIn) (*out[Accepted], error
 		return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
 			field{"body.text", fmt.Sprintf("le texte est trop long : %d octets au plus", wire.MaxText)})
 	}
-	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CommandKind(in.Body.Kind), Text: text,
+	var until time.Time
+	if n := in.Body.Minutes; n > 0 {
+		if in.Body.Kind != string(wire.CmdAwake) {
+			return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
+				field{"body.minutes", "cette commande ne prend pas de durée"})
+		}
+		until = a.Now().UTC().Add(time.Duration(n) * time.Minute).Truncate(time.Minute)
+	}
+	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CommandKind(in.Body.Kind), Text: text, Until: until,
 		Reason: strings.TrimSpace(in.Body.Reason), By: p.ID})
 	if errors.Is(err, ErrRefused) {
 		a.Log.Info("command refused", "terminal", in.ID, "kind", in.Body.Kind, "error", err)

@@ -37,6 +37,31 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// TestAnEveningIsHeldByWhoeverOpensIt: the controller's clock counts, and building
+// staff may do this and nothing else to a terminal.
+func TestAnEveningIsHeldByWhoeverOpensIt(t *testing.T) {
+	w := start(t)
+	building := w.as(accounts.Building, "a")
+	decode[Accepted](t, w.do(building, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake", Minutes: 180}), 202)
+	decode[Accepted](t, w.do(building, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake"}), 202)
+	if o := w.orders; len(o) != 2 || o[0].Kind != wire.CmdAwake || o[0].Until.Sub(t0) > 3*time.Hour || o[0].Until.Sub(t0) <= 3*time.Hour-time.Minute || !o[1].Until.IsZero() {
+		t.Errorf("%+v at %v", o, t0)
+	}
+	for _, r := range []CommandRequest{{Kind: "identify"}, {Kind: "wipe"}, {Kind: "out", Text: "x"}} {
+		if a := w.do(building, "POST", "/api/terminals/a-1/commands", r); a.StatusCode != 403 {
+			t.Errorf("%s by building staff: %s", r.Kind, a.Status)
+		}
+	}
+	for _, r := range []CommandRequest{{Kind: "awake", Minutes: 1441}, {Kind: "awake", Minutes: -1}} {
+		if a := w.do(building, "POST", "/api/terminals/a-1/commands", r); a.StatusCode != 422 {
+			t.Errorf("for %d minutes: %s", r.Minutes, a.Status)
+		}
+	}
+	if a := w.do(w.as(accounts.Correspondant, "a"), "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "end", Minutes: 5}); a.StatusCode != 422 {
+		t.Errorf("an end for a while: %s", a.Status)
+	}
+}
+
 func TestReceiptCheckByCheck(t *testing.T) {
 	w := start(t)
 	cookie := w.as(accounts.DPO)

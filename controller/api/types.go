@@ -184,9 +184,11 @@ type EnvelopeView struct {
 
 // CommandRequest asks something of a terminal.
 type CommandRequest struct {
-	Kind   string `json:"kind" enum:"message,end,wipe,quarantine,lift,identify,out,back"`
+	Kind   string `json:"kind" enum:"message,end,wipe,quarantine,lift,identify,out,back,awake"`
 	Text   string `json:"text,omitempty" maxLength:"300" doc:"Shown to the person (message) or as the reason (out)"`
 	Reason string `json:"reason,omitempty" maxLength:"200" doc:"Why, for the audit"`
+	// Minutes is not a moment: whoever asks may have a clock that is wrong.
+	Minutes int `json:"minutes,omitempty" minimum:"0" maximum:"1440" doc:"Of awake: for how long it saves no energy; 0: it may save again"`
 }
 
 // CommandView is one command and what became of it.

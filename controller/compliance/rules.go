@@ -64,6 +64,7 @@ var (
 const (
 	commandHours   = 24
 	messageMinutes = 10
+	maxAwake       = 24 * time.Hour
 	nonceBytes     = 32
 )
 
@@ -232,6 +233,12 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 		}
 		row, err := r.issue(tx, t.Meta, c, by)
 		return row.ID, err
+	case wire.CmdAwake:
+		if c.Until.After(r.cfg.Now().Add(maxAwake)) {
+			return "", fmt.Errorf("cannot send the command %q: until %s is longer than a day", c.Kind, c.Until.UTC().Format(time.DateTime))
+		}
+		row, err := r.issue(tx, t.Meta, c, by)
+		return row.ID, err
 	case wire.CmdPages:
 		if c.Pages < 1 || c.Pages > maxPages || c.Session == "" {
 			return "", fmt.Errorf("cannot send the command %q: %d pages for session %q", c.Kind, c.Pages, c.Session)
@@ -250,6 +257,10 @@ func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (st
 	switch c.Kind {
 	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages: // for who sits there now
 		c.NotAfter = now.Add(messageMinutes * time.Minute)
+	case wire.CmdAwake:
+		if c.Until.After(now) {
+			c.NotAfter = c.Until // later there is nothing to hold
+		}
 	}
 	env, err := r.cfg.Sign.SignCommand(c)
 	if err != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -356,6 +357,47 @@ func TestOrdersAreAuditedOrRefused(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAHoldIsSignedWithItsEnd, which is not further than a day, and lapses with it.
+func TestAHoldIsSignedWithItsEnd(t *testing.T) {
+	s, _ := running(t, settings(t, fresh(t)))
+	if r := s.Do(ctx, Request{Op: OpSeedDemo}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	err := s.st.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, demo.Terminal, func(it *store.Item[store.Terminal]) error { it.Row.State = store.StateActive; return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := func(until time.Time) (store.CommandRow, wire.Command, error) {
+		t.Helper()
+		id, err := s.terminals.Order(ctx, api.Order{Terminal: demo.Terminal, Kind: wire.CmdAwake, Until: until, By: "u1"})
+		if err != nil {
+			return store.CommandRow{}, wire.Command{}, err
+		}
+		var c store.Item[store.CommandRow]
+		if err := s.st.View(ctx, func(tx store.Tx) (err error) { c, err = store.Get[store.CommandRow](tx, id); return err }); err != nil {
+			t.Fatal(err)
+		}
+		var signed wire.Command
+		if err := json.Unmarshal(c.Row.Envelope.Payload, &signed); err != nil {
+			t.Fatal(err)
+		}
+		return c.Row, signed, nil
+	}
+	now := time.Now().UTC()
+	until := now.Add(3 * time.Hour)
+	if row, signed, err := hold(until); err != nil || !signed.Until.Equal(until) || !row.NotAfter.Equal(until) || lastDeed(t, s, "command").Row.Detail != "awake "+until.Format(time.RFC3339) {
+		t.Errorf("%+v, %+v, %v; %q", row, signed, err, lastDeed(t, s, "command").Row.Detail)
+	}
+	if row, signed, err := hold(time.Time{}); err != nil || !signed.Until.IsZero() || !row.NotAfter.After(now) {
+		t.Errorf("released: %+v, %+v, %v", row, signed, err)
+	}
+	if _, _, err := hold(now.Add(25 * time.Hour)); err == nil || !strings.Contains(err.Error(), "longer than a day") {
+		t.Errorf("for more than a day: %v", err)
 	}
 }
 

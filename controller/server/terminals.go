@@ -83,7 +83,7 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 		if err != nil {
 			return err
 		}
-		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text, Job: o.Job}, o.By)
+		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text, Job: o.Job, Until: o.Until}, o.By)
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, compliance.ErrClone) || errors.Is(err, compliance.ErrRevoked) {
 			return fmt.Errorf("%w: %w", api.ErrRefused, err)
 		}
@@ -91,6 +91,9 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 			return err
 		}
 		detail := string(o.Kind)
+		if !o.Until.IsZero() {
+			detail += " " + o.Until.UTC().Format(time.RFC3339)
+		}
 		if o.Reason != "" {
 			detail += ": " + o.Reason
 		}

@@ -87,7 +87,7 @@ function detail(id) {
     quarantine: t.state === 'quarantined' ? { reason: t.reason, detail: 'session s-44 has no receipt after 150 minutes', since: t.since, lifting: false } : undefined,
     lastReceipt: receipts[0],
     alerts: [],
-    commands: t.state === 'quarantined' ? ['lift', 'identify', 'out'] : t.state === 'in-use' ? ['message', 'end', 'wipe', 'identify', 'quarantine', 'out'] : ['wipe', 'identify', 'quarantine', 'out'],
+    commands: t.state === 'quarantined' ? ['lift', 'identify', 'out'] : t.state === 'in-use' ? ['message', 'end', 'wipe', 'identify', 'quarantine', 'out', 'awake'] : ['wipe', 'identify', 'quarantine', 'out', 'awake'],
   }
 }
 function receiptView(id) {

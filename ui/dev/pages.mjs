@@ -20,6 +20,7 @@ export const pages = [
   { name: 'console-prints-decide', path: '/#/prints', wait: '[data-decide]', fails: true, act: async (p) => { await p.click('[data-decide=p1]'); await p.fill('[data-sides]', '7'); await p.fill('[data-reason]', 'vu  '); await p.click('[data-send=decide]'); await p.waitForSelector('em[role=alert]') } },
   { name: 'console-prints-decide-en', path: '/#/prints', wait: '[data-decide]', locale: 'en-GB', only: 'wide', act: async (p) => { await p.click('[data-decide=p2]'); await p.waitForSelector('dialog[open]') } },
   { name: 'console-prints-released', path: '/#/prints', wait: '[data-release]', only: 'wide', act: async (p) => { await p.click('[data-release=j1]'); await p.waitForSelector('.note[role=status]') } },
+  { name: 'console-awake', path: '/#/terminals/t2', wait: '[data-command=awake]', dark: true, act: async (p) => { await p.click('[data-command=awake]'); await p.waitForSelector('dialog[open]') } },
   { name: 'console-grant', path: '/#/terminals/t2', wait: '[data-grant]', act: async (p) => { await p.click('[data-grant]'); await p.waitForSelector('dialog[open]') } },
   { name: 'console-grant-en', path: '/#/terminals/t2', wait: '[data-grant]', locale: 'en-GB', only: 'wide', act: async (p) => { await p.click('[data-grant]'); await p.waitForSelector('dialog[open]') } },
   { name: 'console-terminal-observer', path: '/#/terminals/t2', wait: 'h1', mock: 'observer', only: 'wide' },

@@ -914,7 +914,12 @@ export interface components {
         };
         CommandRequest: {
             /** @enum {string} */
-            kind: "message" | "end" | "wipe" | "quarantine" | "lift" | "identify" | "out" | "back";
+            kind: "message" | "end" | "wipe" | "quarantine" | "lift" | "identify" | "out" | "back" | "awake";
+            /**
+             * Format: int64
+             * @description Of awake: for how long it saves no energy; 0: it may save again
+             */
+            minutes?: number;
             /** @description Why, for the audit */
             reason?: string;
             /** @description Shown to the person (message) or as the reason (out) */

@@ -59,11 +59,12 @@ export function todo(fleet: Fleet): Found[] {
 
 /** Commands that make sense now, of those that the person may send, the gentlest first. */
 export function sensible(t: TerminalBrief, may: readonly string[]): CommandKind[] {
-  const order: CommandKind[] = ['lift', 'back', 'message', 'identify', 'end', 'wipe', 'quarantine', 'out']
+  const order: CommandKind[] = ['lift', 'back', 'message', 'identify', 'awake', 'end', 'wipe', 'quarantine', 'out']
   const fits: Partial<Record<CommandKind, boolean>> = {
     lift: t.state === 'quarantined',
     back: t.state === 'out',
     end: t.state === 'in-use',
+    awake: t.state !== 'asleep' && t.state !== 'offline',
     quarantine: t.state !== 'quarantined',
     out: t.state !== 'out',
   }

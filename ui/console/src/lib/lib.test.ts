@@ -3,7 +3,7 @@ import { problemOf } from '../api/client.ts'
 import type { Fleet, State, TerminalBrief } from '../api/types.ts'
 import { count, recognised, search, sensible, todo, update } from './fleet.ts'
 import { parse, to } from './route.svelte.ts'
-import { ago, endOf, hhmm, minutesOf } from './time.ts'
+import { ago, endOf, hhmm, minutesOf, untilMidnight } from './time.ts'
 
 const terminal = (id: string, state: State, more: Partial<TerminalBrief> = {}): TerminalBrief => ({ id, name: id, site: 's1', space: 'p1', state, missing: [], online: true, devices: [], sim: false, waiting: 0, ...more })
 const fleet = (...terminals: TerminalBrief[]): Fleet => ({
@@ -47,6 +47,15 @@ describe('fleet', () => {
     expect(sensible(terminal('a', 'quarantined'), all)).toEqual(['lift', 'message', 'identify', 'wipe', 'out'])
     expect(sensible(terminal('a', 'out'), ['message', 'identify', 'end'])).toEqual(['message', 'identify'])
     expect(sensible(terminal('a', 'waiting'), all)).toEqual([])
+  })
+  it('keeps awake what is on', () => {
+    expect(sensible(terminal('a', 'closed'), ['awake'])).toEqual(['awake'])
+    expect(sensible(terminal('a', 'asleep'), ['awake'])).toEqual([])
+  })
+  it('counts to the midnight of the places', () => {
+    expect(untilMidnight(new Date('2026-01-15T17:30:00Z'))).toBe(330)
+    expect(untilMidnight(new Date('2026-07-15T21:59:30Z'))).toBe(1)
+    expect(untilMidnight(new Date('2026-07-15T22:00:00Z'))).toBe(1440)
   })
   it('searches without accents or case', () => {
     const f = fleet(terminal('Poste É', 'free'), terminal('Autre', 'free'))

@@ -47,3 +47,9 @@ export function endOf(from: number, to: number): number {
   const end = to % 1440
   return end <= from ? end + 1440 : end
 }
+
+/** Minutes until the places' midnight, whatever the zone of who asks; 1 at least. */
+export function untilMidnight(now: Date): number {
+  const part = (type: string) => Number(new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Paris', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).formatToParts(now).find((p) => p.type === type)!.value)
+  return 24 * 60 - part('hour') * 60 - part('minute')
+}
