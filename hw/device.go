@@ -53,6 +53,7 @@ func drivers() map[string]driver {
 		"pcsc":     {kinds: []Kind{KindReader}, path: `[A-Za-z0-9][A-Za-z0-9_.:()\[\]-]{0,99}`, example: "any"}, // or a part of the reader's name; see pcsc.Options
 		"case":     {kinds: []Kind{KindInput}, sim: true},
 		"alarm":    {kinds: []Kind{KindInput}, sim: true},
+		"presence": {kinds: []Kind{KindInput}, sim: true},
 		"call":     {kinds: []Kind{KindInput}, sim: true},
 		"screen":   {kinds: []Kind{KindScreen}, sim: true},
 

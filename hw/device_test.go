@@ -47,7 +47,7 @@ func badDevices() map[string]string {
 		"sim:mfrc522?gain=%zz":          "name=value",
 		"sim:case?open=1":               "takes no option",
 		"pn999:/dev/ttyS0":              `unknown driver "pn999"; known drivers are `,
-		"sim:toaster":                   "known drivers are alarm, call, case, meter, mfrc522, output, pn532, rtc, screen",
+		"sim:toaster":                   "known drivers are alarm, call, case, meter, mfrc522, output, pn532, presence, rtc, screen",
 		"case:/dev/gpiochip0":           "not available here",
 		"x11:host:0":                    "write it as in x11:auto",
 		"cec:/dev/null":                 "write it as in cec:/dev/cec0",

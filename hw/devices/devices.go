@@ -105,12 +105,14 @@ func OpenReader(ctx context.Context, d hw.Device, env Env) (hw.Reader, error) {
 
 // OpenInput opens a contact.
 func OpenInput(ctx context.Context, d hw.Device, env Env) (hw.Input, error) {
-	if err := env.usable(d, "contact", "alarm", "case", "call", "gpio"); err != nil {
+	if err := env.usable(d, "contact", "alarm", "case", "call", "gpio", "presence"); err != nil {
 		return nil, err
 	}
 	switch d.Driver {
 	case "alarm":
 		return env.Bench.Alarm(), nil
+	case "presence":
+		return env.Bench.Presence(), nil
 	case "case":
 		return env.Bench.Case(), nil
 	case "gpio":

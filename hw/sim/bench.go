@@ -29,6 +29,7 @@ type Bench struct {
 	box    *contact
 	call   *contact
 	alarm  *contact
+	stands *contact // somebody before the terminal
 	screen *lamp
 	meter  *EnergyMeter
 	rtc    *RTC
@@ -52,6 +53,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 		box:     newContact("case", hw.Off),
 		call:    newContact("call", hw.Off),
 		alarm:   newContact("alarm", hw.Off),
+		stands:  newContact("presence", hw.Off),
 		screen:  &lamp{level: hw.On},
 		meter:   &EnergyMeter{clk: clk, watts: usualWatts, at: clk.Now()},
 		rtc:     NewRTC(time.Now),
@@ -191,6 +193,15 @@ func (b *Bench) Disarm() { b.alarm.set(hw.Off) }
 
 // Alarm opens the alarm's contact: hw.On is armed.
 func (b *Bench) Alarm() hw.Input { return b.alarm.open() }
+
+// Come and Leave move a person before the terminal.
+func (b *Bench) Come() { b.stands.set(hw.On) }
+
+// Leave takes the person away.
+func (b *Bench) Leave() { b.stands.set(hw.Off) }
+
+// Presence opens the presence sensor: hw.On is somebody there.
+func (b *Bench) Presence() hw.Input { return b.stands.open() }
 
 // UnplugReader takes the reader away: transfers fail with EIO and opening with hw.ErrAbsent.
 func (b *Bench) UnplugReader() {

@@ -32,6 +32,7 @@ func TestDoMovesTheBench(t *testing.T) {
 		{"lift", `{}`, func(s sim.State) any { return s.Reader.UIDs }, []string{}},
 		{"case", `{"open":true}`, func(s sim.State) any { return s.Case }, "open"},
 		{"call", `{"pressed":true}`, func(s sim.State) any { return s.Call }, "pressed"},
+		{"present", `{"there":true}`, func(s sim.State) any { return s.Present }, "there"},
 		{"reader", `{"plugged":false}`, func(s sim.State) any { return s.Reader.Plugged }, false},
 		{"meter", `{"watts":12.5}`, func(s sim.State) any { return s.Meter.Watts }, 12.5},
 		{"printer", `{"jam":true,"paper":false}`, func(s sim.State) any { return s.Printer }, sim.PrinterState{Jam: true}},

@@ -25,6 +25,7 @@ func Actions() map[string]string {
 		"reader":  `{"plugged":true}`,
 		"call":    `{"pressed":true}`,
 		"alarm":   `{"armed":true}`,
+		"present": `{"there":true}`,
 		"fault":   `{"bit_errors":0.01,"drop":0.1,"pull_at":3,"brown_out_at":40,"stuck_miso":"low","bus_error":true,"hang":true,"block":true,"identity":18} (each may be left out)`,
 		"meter":   `{"watts":23.1,"fault":"silent","reset":true} (each may be left out; faults are silent, garbage, flood, invalid, password and away)`,
 		"printer": `{"jam":false,"paper":true}`,
@@ -37,7 +38,7 @@ func Actions() map[string]string {
 func (b *Bench) Do(action string, args []byte) error {
 	shape, ok := Actions()[action]
 	if !ok {
-		return fmt.Errorf("cannot do %.40q: actions are alarm, call, case, fault, lift, meter, printer, reader and tap", action)
+		return fmt.Errorf("cannot do %.40q: actions are alarm, call, case, fault, lift, meter, present, printer, reader and tap", action)
 	}
 	if err := b.do(action, args); err != nil {
 		return fmt.Errorf("cannot do %q: %w; send %s", action, err, shape)
@@ -56,6 +57,8 @@ func (b *Bench) do(action string, args []byte) error {
 		b.Lift()
 	case "alarm":
 		return b.doSwitch(args, "armed", b.Arm, b.Disarm)
+	case "present":
+		return b.doSwitch(args, "there", b.Come, b.Leave)
 	case "fault":
 		return b.doFault(args)
 	case "case":

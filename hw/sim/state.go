@@ -14,6 +14,7 @@ type State struct {
 	Case    string            `json:"case"`    // "open", "closed", "unknown"
 	Call    string            `json:"call"`    // "pressed", "released", "unknown"
 	Alarm   string            `json:"alarm"`   // "armed", "disarmed", "unknown"
+	Present string            `json:"present"` // "there", "nobody", "unknown"
 	Screen  string            `json:"screen"`  // "on", "off", "unknown"
 	Outputs map[string]string `json:"outputs"` // "on", "off", "unknown" by name
 	Printer PrinterState      `json:"printer"`
@@ -47,6 +48,7 @@ func (b *Bench) State() State {
 		Case:    word(b.box.get(), "open", "closed"),
 		Call:    word(b.call.get(), "pressed", "released"),
 		Alarm:   word(b.alarm.get(), "armed", "disarmed"),
+		Present: word(b.stands.get(), "there", "nobody"),
 		Screen:  word(b.screen.get(), "on", "off"),
 		Outputs: map[string]string{},
 	}

@@ -213,6 +213,9 @@ func (a *Agent) saved(work context.Context, s energy.State) {
 	at := a.count() // by what it was until now
 	before := a.energy.state
 	a.energy.state = s
+	if a.parts.Saves != nil {
+		a.parts.Saves(s)
+	}
 	if s.Wh < before.Wh { // replaced, or lost for a while: this record cannot be measured
 		a.energy.tally.Meter = 0
 	}

@@ -53,30 +53,31 @@ type Parts struct {
 	Clock   Clock
 	Ticks   <-chan time.Time // about one a second
 
-	Uplink   Uplink           // nil: not enrolled
-	Taps     <-chan hw.Tap    // nil: no reader
-	Case     <-chan hw.Level  // nil: no contact
-	Call     <-chan hw.Level  // button that calls staff; nil: none
-	Alarm    <-chan hw.Level  // the building's, against intruders: On is armed; nil: none
-	Presence <-chan hw.Level  // somebody stands there: On wakes a sleeping terminal; nil: none
-	Light    Output           // lit while somebody can use the terminal or does; nil: none
-	Buzzer   Output           // sounds for a moment with each warning; nil: none
-	Mains    Output           // relay of what sleeps with the terminal; nil: none
-	Meter    Meter            // what the terminal draws; nil: nobody measures
-	Screen   hw.Screen        // dark while the place is closed and nobody is there; nil: always lit
-	Wake     energy.Alarm     // the clock that can start the machine; nil: none
-	Power    energy.Power     // rights over the machine's speed and power; nil: none
-	Devices  <-chan hw.Status // nil: none
-	Pages    ShellBrowser     // nil: the shell's page is shown by somebody else
-	Restart  <-chan error     // something that counts from a new start on: awaited until nobody is disturbed; nil: nothing
-	Fatal    <-chan error     // something without which no agent can work; nil: nothing
-	Beat     func()           // called by the owner of the session; nil: no watchdog
-	Fault    wire.Reason      // what is missing on this machine, found before the start; a survey that finds it again takes it back
-	Lists    Lists            // of names that policies refuse; nil: none can be had
-	Printer  Printer          // nil: nothing is printed here
-	Prepare  Preparer         // what a sandbox is made of
-	Windows  []uint32         // that sessions' displays are drawn into; none: the display has only one place
-	Spare    bool             // the machine has memory for the next session's browser beside the running one
+	Uplink   Uplink             // nil: not enrolled
+	Taps     <-chan hw.Tap      // nil: no reader
+	Case     <-chan hw.Level    // nil: no contact
+	Call     <-chan hw.Level    // button that calls staff; nil: none
+	Alarm    <-chan hw.Level    // the building's, against intruders: On is armed; nil: none
+	Presence <-chan hw.Level    // somebody stands there: On wakes a sleeping terminal; nil: none
+	Light    Output             // lit while somebody can use the terminal or does; nil: none
+	Buzzer   Output             // sounds for a moment with each warning; nil: none
+	Mains    Output             // relay of what sleeps with the terminal; nil: none
+	Meter    Meter              // what the terminal draws; nil: nobody measures
+	Screen   hw.Screen          // dark while the place is closed and nobody is there; nil: always lit
+	Wake     energy.Alarm       // the clock that can start the machine; nil: none
+	Power    energy.Power       // rights over the machine's speed and power; nil: none
+	Devices  <-chan hw.Status   // nil: none
+	Pages    ShellBrowser       // nil: the shell's page is shown by somebody else
+	Restart  <-chan error       // something that counts from a new start on: awaited until nobody is disturbed; nil: nothing
+	Fatal    <-chan error       // something without which no agent can work; nil: nothing
+	Beat     func()             // called by the owner of the session; nil: no watchdog
+	Fault    wire.Reason        // what is missing on this machine, found before the start; a survey that finds it again takes it back
+	Lists    Lists              // of names that policies refuse; nil: none can be had
+	Printer  Printer            // nil: nothing is printed here
+	Saves    func(energy.State) // told of each change of how energy is saved; must not wait; nil: nobody cares
+	Prepare  Preparer           // what a sandbox is made of
+	Windows  []uint32           // that sessions' displays are drawn into; none: the display has only one place
+	Spare    bool               // the machine has memory for the next session's browser beside the running one
 	Check    func(policy.Policy) error
 	Probe    Prober // nil: what the browser makes of a policy is not asked
 	Hours    func(policy.Hours, time.Time) policy.Opening

@@ -50,12 +50,22 @@ type Network interface {
 	On() bool
 }
 
+// Saving is how the terminal saves energy, in the words of wire.Power.
+type Saving struct {
+	Power    string    `json:"power"`              // lit, dim, dark, low, halting; off: a simulated terminal behaves as if it were
+	Relay    string    `json:"relay"`              // on, off; none: there is none
+	Governor string    `json:"governor,omitempty"` // of the processor; empty: not known
+	Wakes    time.Time `json:"wakes,omitzero"`     // the alarm of its clock
+	Alarm    string    `json:"alarm,omitempty"`    // why its clock cannot wake it
+}
+
 // Config is what a bench shows and moves. Hardware, Network, Power and Files
 // are required.
 type Config struct {
 	Hardware *sim.Bench
 	Network  Network
-	Power    func()       // cuts the power: kills the terminal's processes, and need not return
+	Power    func() // cuts the power: kills the terminal's processes, and need not return
+	Saving   func() Saving
 	Stage    func() Stage // nil, or returns nil, while there is no display
 	Files    fs.FS        // bench.html, view.html and what they load
 	Listen   string       // loopback address and port

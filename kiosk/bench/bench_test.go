@@ -62,7 +62,7 @@ func start(t *testing.T) rig {
 	t.Helper()
 	r := rig{hw: sim.NewBench(sim.NewVirtualClock(), 1), net: &wire{}, on: &display{}, power: make(chan struct{}, 1)}
 	var err error
-	r.Server, err = New(Config{Hardware: r.hw, Network: r.net, Power: func() { r.power <- struct{}{} }, Stage: func() Stage { return r.on },
+	r.Server, err = New(Config{Saving: func() Saving { return Saving{Power: "low", Relay: "off", Governor: "powersave"} }, Hardware: r.hw, Network: r.net, Power: func() { r.power <- struct{}{} }, Stage: func() Stage { return r.on },
 		Files: fstest.MapFS{"bench.html": {Data: []byte("bench")}, "view.html": {Data: []byte("view")}}, Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +115,8 @@ func TestGestures(t *testing.T) {
 	r := start(t)
 	if s := r.state(t); s.Case != "closed" || s.Reader != "plugged" || s.Network != "on" || s.Printer != "ready" || s.Call != "off" || s.Power != "on" || len(s.Badges) != 0 {
 		t.Errorf("at the start: %+v", s)
+	} else if s.Saving != (Saving{Power: "low", Relay: "off", Governor: "powersave"}) {
+		t.Errorf("how it saves: %+v", s.Saving)
 	}
 	for _, c := range []struct {
 		body string
@@ -126,6 +128,8 @@ func TestGestures(t *testing.T) {
 		{`{"action":"tap","uids":["a1b2c3d4"],"ms":1500}`, func(s State) bool { return len(s.Badges) == 1 }},
 		{`{"action":"case","on":true}`, func(s State) bool { return s.Case == "open" }},
 		{`{"action":"case","on":false}`, func(s State) bool { return s.Case == "closed" }},
+		{`{"action":"present","on":true}`, func(s State) bool { return s.Present == "there" }},
+		{`{"action":"present","on":false}`, func(s State) bool { return s.Present == "nobody" }},
 		{`{"action":"reader","on":false}`, func(s State) bool { return s.Reader == "unplugged" }},
 		{`{"action":"reader","on":true}`, func(s State) bool { return s.Reader == "plugged" }},
 		{`{"action":"network","on":false}`, func(s State) bool { return s.Network == "off" }},

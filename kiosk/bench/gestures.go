@@ -34,6 +34,8 @@ type State struct {
 	Power   string   `json:"power"`   // on
 	Call    string   `json:"call"`    // on, off
 	Alarm   string   `json:"alarm"`   // armed, disarmed, unknown
+	Present string   `json:"present"` // there, nobody, unknown
+	Saving  Saving   `json:"saving,omitzero"`
 }
 
 func (s *Server) state(w http.ResponseWriter, _ *http.Request) {
@@ -44,8 +46,12 @@ func (s *Server) state(w http.ResponseWriter, _ *http.Request) {
 		}
 		return b
 	}
+	var saving Saving
+	if s.c.Saving != nil {
+		saving = s.c.Saving()
+	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(State{Badges: now.Reader.UIDs, Case: now.Case, Screen: now.Screen, Power: "on", Alarm: now.Alarm,
+	json.NewEncoder(w).Encode(State{Present: now.Present, Saving: saving, Badges: now.Reader.UIDs, Case: now.Case, Screen: now.Screen, Power: "on", Alarm: now.Alarm,
 		Reader:  pick(now.Reader.Plugged, "plugged", "unplugged"),
 		Network: pick(s.c.Network.On(), "on", "off"),
 		Printer: pick(now.Printer.Jam, "jammed", "ready"),
@@ -54,11 +60,11 @@ func (s *Server) state(w http.ResponseWriter, _ *http.Request) {
 
 // Gesture is what POST /sim/do takes.
 type Gesture struct {
-	Action string   `json:"action"`         // tap, lift, alarm, case, reader, network, printer, call, power
+	Action string   `json:"action"`         // tap, lift, alarm, case, reader, network, present, printer, call, power
 	UIDs   []string `json:"uids,omitempty"` // tap: hexadecimal, 4, 7 or 10 bytes each
 	Kind   string   `json:"kind,omitempty"` // tap: uid (the default), ntag424, ntag424-random, ntag424-clone
 	MS     int64    `json:"ms,omitempty"`   // tap: how long; 0 until lift
-	On     *bool    `json:"on,omitempty"`   // alarm: armed; case: open; reader: plugged; network: there
+	On     *bool    `json:"on,omitempty"`   // alarm: armed; case: open; reader: plugged; network: there; present: somebody is
 	Jam    *bool    `json:"jam,omitempty"`  // printer
 }
 
@@ -69,13 +75,13 @@ func ParseGesture(b []byte) (Gesture, error) {
 		return Gesture{}, fmt.Errorf("cannot read the gesture: %w", err)
 	}
 	type takes struct{ uids, on, jam bool }
-	want, known := map[string]takes{"tap": {uids: true}, "lift": {}, "case": {on: true}, "alarm": {on: true}, "reader": {on: true},
+	want, known := map[string]takes{"tap": {uids: true}, "lift": {}, "case": {on: true}, "alarm": {on: true}, "present": {on: true}, "reader": {on: true},
 		"network": {on: true}, "printer": {jam: true}, "call": {}, "power": {}}[g.Action]
 	switch {
 	case !known:
-		return Gesture{}, fmt.Errorf("cannot do %.40q: actions are tap, lift, alarm, case, reader, network, printer, call and power", g.Action)
+		return Gesture{}, fmt.Errorf("cannot do %.40q: actions are tap, lift, alarm, case, reader, network, present, printer, call and power", g.Action)
 	case want != takes{g.UIDs != nil, g.On != nil, g.Jam != nil} || (g.MS != 0 || g.Kind != "") && !want.uids:
-		return Gesture{}, fmt.Errorf("cannot do %q: tap takes uids, kind and ms; alarm, case, reader and network take on; printer takes jam; the others nothing", g.Action)
+		return Gesture{}, fmt.Errorf("cannot do %q: tap takes uids, kind and ms; alarm, case, reader, network and present take on; printer takes jam; the others nothing", g.Action)
 	case g.MS < 0 || g.MS > maxHold.Milliseconds():
 		return Gesture{}, fmt.Errorf("cannot hold a card for %d ms: at most %d", g.MS, maxHold.Milliseconds())
 	}
@@ -108,6 +114,8 @@ func (s *Server) do(w http.ResponseWriter, b []byte) error {
 		h.Lift()
 	case "alarm":
 		choose(*g.On, h.Arm, h.Disarm)
+	case "present":
+		choose(*g.On, h.Come, h.Leave)
 	case "case":
 		choose(*g.On, h.OpenCase, h.CloseCase)
 	case "reader":

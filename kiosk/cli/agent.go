@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"borne/controller/policy"
@@ -21,6 +22,7 @@ import (
 	"borne/kiosk/agent"
 	"borne/kiosk/bench"
 	"borne/kiosk/config"
+	"borne/kiosk/energy"
 	"borne/kiosk/journal"
 	"borne/kiosk/lists"
 	"borne/kiosk/notify"
@@ -164,11 +166,14 @@ func runAgent(ctx context.Context, c *call) error {
 
 	var hardware *sim.Bench
 	network := uplink.NewSwitch(nil)
+	var saves atomic.Pointer[energy.State]
 	route := uplink.Route{Proxy: c.cfg.Proxy}
 	if c.cfg.Sim {
 		hardware, route.Dial = sim.NewBench(t.mono, 1), network.Dial
+		p.Saves = func(s energy.State) { saves.Store(&s) }
 		b, err := bench.New(bench.Config{Hardware: hardware, Network: network, Files: files, Listen: c.cfg.SimListen, Log: c.log,
-			Stage: func() bench.Stage { return st },
+			Saving: func() bench.Saving { return savingOf(saves.Load()) },
+			Stage:  func() bench.Stage { return st },
 			// Without a chance to tidy up, as when the mains go: every role ends, and the service manager starts them again.
 			Power: func() {
 				ctx, cancel := context.WithTimeout(life, 5*time.Second)

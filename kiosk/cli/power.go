@@ -5,7 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"borne/hw"
 	"borne/hw/devices"
+	"borne/kiosk/bench"
+	"borne/kiosk/energy"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/warden"
 )
@@ -73,6 +76,21 @@ func (b benchAlarm) Set(_ context.Context, at time.Time) (time.Time, error) {
 }
 
 func (b benchAlarm) Clear(context.Context) error { return b.clock.ClearAlarm() }
+
+// savingOf is a state of saving as the bench shows it; nil: nothing is known yet.
+func savingOf(s *energy.State) bench.Saving {
+	if s == nil {
+		return bench.Saving{Relay: "none"}
+	}
+	b := bench.Saving{Power: string(s.Power), Relay: map[hw.Level]string{hw.On: "on", hw.Off: "off"}[s.Relay], Governor: s.Governor, Wakes: s.Wakes, Alarm: s.Alarm}
+	if b.Relay == "" {
+		b.Relay = "none"
+	}
+	if s.Off {
+		b.Power = "off"
+	}
+	return b
+}
 
 // waker is the clock that the warden sets alarms of: the machine's own, and none
 // on a simulated terminal.

@@ -7,10 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"borne/controller/wire"
+	"borne/hw"
 	"borne/hw/clock"
 	"borne/hw/devices"
 	"borne/hw/sim"
 	"borne/kiosk/agent"
+	"borne/kiosk/bench"
+	"borne/kiosk/energy"
 	"borne/kiosk/sandbox"
 )
 
@@ -45,6 +49,22 @@ func TestTheWardenMovesTheMachine(t *testing.T) {
 	o.err = errors.New("cannot switch off: no alarm")
 	if _, err := m.Halt(t.Context(), wake); !errors.Is(err, o.err) {
 		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestTheBenchShowsWhatIsSaved(t *testing.T) {
+	wake := time.Now()
+	for _, c := range []struct {
+		s    *energy.State
+		want bench.Saving
+	}{
+		{nil, bench.Saving{Relay: "none"}},
+		{&energy.State{Power: wire.PowerLow, Relay: hw.Off, Governor: "powersave", Alarm: "x"}, bench.Saving{Power: "low", Relay: "off", Governor: "powersave", Alarm: "x"}},
+		{&energy.State{Power: wire.PowerHalting, Relay: hw.On, Wakes: wake, Off: true}, bench.Saving{Power: "off", Relay: "on", Wakes: wake}},
+	} {
+		if got := savingOf(c.s); got != c.want {
+			t.Errorf("%+v is shown as %+v", c.s, got)
+		}
 	}
 }
 

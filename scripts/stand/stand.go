@@ -112,7 +112,8 @@ func (s *Stand) configure() error {
 		kiosk += fmt.Sprintf("net = %q\n", s.opt.Net)
 	}
 	kiosk += "[devices]\nbadge-reader = \"sim:mfrc522\"\ncase = \"sim:case\"\ncall = \"sim:call\"\nalarm = \"sim:alarm\"\n" +
-		"light = \"sim:output?name=light\"\nscreen-1 = \"sim:screen\"\n"
+		"light = \"sim:output?name=light\"\nscreen-1 = \"sim:screen\"\n" +
+		"presence = \"sim:presence\"\nmains = \"sim:output?name=mains\"\nclock = \"sim:rtc\"\n"
 	// The roles of the terminal that are not root must be able to pass through.
 	if err := os.MkdirAll(s.opt.Dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the folder: %w", err)

@@ -14,12 +14,23 @@ export interface SimState {
   power?: boolean | string | null
   call?: boolean | string | null
   alarm?: boolean | string | null
+  present?: boolean | string | null
+  saving?: Saving | null
+}
+
+/** How the terminal saves energy; off: a simulated one behaves as if it were. */
+export interface Saving {
+  power: 'lit' | 'dim' | 'dark' | 'low' | 'halting' | 'off' | ''
+  relay: 'on' | 'off' | 'none'
+  governor?: string
+  wakes?: string
+  alarm?: string
 }
 
 export type SimAction =
   | { action: 'tap'; uids: string[]; ms?: number; kind?: string }
   | { action: 'lift' | 'call' | 'power' }
-  | { action: 'alarm' | 'case' | 'reader' | 'network'; on: boolean }
+  | { action: 'alarm' | 'case' | 'reader' | 'network' | 'present'; on: boolean }
   | { action: 'printer'; jam: boolean }
 
 export type SimInput =
@@ -44,7 +55,7 @@ export async function readState(): Promise<SimState> {
 }
 
 /** Reads a state word or flag as yes, no, or undefined (unknown). */
-export function flag(v: SimState[keyof SimState], yes: string[], no: string[]): boolean | undefined {
+export function flag(v: boolean | string | null | undefined, yes: string[], no: string[]): boolean | undefined {
   if (typeof v === 'boolean') return v
   if (typeof v !== 'string') return
   if (yes.includes(v)) return true
