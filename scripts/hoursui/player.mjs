@@ -306,6 +306,14 @@ const scenes = {
     await click('[data-apply-do]')
     await page.locator('dialog [role=status]').getByText('C’est fait').waitFor()
   },
+  async 'text-mouse'({ text }) {
+    await click('#hours-advanced > summary')
+    await type('[data-osm]', text)
+    await click('form:has([data-osm]) .btn')
+    await page.locator('.foot').getByText('mardi', { exact: false }).first().waitFor()
+    await click('.foot [data-save]:not([disabled])')
+    await saved()
+  },
   async 'holidays-mouse'({ worked }) {
     await click('#hours-holidays > summary')
     await click(`[data-worked="${worked}"]`)

@@ -133,11 +133,15 @@ func (s *stage) login() {
 	s.call("POST", "/api/login/link", map[string]string{"token": token}, nil)
 }
 
-// call asks the API as the administrator.
+// call asks the API as the administrator; in is a file when it is bytes.
 func (s *stage) call(method, path string, in, out any, header ...string) {
 	s.t.Helper()
-	b, err := json.Marshal(in)
-	must(s.t, err)
+	b, raw := in.([]byte)
+	if !raw {
+		var err error
+		b, err = json.Marshal(in)
+		must(s.t, err)
+	}
 	req, err := http.NewRequest(method, s.origin+path, bytes.NewReader(b))
 	must(s.t, err)
 	req.Header.Set("Content-Type", "application/json")
@@ -145,6 +149,9 @@ func (s *stage) call(method, path string, in, out any, header ...string) {
 	req.Header.Set("Origin", s.origin)
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
+	}
+	if raw {
+		req.Header.Set("Content-Type", "application/octet-stream")
 	}
 	r, err := s.admin.Do(req)
 	must(s.t, err)

@@ -1,6 +1,6 @@
 // What a person does to hours, as pure functions: each returns new hours.
 import type { Agreement, DayView, Exception, Hours, Monthly, Season, Span } from '../../api/types.ts'
-import { between, plus, type Day } from './days.ts'
+import { between, plus, weekday, type Day } from './days.ts'
 import { cut, merge, same } from './spans.ts'
 
 /** Go writes an empty list as null where nobody made one. */
@@ -70,10 +70,9 @@ const put = <V>(list: readonly V[], v: V, i?: number): V[] => (i === undefined ?
 const drop = <V>(list: readonly V[], i: number): V[] => list.filter((_, n) => n !== i)
 
 export const putMonthly = (h: Hours, m: Monthly, i?: number): Hours => ({ ...h, monthly: put(h.monthly, m, i) })
-export const putSeason = (h: Hours, s: Season, i?: number): Hours => ({ ...h, seasons: put(h.seasons, s, i) })
 export const putException = (h: Hours, e: Exception, i?: number): Hours => ({ ...h, exceptions: byDay(put(h.exceptions, e, i)) })
 export const putAgreement = (h: Hours, a: Agreement, i?: number): Hours => ({ ...h, agreements: put(h.agreements, a, i) })
-export const without = (h: Hours, what: 'monthly' | 'seasons' | 'exceptions' | 'agreements', i: number): Hours => ({ ...h, [what]: drop(h[what] as unknown[], i) })
+export const without = (h: Hours, what: 'monthly' | 'exceptions' | 'agreements', i: number): Hours => ({ ...h, [what]: drop(h[what] as unknown[], i) })
 
 /** What another place's hours bring; who agreed and who helps stays this place's own. */
 export function copyFrom(mine: Hours, theirs: Hours, days: boolean): Hours {
@@ -98,24 +97,37 @@ export function differences(before: readonly DayView[], after: readonly DayView[
 /** Planned days on which it stays closed since nobody agreed. */
 export const refused = (days: readonly DayView[]): DayView[] => days.filter((d) => d.spans.some((s) => s.refused))
 
+/** The exceptions that let a season hold in school holidays too: they bear its name. */
+const overOf = (s: Season) => (e: Exception) => !e.add && e.why === s.name && e.day >= s.from && lastDay(e) <= s.to
+
+const apart = (h: Hours, s: Season | undefined): Hours => (s ? { ...h, exceptions: h.exceptions.filter((e) => !overOf(s)(e)) } : h)
+
+export const putSeason = (h: Hours, s: Season, i?: number): Hours => {
+  const rest = apart(h, i === undefined ? undefined : h.seasons[i])
+  return { ...rest, seasons: put(rest.seasons, s, i) }
+}
+
+export const withoutSeason = (h: Hours, i: number): Hours => ({ ...apart(h, h.seasons[i]), seasons: drop(h.seasons, i) })
+
 /**
  * A season's week for the days on which school holidays would decide instead:
- * exceptions, one for days that follow one another and are alike.
+ * exceptions, one for days that follow one another and are alike. Days that are
+ * as they are for another reason stay: a public holiday, a closing.
  */
-export function overHolidays(h: Hours, s: Season, breaks: readonly { from: Day; to: Day }[], why: string, weekdayOf: (d: Day) => number): Hours {
-  let out = h
-  for (const b of breaks) {
-    const from = b.from > s.from ? b.from : s.from
+export function overHolidays(h: Hours, s: Season, holiday: (d: Day) => boolean): Hours {
+  const taken = (d: Day) => holiday(d) || h.exceptions.some((e) => !e.add && e.day <= d && lastDay(e) >= d)
+  const made: Exception[] = []
+  for (const b of h.school.breaks) {
     const to = b.to < s.to ? b.to : s.to
-    for (let d = from; d <= to; ) {
-      const spans = s.weekly[weekdayOf(d)] ?? []
-      let last = d
-      while (last < to && same(s.weekly[weekdayOf(plus(last, 1))] ?? [], spans)) last = plus(last, 1)
-      if (spans.length) out = setDays(out, d, last, spans, why)
-      d = plus(last, 1)
+    for (let d = b.from > s.from ? b.from : s.from; d <= to; d = plus(d, 1)) {
+      const spans = s.weekly[weekday(d)] ?? []
+      if (spans.length === 0 || taken(d)) continue
+      const last = made.at(-1)
+      if (last && plus(lastDay(last), 1) === d && same(last.spans, spans)) last.to = d
+      else made.push({ day: d, spans, why: s.name })
     }
   }
-  return out
+  return { ...h, exceptions: byDay([...h.exceptions, ...made]) }
 }
 
 export const length = (from: Day, to: Day): number => between(from, to) + 1

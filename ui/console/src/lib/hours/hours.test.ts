@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DayView, Exception, Hours } from '../../api/types.ts'
-import { asUsual, cleared, close, copyFrom, differences, openMore, overHolidays, planned, setDays, tidy, without } from './change.ts'
+import { asUsual, cleared, close, copyFrom, differences, openMore, overHolidays, planned, putSeason, setDays, tidy, without, withoutSeason } from './change.ts'
 import { addMonths, between, daysOfMonth, monday, next, nthOf, plus, summer, today, valid, weekday } from './days.ts'
 import { Draft } from './draft.svelte.ts'
 import { markOf } from './mark.ts'
@@ -100,10 +100,16 @@ describe('changes', () => {
     const h = openMore(hours({ exceptions: [{ day: '2026-12-25', spans: [], why: '' }] }), '2026-12-01', [s(17, 20)], 'soirée')
     expect(h.exceptions.map((e) => [e.day, !!e.add])).toEqual([['2026-12-01', true], ['2026-12-25', false]])
   })
-  it('lets a season hold in school holidays as well', () => {
-    const mornings = { name: 'été', from: '2027-07-01', to: '2027-07-14', weekly: week([s(9, 12)]) }
-    const h = overHolidays(hours(), mornings, [{ from: '2027-07-03', to: '2027-08-31' }], 'été', weekday)
-    expect(h.exceptions).toEqual([{ day: '2027-07-05', to: '2027-07-09', spans: [s(9, 12)], why: 'été' }, { day: '2027-07-12', to: '2027-07-14', spans: [s(9, 12)], why: 'été' }])
+  it('lets a season hold in school holidays as well, and go with all that it made', () => {
+    const closing = { day: '2027-07-06', spans: [], why: 'travaux' }
+    const evening = { day: '2027-07-08', spans: [s(18, 20)], add: true, why: 'soirée' }
+    const h = hours({ school: { zone: 'A', mode: 'closed', weekly: week(), breaks: [{ name: 'Été', from: '2027-07-03', to: '2027-08-31' }] }, exceptions: [closing, evening] })
+    const mornings = { name: 'été', from: '2027-06-28', to: '2027-07-15', weekly: week([s(9, 12)]) }
+    const got = overHolidays(putSeason(h, mornings), mornings, (d) => d === '2027-07-14')
+    const of = (day: string, to?: string) => ({ day, ...(to ? { to } : {}), spans: [s(9, 12)], why: 'été' })
+    expect(got.exceptions).toEqual([of('2027-07-05'), closing, of('2027-07-07', '2027-07-09'), evening, of('2027-07-12', '2027-07-13'), of('2027-07-15')])
+    expect(withoutSeason(got, 0)).toEqual(h)
+    expect(putSeason(got, { ...mornings, to: '2027-07-02' }, 0).exceptions).toEqual([closing, evening])
   })
   it('tells the days that differ, agreements counted', () => {
     const before = [day('2026-11-27', [s(8, 17)]), day('2026-11-28', []), day('2026-12-01', [s(8, 17)])]
