@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -246,6 +247,9 @@ func (f *Fleet) uncounted(terminal string) time.Duration {
 // maxListed bounds what one terminal's status takes in memory.
 const maxListed = 64
 
+// maxAlarm bounds the sentence that tells why a terminal's clock cannot wake it.
+const maxAlarm = 400
+
 // status keeps a terminal's state, and tells its neighbours whether one is free.
 func (f *Fleet) status(c *conn, s wire.Status) {
 	s.Devices, s.Missing = s.Devices[:min(len(s.Devices), maxListed)], s.Missing[:min(len(s.Missing), maxListed)]
@@ -260,7 +264,7 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 	}
 	if s.Power != nil {
 		p := *s.Power
-		p.Power, p.Alarm = wire.Power(clip(string(p.Power))), clip(p.Alarm)
+		p.Power, p.Alarm = wire.Power(clip(string(p.Power))), strings.ToValidUTF8(p.Alarm[:min(len(p.Alarm), maxAlarm)], "")
 		s.Power = &p
 	}
 	f.mu.Lock()

@@ -76,7 +76,7 @@ func TestLitWithoutABreak(t *testing.T) {
 		p.send(wire.Message{Status: &wire.Status{Left: n, Power: &wire.PowerState{Power: power, Alarm: strings.Repeat("x", 5000)}}})
 		waitFor(t, changes, func() bool { l, _ := w.f.Live(x.resp.Terminal); return l.Status.Left == n })
 		l, _ := w.f.Live(x.resp.Terminal)
-		if len(l.Status.Power.Alarm) > 80 {
+		if len(l.Status.Power.Alarm) > maxAlarm {
 			t.Errorf("%d bytes of a terminal's words are kept", len(l.Status.Power.Alarm))
 		}
 		return l.Lit

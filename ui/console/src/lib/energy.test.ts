@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EnergySum } from '../api/types.ts'
-import { days, kwh, long, parts, saved } from './energy.ts'
+import { days, kwh, long, parts, price, saved } from './energy.ts'
 
 describe('energy', () => {
   it('knows the days of a stretch, by the clocks in Paris', () => {
@@ -16,6 +16,8 @@ describe('energy', () => {
     expect(long(5400, 'fr')).toMatch(/^1,5\sh$/)
     expect(kwh(4.256, 'fr')).toBe('4,26\u00a0kWh')
     expect(kwh(42.56, 'en')).toBe('42.6\u00a0kWh')
+    expect(price(0.194, 'fr')).toMatch(/^0,194\s€$/)
+    expect(price(0.2, 'fr')).toMatch(/^0,20\s€$/)
   })
   it('tells the part that was saved, never more than all nor less than nothing', () => {
     const sum = (alwaysKwh: number, savedKwh: number) => ({ alwaysKwh, savedKwh }) as EnergySum

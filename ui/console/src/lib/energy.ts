@@ -26,6 +26,9 @@ export function kwh(n: number, lang: string): string {
 
 export const euros = (n: number, lang: string): string => new Intl.NumberFormat(lang, { style: 'currency', currency: 'EUR' }).format(n)
 
+/** A price of a kWh: a tenth of a cent counts. */
+export const price = (n: number, lang: string): string => new Intl.NumberFormat(lang, { style: 'currency', currency: 'EUR', minimumFractionDigits: 2, maximumFractionDigits: 4 }).format(n)
+
 /** The part of what always being on would have drawn that was saved, from 0 to 1. */
 export const saved = (s: EnergySum): number => (s.alwaysKwh > 0 ? Math.max(0, Math.min(1, s.savedKwh / s.alwaysKwh)) : 0)
 
