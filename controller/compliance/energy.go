@@ -92,7 +92,7 @@ func (r *Rules) energy(tx store.Tx, t store.Meta, rec wire.Record, u wire.Energy
 		day := rec.At.In(r.cfg.Location).Format(time.DateOnly)
 		return false, energyDay(tx, t, day, func(d *store.EnergyDay) { d.Odd++ })
 	}
-	key := u.From.Unix()
+	key := u.From.UnixMicro()
 	if rec.Unsure { // each start without a clock may begin at the same time
 		key = -int64(rec.Epoch<<32 | rec.Seq&math.MaxUint32)
 	}

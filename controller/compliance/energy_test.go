@@ -116,6 +116,14 @@ func TestEnergyToldTwiceCountsOnce(t *testing.T) {
 	if x, y := w.energyDay("2026-03-01"), w.energyDay("2026-03-02"); x.Lit != a.Lit || y.Lit != b.Lit || x.Wh != a.Wh || y.Wh != b.Wh {
 		t.Errorf("told three times: %+v, %+v; once: %+v, %+v", x, y, a, b)
 	}
+	// Two within one second, as of a terminal that is started twice, are two.
+	for i := range 2 {
+		at := paris(t, "2026-03-02 04:00:00").Add(time.Duration(i) * 600 * time.Millisecond)
+		w.use(wire.EnergyUse{From: at, To: at.Add(time.Second), Low: 1}, false)
+	}
+	if d := w.energyDay("2026-03-02"); d.Low != 2 {
+		t.Errorf("two within a second count %d s", d.Low)
+	}
 	// The same number twice is the store's to ignore.
 	body, err := json.Marshal(wire.EnergyUse{From: paris(t, "2026-03-02 05:00:00"), To: paris(t, "2026-03-02 06:00:00"), Dark: 3600})
 	if err != nil {

@@ -55,7 +55,7 @@ func NewBench(clk Clock, seed uint64) *Bench {
 		alarm:   newContact("alarm", hw.Off),
 		stands:  newContact("presence", hw.Off),
 		screen:  &lamp{level: hw.On},
-		meter:   &EnergyMeter{clk: clk, watts: usualWatts, at: clk.Now()},
+		meter:   &EnergyMeter{clk: clk, watts: usualWatts, wh: usedWh, at: clk.Now()},
 		rtc:     NewRTC(time.Now),
 		outputs: map[string]*lamp{},
 	}

@@ -30,6 +30,9 @@ func meterFaults() []string {
 // Raspberry Pi with its monitor.
 const usualWatts = 23.1
 
+// usedWh is what it has counted before: it is not new.
+const usedWh = 1234
+
 // maxMeterWatts bounds what a script can set.
 const maxMeterWatts = 10000
 
@@ -42,6 +45,7 @@ type EnergyMeter struct {
 	wh    float64
 	at    time.Duration // up to which wh counts
 	fault string
+	asked int
 }
 
 // SetWatts changes what is drawn from now on.
@@ -73,6 +77,13 @@ func (m *EnergyMeter) Counted() (wh, watts float64) {
 	defer m.mu.Unlock()
 	m.count()
 	return m.wh, m.watts
+}
+
+// Asked is how often somebody has read it.
+func (m *EnergyMeter) Asked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
 }
 
 // count needs m.mu.
@@ -131,6 +142,7 @@ func (h *meterHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wh, watts := h.meter.Counted()
 	h.meter.mu.Lock()
 	fault := h.meter.fault
+	h.meter.asked++
 	h.meter.mu.Unlock()
 	text, ok := shape(h.dialect)(r.URL, wh, watts, fault != MeterInvalid)
 	if !ok {

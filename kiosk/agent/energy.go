@@ -25,6 +25,9 @@ const (
 	tellLeast  = 2 * time.Second
 	// meterFresh is how old a reading of the meter may be.
 	meterFresh = 3 * time.Minute
+	// meterWait is how long a terminal that starts waits for the first one: it
+	// tells what was used while the terminal was off.
+	meterWait = 20 * time.Second
 )
 
 // saving is what the agent knows of energy beside its keeper.
@@ -136,7 +139,7 @@ func (a *Agent) tickEnergy(work context.Context, open policy.Opening) {
 	at, e := a.count(), &a.energy
 	e.opening, e.asked = a.hoursOf(at, open), true
 	switch {
-	case at.Trusted && !e.sure: // only now it is known when this run began
+	case at.Trusted && !e.sure && !a.meterDue(at): // only now it is known when this run began
 		e.sure, e.tally.From = true, at.Wall.Add(-e.tally.Total())
 		a.settlePast(work)
 	case e.tally.Total() >= useEvery:
@@ -152,6 +155,9 @@ func (a *Agent) settlePast(work context.Context) {
 	e := &a.energy
 	past := e.past
 	if past == nil {
+		if e.tally.Meter == 0 { // a moment late
+			e.tally.Meter = a.metered(a.now())
+		}
 		return
 	}
 	if a.stuck != nil && !a.unstick(work) {
@@ -181,6 +187,11 @@ func (a *Agent) tellUse(work context.Context, at session.Instant, halts bool) bo
 	record := draft(at, wire.KindEnergy, e.tally.Use(at.Wall, wh))
 	e.tally, e.halts = energy.Tally{From: at.Wall, Meter: wh}, halts
 	return a.applyWith(work, nil, extra{beat: true, records: []wire.Record{record}}) // one that waits for the disk is written first of all
+}
+
+// meterDue tells whether the meter's first reading is still to come.
+func (a *Agent) meterDue(at session.Instant) bool {
+	return a.parts.Meter != nil && a.energy.tally.Total() < meterWait && a.metered(at) == 0
 }
 
 // metered is what the meter reads; 0: it does not, or not now.

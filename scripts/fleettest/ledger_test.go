@@ -18,6 +18,7 @@ type ledger struct {
 	ended    map[string]wire.Ended
 	receipts map[string]wire.Receipt // by digest, hex
 	commands map[string]wire.CommandDone
+	used     wire.EnergyUse         // all that it did
 	other    map[uint64]wire.Record // by seq: what has no table of its own
 }
 
@@ -77,6 +78,9 @@ func (x *terminal) read() ledger {
 			}
 			l.commands[c.ID] = c
 			l.other[r.Seq] = r
+		case wire.KindEnergy:
+			u := body[wire.EnergyUse](x, r)
+			l.used = sum(l.used, u.Lit, u.Dark, u.Low, u.Halted, u.Off)
 		case wire.KindDevice:
 		default:
 			l.other[r.Seq] = r
@@ -86,6 +90,11 @@ func (x *terminal) read() ledger {
 		x.t.Errorf("%s: session %s has no receipt", x.name, owes)
 	}
 	return l
+}
+
+func sum(u wire.EnergyUse, lit, dark, low, halted, off int) wire.EnergyUse {
+	u.Lit, u.Dark, u.Low, u.Halted, u.Off = u.Lit+lit, u.Dark+dark, u.Low+low, u.Halted+halted, u.Off+off
+	return u
 }
 
 func body[T any](x *terminal, r wire.Record) (v T) {
@@ -272,6 +281,16 @@ func (x *terminal) compareRollups(tx store.Tx, l ledger) {
 		for k, n := range it.Row.Refused {
 			got.Refused[k] += n
 		}
+	}
+	var used wire.EnergyUse
+	for it, err := range store.List[store.EnergyDay](tx, "", "", false) {
+		must(x.t, err)
+		if d := it.Row; d.Terminal == x.id {
+			used = sum(used, d.Lit, d.Dark, d.Low, d.Halted, d.Off)
+		}
+	}
+	if used != l.used {
+		x.t.Errorf("%s: the days' energy is %+v, and should be %+v", x.name, used, l.used)
 	}
 	for r, n := range x.truth.ends {
 		want.Sessions += n

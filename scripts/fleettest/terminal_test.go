@@ -72,9 +72,10 @@ type terminal struct {
 	ip       net.IP
 	disk     *agenttest.Disk
 	starts   int
-	badge    bool          // held by whoever is at the charter
-	trust    []byte        // what it believes in its present life
-	linked   chan struct{} // closed when the link of the present life has ended
+	badge    bool                     // held by whoever is at the charter
+	parts    func(*agenttest.Options) // of its machine besides the usual; nil: none
+	trust    []byte                   // what it believes in its present life
+	linked   chan struct{}            // closed when the link of the present life has ended
 	truth    truth
 }
 
@@ -111,8 +112,12 @@ func (x *terminal) enrol(code string) error {
 // assemble puts a terminal together around an identity.
 func (x *terminal) assemble(id uplink.Identity) {
 	x.id = id.Terminal
-	x.Terminal = agenttest.New(agenttest.Options{Dir: x.dir, Terminal: id.Terminal, ReceiptKey: x.key, SignKeys: id.Verifiers(), Start: time.Now(),
-		Sim: true, Uplink: x.link, Disk: x.disk, Log: logger(x.t).With("terminal", x.name)})
+	o := agenttest.Options{Dir: x.dir, Terminal: id.Terminal, ReceiptKey: x.key, SignKeys: id.Verifiers(), Start: time.Now(),
+		Sim: true, Uplink: x.link, Disk: x.disk, Log: logger(x.t).With("terminal", x.name)}
+	if x.parts != nil {
+		x.parts(&o)
+	}
+	x.Terminal = agenttest.New(o)
 	x.t.Cleanup(x.off)
 }
 
