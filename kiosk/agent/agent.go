@@ -205,6 +205,7 @@ func (a *Agent) loop(ctx, work context.Context) error {
 				contact = nil
 				l = hw.Unknown
 			}
+			a.energy.hands++ // whoever opens it
 			a.apply(work, session.Case{Contact: contactOf(l)})
 		case l, ok := <-alarm:
 			if !ok {

@@ -37,7 +37,7 @@ type saving struct {
 	opening policy.Opening // as of the last tick
 	asked   bool           // opening is something
 
-	hands int // ever: taps, and people seen coming
+	hands int // ever: taps, people seen coming or calling, and what staff want shown
 	mark  struct {
 		hands  int
 		phase  session.Phase

@@ -230,6 +230,24 @@ func TestStaffHoldATerminalAwake(t *testing.T) {
 	b.down(board, 1)
 }
 
+// TestWhatIsToBeSeenLightsTheScreen, and whoever calls.
+func TestWhatIsToBeSeenLightsTheScreen(t *testing.T) {
+	b, screen := nightBed(t, nil, nil)
+	b.evening()
+	for name, come := range map[string]func(){
+		"a badge":  func() { b.Tap(3) },
+		"the call": func() { b.CallStaff(hw.On); b.CallStaff(hw.Off) },
+		"the case": func() { b.Case(hw.Off) },
+		"identify": func() { b.must(b.c.Command(wire.Command{ID: "i", Kind: wire.CmdIdentify})) },
+		"message":  func() { b.must(b.c.Command(wire.Command{ID: "m", Kind: wire.CmdMessage, Text: "Bonsoir"})) },
+	} {
+		b.Pass(61 * time.Second)
+		screen.is(t, "before "+name, hw.Off)
+		come()
+		screen.is(t, name, hw.On)
+	}
+}
+
 // counter is a meter: a watt-hour each time that it is read.
 type counter struct{ n atomic.Int64 }
 

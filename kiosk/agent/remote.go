@@ -189,6 +189,9 @@ func (a *Agent) command(work context.Context, e wire.Envelope) {
 	if (c.Kind == wire.CmdLift) && (len(c.Nonce) < 8 || len(c.Nonce) > 64) {
 		c.Nonce = nil // the machine refuses it, and says so
 	}
+	if c.Kind == wire.CmdIdentify || c.Kind == wire.CmdMessage {
+		a.energy.hands++ // it is to be seen
+	}
 	if a.printCommand(work, c, x) {
 		return
 	}
@@ -261,6 +264,9 @@ const callEvery = 30 * time.Second
 // called tells staff that somebody pressed their button.
 func (a *Agent) called(work context.Context, l hw.Level) {
 	at := a.now()
+	if l == hw.On {
+		a.energy.hands++
+	}
 	if l != hw.On || a.calling > 0 && at.Mono-a.calling < callEvery {
 		return
 	}

@@ -91,7 +91,7 @@ func TestWhatIsCommittedIsThereAgain(t *testing.T) {
 		t.Fatalf("a new journal holds %+v", f)
 	}
 	env := wire.Envelope{Kid: "k", Domain: wire.DomainPolicy, Payload: []byte(`{ "version":3 }`), Sig: []byte{1}}
-	err := j.Commit(Step{State: []byte(`{"a":1}`), Prints: []byte(`{"p":1}`), Records: []wire.Record{record(1), record(2)}, Permits: 3,
+	err := j.Commit(Step{State: []byte(`{"a":1}`), Prints: []byte(`{"p":1}`), Energy: []byte(`{"e":1}`), Records: []wire.Record{record(1), record(2)}, Permits: 3,
 		Policy: &Policy{Version: 3, Envelope: env}, Chain: &wire.ChainHead{Segment: 1, Index: 2, Digest: []byte{9}},
 		Command: &Applied{ID: "c1", NotAfter: c.at.Add(time.Hour)}})
 	if err != nil {
@@ -107,7 +107,7 @@ func TestWhatIsCommittedIsThereAgain(t *testing.T) {
 	}
 	j = mustOpen(t, p, c)
 	f := j.Found()
-	if string(f.State) != `{"a":1}` || string(f.Prints) != `{"p":1}` || !bytes.Equal(f.Policy.Payload, env.Payload) {
+	if string(f.State) != `{"a":1}` || string(f.Prints) != `{"p":1}` || string(f.Energy) != `{"e":1}` || !bytes.Equal(f.Policy.Payload, env.Payload) {
 		t.Errorf("found %+v", f)
 	}
 	h, _ := j.Hello()
