@@ -8,7 +8,7 @@ import (
 const dayLayout = "2006-01-02"
 
 // civil is a day of the calendar, counted from 1970-01-01. It has no zone.
-type civil int
+type civil int64
 
 func civilOf(year int, month time.Month, day int) civil {
 	return civil(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
