@@ -153,6 +153,9 @@ func energyDay(tx store.Tx, t store.Meta, day string, change func(*store.EnergyD
 	id := store.RollupID(day, t.ID)
 	it, err := store.Get[store.EnergyDay](tx, id)
 	if errors.Is(err, store.ErrNotFound) {
+		if err := forget(tx, t.ID, day); err != nil {
+			return err
+		}
 		it, err = store.Item[store.EnergyDay]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: store.EnergyDay{Day: day, Terminal: t.ID}}, nil
 	}
 	if err != nil {
@@ -163,4 +166,26 @@ func energyDay(tx store.Tx, t store.Meta, day string, change func(*store.EnergyD
 		return nil
 	}
 	return store.Put(tx, it)
+}
+
+// rememberDays is for how long it is known which records a day counts: longer than
+// a terminal sends them again.
+const rememberDays = 60
+
+// forget takes away, once a day begins, what one long ago need not know any more:
+// days are kept for years.
+func forget(tx store.Tx, terminal, day string) error {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return err
+	}
+	old, err := store.Get[store.EnergyDay](tx, store.RollupID(at.AddDate(0, 0, -rememberDays).Format(time.DateOnly), terminal))
+	if errors.Is(err, store.ErrNotFound) || err == nil && old.Row.Counted == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	old.Row.Counted = nil
+	return store.Put(tx, old)
 }

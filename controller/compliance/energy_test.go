@@ -141,6 +141,24 @@ func TestEnergyToldTwiceCountsOnce(t *testing.T) {
 	}
 }
 
+// TestEnergyOfYearsStaysSmall: which records a day counts is forgotten once nobody
+// sends them again, and what it counts stays.
+func TestEnergyOfYearsStaysSmall(t *testing.T) {
+	w := newWorld(t, nil)
+	first := paris(t, "2026-01-01 10:00:00")
+	for i := range 70 {
+		at := first.AddDate(0, 0, i)
+		w.now = at.Add(time.Hour)
+		w.use(wire.EnergyUse{From: at, To: at.Add(time.Hour), Lit: 3600}, false)
+	}
+	for i := range 70 {
+		d := w.energyDay(first.AddDate(0, 0, i).Format(time.DateOnly))
+		if want := i >= 70-rememberDays; d.Lit != 3600 || (d.Counted != nil) != want {
+			t.Errorf("day %d is %+v", i, d)
+		}
+	}
+}
+
 func TestAbsurdEnergyIsFlagged(t *testing.T) {
 	from := paris(t, "2026-03-02 06:00:00")
 	hour := func(change func(*wire.EnergyUse)) wire.EnergyUse {

@@ -283,6 +283,33 @@ func TestWhatWasUsedIsToldEachHour(t *testing.T) {
 	}
 }
 
+// TestAMeterThatIsResetMeasuresNothingThatHour, also when it has counted past where it
+// stood before the hour is over.
+func TestAMeterThatIsResetMeasuresNothingThatHour(t *testing.T) {
+	meter := &counter{}
+	meter.n.Store(100)
+	b, _ := nightBed(t, &agenttest.Board{}, func(o *agenttest.Options) { o.Meter = meter })
+	for i := range 190 {
+		n := meter.n.Load()
+		switch i {
+		case 80:
+			n = 5
+		case 90:
+			n = 5000
+		}
+		meter.n.Store(n)
+		b.Tick(time.Minute)
+		b.until("the meter is read", func() bool { return meter.n.Load() > n })
+	}
+	all := b.uses()
+	if len(all) != 3 || all[1].Wh != 0 {
+		t.Errorf("the hour of a reset: %+v", all)
+	}
+	if wh := all[len(all)-1].Wh; wh < 55 || wh > 65 {
+		t.Errorf("measured %v Wh in the hour after it, want about 60", wh)
+	}
+}
+
 // TestAWrongClockCountsNoNight: what lies between two runs is told once the time is known.
 func TestAWrongClockCountsNoNight(t *testing.T) {
 	b, screen := nightBed(t, &agenttest.Board{}, nil)
