@@ -149,6 +149,21 @@ func TestBuildingStaff(t *testing.T) {
 			t.Errorf("the agreement is %+v", a)
 		}
 	})
+	t.Run("an evening where staff is there by day only", func(t *testing.T) {
+		s.t = t
+		s.set(func(h *policy.Hours) { usual(h); h.Duty = h.Weekly })
+		s.quick("accord-mouse", s.play("accord-mouse", "by", "", "key", "Mme Vial, agent d’accueil"))
+		s.open("2027-03-16", "19:00", true)
+		if a := s.hours().Hours.Agreements; len(a) != 1 || a[0].From != "2027-03-10" || a[0].Key != "Mme Vial, agent d’accueil" || a[0].By != "" {
+			t.Errorf("the agreement is %+v", a)
+		}
+	})
+	t.Run("a Saturday where staff is there by day only", func(t *testing.T) {
+		s.t = t
+		s.set(func(h *policy.Hours) { usual(h); h.Duty = h.Weekly })
+		s.quick("key-mouse", s.play("key-mouse", "key", "Mme Vial"))
+		s.open("2027-03-13", "09:10", true)
+	})
 	t.Run("the week", func(t *testing.T) {
 		s.t = t
 		s.set(usual)

@@ -180,6 +180,19 @@ const scenes = {
     await click('.foot [data-save]:not([disabled])')
     await saved()
   },
+  // Drawn where no staff is: the bar leads to where it is said who has the key.
+  async 'key-mouse'({ key }) {
+    actions++
+    await page.locator('[data-col="5"][data-at="540"]').click()
+    await click('.foot [data-key]')
+    await page.locator('#hours-accords [data-accord-add]:focus').waitFor()
+    await press('Enter')
+    await type('dialog input[type=date] >> nth=1', '2028-04-12')
+    await type('dialog [data-accord=key]', key)
+    await click('dialog .btn.main')
+    await click('.foot [data-save]:not([disabled])')
+    await saved()
+  },
   async 'grid-keys'() {
     await tabTo('[role=gridcell]')
     same(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'lundi, de 8\u00a0h à 8\u00a0h\u00a015, ouvert', 'the first cell')

@@ -1,6 +1,7 @@
 // A small believable fleet of Haute-Savoie, as the API answers, for pictures.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { hoursOf } from './hours-data.mjs'
 
 const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString()
 const ahead = (minutes) => ago(-minutes)
@@ -143,8 +144,10 @@ let rev = 7
 
 function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
+  const hours = hoursOf(method, path, body)
+  if (hours) return hours
   if (method === 'GET') {
-    if (a === 'me') return headers['x-mock'] === 'observer' ? { body: { ...me, role: 'observer' } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'me') return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
     if (a === 'terminals' && !b) return { body: detail(id) }
     if (b === 'sessions') return { body: { sessions, next: 'x' } }
