@@ -142,9 +142,11 @@ func ends(runs []run, returns []time.Time) ([]run, *Error) {
 		case r.kind == single:
 			if open {
 				r.to = moment{day: r.from.day.AddDate(0, 0, 1)}
-				if bridge(r.name) && r.from.day.Weekday() != time.Sunday {
-					r.to.day = r.from.day.AddDate(0, 0, 8-int(r.from.day.Weekday())) // the Monday
-				}
+			}
+			// The ministry has written one as Thursday to Sunday, as its Friday until
+			// Saturday, and as its Friday alone: class begins on Monday in each.
+			if d := r.from.day.Weekday(); bridge(r.name) && d >= time.Thursday {
+				r.to.day = later(r.to.day, r.from.day.AddDate(0, 0, 8-int(d)))
 			}
 		case !open:
 		case !summer(r.name):

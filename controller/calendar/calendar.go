@@ -14,7 +14,7 @@
 //     weekday it is the next day, but for a public holiday. A Wednesday counts as
 //     another weekday: collèges have class in the morning;
 //   - a bridge (« Pont de l’Ascension ») and other single days are free themselves;
-//     a bridge without an end of its own lasts until its Sunday;
+//     a bridge lasts until its Sunday at least;
 //   - the ICS of several zones cuts one holiday into stretches, by which zones are
 //     free together: they are joined again;
 //   - the JSON has one entry for each academy of a zone, and separate ones for
@@ -38,7 +38,7 @@ import (
 	"borne/controller/policy"
 )
 
-// Limits on a file, which is foreign. The whole data set is below half a megabyte.
+// Limits on a file, which is foreign. The whole data set is below a megabyte.
 const (
 	MaxBytes   = 4 << 20
 	maxEntries = 20000

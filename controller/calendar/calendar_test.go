@@ -108,6 +108,27 @@ func TestHandMade(t *testing.T) {
 	}
 }
 
+// TestAcademies is the older official file: zones side by side in the name,
+// academies as places, lines folded even within a character, and a summer that
+// ends with the pupils' return.
+func TestAcademies(t *testing.T) {
+	c, err := Read(fixture(t, "academies.ics"), policy.ZoneA, day("2025-11-26"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, w := lines(c.Breaks), want("2025-10-18 2025-11-02 Vacances de la Toussaint", "2025-12-20 2026-01-04 Vacances de Noël", "2026-02-07 2026-02-22 Vacances d’hiver",
+		"2026-04-04 2026-04-19 Vacances de printemps", "2026-07-04 2026-09-01 Vacances d’Été"); got != w {
+		t.Errorf("%s\nwant\n%s", got, w)
+	}
+	for text, want := range map[string]string{"Zones A B C": "[A B C] ", "Zones A/B/C - Corse": "[A B C] la Corse", "Zone B a compter du": "[B] ", "Zone-A-B-C-Corse@x": "[A B C] la Corse",
+		"Zone A;Zone C": "[A C] ", "zones a et b": "[A B] ", "Zone Corse": "[] la Corse", "zone d’été": "[] ", "ozone a": "[] ", "Zone ABC": "[] "} {
+		zones, elsewhere := place(text)
+		if got := fmt.Sprint(zones, " ", elsewhere); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestAfterClass(t *testing.T) {
 	c, err := Read(fixture(t, "academies-differ.json"), policy.ZoneA, day("2026-05-01"))
 	if err != nil {
@@ -134,7 +155,11 @@ func TestAfterClass(t *testing.T) {
 		{"Vacances d'Automne", "2026-10-17T00:00:00+02:00", "2026-11-01T23:59:59+01:00", "2026-10-17 2026-11-01 Vacances d’Automne"}, // until the last minute
 		{"Vacances d'Automne", "2026-10-16T22:00:00+00:00", "2026-11-01T23:00:00+00:00", "2026-10-17 2026-11-01 Vacances d’Automne"}, // as the site writes it
 		{"Vacances de Noël", "2026-12-18T23:00:00.000Z", "2027-01-03T23:00:00.000Z", "2026-12-19 2027-01-03 Vacances de Noël"},       // and in winter
-		{"Jour sans école", "2026-05-11", "2026-05-12", "2026-05-11 2026-05-11 Jour sans école"},                                     // free itself
+		{"Pont de l'Ascension", "2026-05-15", "2026-05-16", "2026-05-15 2026-05-17 Pont de l’Ascension"},                             // three ways of the ministry to write one
+		{"Pont de l'Ascension", "2026-05-14", "2026-05-18", "2026-05-14 2026-05-17 Pont de l’Ascension"},
+		{"Pont de l'Ascension", "2026-05-15", "2026-05-15", "2026-05-15 2026-05-17 Pont de l’Ascension"},
+		{"Pont de la Fête nationale", "2026-07-13", "2026-07-13", "2026-07-13 2026-07-13 Pont de la Fête nationale"},
+		{"Jour sans école", "2026-05-11", "2026-05-12", "2026-05-11 2026-05-11 Jour sans école"}, // free itself
 		{"Vacances de Noël", "2026-12-18", "2026-12-19", "cannot read the calendar: Entrée 1 (ligne 1) : « Vacances de Noël » n’a aucun jour sans classe : départ le 18 décembre 2026 après la classe, retour le 19 décembre 2026 au matin."},
 	} {
 		if got := one(x.name, x.from, x.to); got != x.want {

@@ -45,7 +45,7 @@ func at(t time.Time) moment {
 
 var (
 	accents  = strings.NewReplacer("é", "e", "è", "e", "ê", "e", "ë", "e", "à", "a", "â", "a", "î", "i", "ï", "i", "ô", "o", "ö", "o", "û", "u", "ù", "u", "ç", "c", "’", "'", "œ", "oe")
-	zonesRE  = regexp.MustCompile(`(?i)\bzones?[\s-]+([abc]\b(?:\s*(?:[/,;&-]|\bet\b)\s*(?:zones?\s+)?[abc]\b)*)`)
+	zonesRE  = regexp.MustCompile(`(?i)\bzones?[\s-]+([abc]\b(?:(?:\s*(?:[/,;&-]|\bet\b)\s*(?:zones?\s+)?[abc]|\s+(?-i:[ABC]))\b)*)`)
 	suffixRE = regexp.MustCompile(`(?i)\s*[-–(]\s*(?:zones?\s+[abc]\b|corse\b).*$`)
 )
 
@@ -79,14 +79,21 @@ func place(text string) (zones []policy.Zone, elsewhere string) {
 
 var zoneWord = regexp.MustCompile(`(?i)zones?|et`)
 
-// locate looks for a place in each text, the most telling first.
-func (e *entry) locate(texts ...string) {
+// locate looks for zones in texts that are about the entry; only where none names
+// one, for another place: an older official file lists academies as places, and
+// has its zones in the name. It tells whether it found anything.
+func (e *entry) locate(texts ...string) bool {
 	for _, t := range texts {
-		if e.zones, e.elsewhere = place(t); len(e.zones) > 0 || e.elsewhere != "" {
-			return
+		zones, elsewhere := place(t)
+		if len(zones) > 0 {
+			e.zones = zones
+			return true
+		}
+		if e.elsewhere == "" {
+			e.elsewhere = elsewhere
 		}
 	}
-	e.unnamed = true
+	return e.elsewhere != ""
 }
 
 // of tells whether the entry is of a zone.
@@ -134,7 +141,7 @@ func kindOf(name string) kind {
 	switch {
 	case has("debut des vacances", "fin des cours", "fin de l'annee"):
 		return begin
-	case has("vacances", "conges"):
+	case has("vacances", "grandes vacances", "conges"):
 		return holiday
 	case has("rentree", "reprise", "fin des vacances"):
 		return back

@@ -149,8 +149,7 @@ func readICS(s string) ([]entry, *Error) {
 		return nil, wrong("Le fichier n’a pas de calendrier (BEGIN:VCALENDAR).")
 	}
 	for _, i := range r.unsure {
-		r.all[i].unnamed = false
-		r.all[i].locate(r.name)
+		r.all[i].unnamed = !r.all[i].locate(r.name)
 	}
 	return r.all, nil
 }
@@ -219,9 +218,10 @@ func (r *reader) entry() {
 	}
 	summary := get("SUMMARY")
 	e := entry{line: r.began, name: clean(summary), teachers: forTeachers(summary)}
-	e.locate(get("LOCATION"), summary, get("DESCRIPTION"), get("UID"))
 	e.bad = e.days(r.event, r.loc)
-	if e.unnamed {
+	// A UID and a calendar's name are of the whole file: they count where the entry
+	// itself says nothing.
+	if !e.locate(get("LOCATION"), summary, get("DESCRIPTION")) && !e.locate(get("UID")) {
 		r.unsure = append(r.unsure, len(r.all))
 	}
 	r.all = append(r.all, e)

@@ -170,7 +170,7 @@ func (f *fields) entry(line, number int, loc *time.Location) entry {
 		return e
 	}
 	where, ok := f.zones()
-	if e.locate(where, f.Location); !ok || e.unnamed {
+	if !e.locate(where, f.Location) || !ok {
 		e.unnamed = true
 		return fail("L’entrée « %s » ne dit pas pour quelle zone elle vaut.", short(e.name))
 	}
