@@ -91,6 +91,30 @@ func TestJSON(t *testing.T) {
 // A calendar that somebody made with a program: instants in UTC and in Paris,
 // class that ends in the afternoon, folded lines, escapes, an alarm with a date of
 // its own, a summer that only begins, and the pupils' return.
+// TestTwice: what is there twice counts once, its stretches too, and the begin of
+// a summer that is there whole as well.
+func TestTwice(t *testing.T) {
+	b := fixture(t, "national.ics")
+	once, err := Read(b, policy.ZoneA, day("2025-11-26"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := Read(slices.Concat(b, b), policy.ZoneA, day("2025-11-26"))
+	if err != nil || lines(once.Breaks) != lines(twice.Breaks) {
+		t.Errorf("%v\n%s", err, lines(twice.Breaks))
+	}
+	c, err := Read([]byte("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260704\nDTEND:20260704\nSUMMARY:Début des Vacances d'Été\nEND:VEVENT\n"+
+		"BEGIN:VEVENT\nDTSTART:20260704\nDTEND:20260829\nSUMMARY:Vacances d'Été\nEND:VEVENT\nEND:VCALENDAR"), policy.ZoneA, day("2025-11-26"))
+	if err != nil || lines(c.Breaks) != "2026-07-04 2026-08-28 Vacances d’Été\n" {
+		t.Errorf("%v\n%s", err, lines(c.Breaks))
+	}
+	// Instants in UTC: a Tuesday's midnight in Paris is after class, and no evening.
+	c, err = Read([]byte("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261019T220000Z\nDTEND:20261101T230000Z\nSUMMARY:Vacances d'Automne\nEND:VEVENT\nEND:VCALENDAR"), policy.ZoneA, day("2025-11-26"))
+	if err != nil || lines(c.Breaks) != "2026-10-21 2026-11-01 Vacances d’Automne\n" {
+		t.Errorf("%v\n%s", err, lines(c.Breaks))
+	}
+}
+
 func TestHandMade(t *testing.T) {
 	c, err := Read(fixture(t, "hand-made.ics"), policy.ZoneA, day("2025-11-26"))
 	if err != nil {
@@ -156,6 +180,9 @@ func TestAfterClass(t *testing.T) {
 		{"Vacances d'Automne", "2026-10-16T22:00:00+00:00", "2026-11-01T23:00:00+00:00", "2026-10-17 2026-11-01 Vacances d’Automne"}, // as the site writes it
 		{"Vacances de Noël", "2026-12-18T23:00:00.000Z", "2027-01-03T23:00:00.000Z", "2026-12-19 2027-01-03 Vacances de Noël"},       // and in winter
 		{"Pont de l'Ascension", "2026-05-15", "2026-05-16", "2026-05-15 2026-05-17 Pont de l’Ascension"},                             // three ways of the ministry to write one
+		{"Vacances d'Automne", "2026-10-20T15:30:00Z", "2026-11-02T07:30:00Z", "2026-10-21 2026-11-01 Vacances d’Automne"},           // a Tuesday's evening: class is over
+		{"Vacances d'Automne", "2026-10-19T22:00:00Z", "2026-11-01T23:00:00Z", "2026-10-21 2026-11-01 Vacances d’Automne"},           // that Tuesday, after class
+		{"Début des vacances d'été", "2026-10-01", "", "cannot read the calendar: Entrée 1 (ligne 1) : « Début des vacances d’été » (1er octobre 2026) n’a pas de fin, et commence après le 31 août."},
 		{"Pont de l'Ascension", "2026-05-14", "2026-05-18", "2026-05-14 2026-05-17 Pont de l’Ascension"},
 		{"Pont de l'Ascension", "2026-05-15", "2026-05-15", "2026-05-15 2026-05-17 Pont de l’Ascension"},
 		{"Pont de la Fête nationale", "2026-07-13", "2026-07-13", "2026-07-13 2026-07-13 Pont de la Fête nationale"},

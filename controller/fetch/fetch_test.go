@@ -131,7 +131,7 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 	// What is dialled decides, whatever the name said.
-	for address, ok := range map[string]bool{"127.0.0.1:443": false, "[::1]:443": false, "192.168.0.1:443": false, "[::ffff:10.0.0.1]:443": false, "198.51.100.7:443": false,
+	for address, ok := range map[string]bool{"127.0.0.1:443": false, "[::1]:443": false, "192.168.0.1:443": false, "[::ffff:10.0.0.1]:443": false, "198.51.100.7:443": false, "[::ffff:100.64.0.1]:443": false,
 		"185.24.184.10:443": true, "[2a01:cb00::1]:443": true, "nonsense": false} {
 		if err := shut.control(t.Context(), "tcp", address, nil); (err == nil) != ok {
 			t.Errorf("dial %s: %v", address, err)

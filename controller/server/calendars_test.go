@@ -137,6 +137,9 @@ func (w *school) deeds() (all []string) {
 func TestTheLastGoodCalendarStays(t *testing.T) {
 	w := newSchool(t, nil)
 	c := w.calendars
+	woken := 0
+	wake := w.wake
+	w.wake = func(ids ...string) { woken++; wake(ids...) }
 	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national.ics"), "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +162,9 @@ func TestTheLastGoodCalendarStays(t *testing.T) {
 			t.Errorf("%s changed %+v to %+v", name, good, r)
 		}
 	}
+	if woken != 1 {
+		t.Errorf("terminals were told %d times of one calendar", woken)
+	}
 	// A good one again: the same days are no new version, and the failure is over.
 	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national-lf-bom.ics"), "bob"); err != nil {
 		t.Fatal(err)
@@ -172,6 +178,9 @@ func TestTheLastGoodCalendarStays(t *testing.T) {
 	}
 	if r := w.row(policy.ZoneA); r.Version <= good.Version {
 		t.Errorf("other days, and version %d after %d", r.Version, good.Version)
+	}
+	if woken != 2 {
+		t.Errorf("terminals were told %d times of two calendars", woken)
 	}
 	if got := strings.Join(w.deeds(), ", "); got != "ada calendar.imported A, "+strings.Repeat("bob calendar.refused A, ", 6)+"bob calendar.imported A, bob calendar.imported A" {
 		t.Error(got)
@@ -250,6 +259,11 @@ func TestAddressIsAskedEachWeek(t *testing.T) {
 	}
 	if r := w.row(policy.ZoneA); r.Error != "" || r.Version <= first.Version || r.By != audit.Controller {
 		t.Errorf("%+v", r)
+	}
+	// Marks are of one address: another one is asked for all of its file.
+	same := m.same.Load()
+	if err := errors.Join(c.FetchCalendar(ctx, policy.ZoneA, m.URL+"/other", "ada"), c.FetchCalendar(ctx, policy.ZoneA, m.URL+"/a", "ada")); err != nil || m.same.Load() != same {
+		t.Errorf("%d times unchanged, %v", m.same.Load()-same, err)
 	}
 	// A person's wrong address leaves the one that works; a file turns it off.
 	if err := c.FetchCalendar(ctx, policy.ZoneA, "ftp://example.org/", "ada"); !errors.Is(err, api.ErrRefused) {
