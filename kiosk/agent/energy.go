@@ -138,9 +138,6 @@ func (a *Agent) count() session.Instant {
 func (a *Agent) tickEnergy(work context.Context, open policy.Opening) {
 	at, e := a.count(), &a.energy
 	e.opening, e.asked = a.hoursOf(at, open), true
-	if wh := a.metered(at); wh > 0 && wh < e.tally.Meter {
-		e.tally.Meter = 0 // it was reset: what it counted before is not known
-	}
 	switch {
 	case at.Trusted && !e.sure && !a.meterDue(at): // only now it is known when this run began
 		e.sure, e.tally.From = true, at.Wall.Add(-e.tally.Total())
