@@ -28,6 +28,7 @@ type Agent struct {
 	state         session.State
 	encoded       []byte // of state, as it is durable
 	policy        Rules
+	opening       opening
 	welcome       wire.Welcome
 	refused       string // the last policy that was refused, and why
 	online        bool
@@ -111,9 +112,6 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	}
 	if p.Check == nil {
 		p.Check = checked
-	}
-	if p.Hours == nil {
-		p.Hours = inFrance
 	}
 	a := &Agent{cfg: cfg, parts: p, log: cfg.Log, devices: map[string]wire.Device{}, results: make(chan result, 64), scene: make(chan scene, 1), lamps: make(chan signal, 1)}
 	var err error

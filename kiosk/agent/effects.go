@@ -117,7 +117,7 @@ func (a *Agent) tick(work context.Context) {
 		a.hold(work, at)
 		return
 	}
-	open := a.parts.Hours(a.policy.Hours, at.Wall)
+	open := a.opening.at(a.policy, at.Wall, a.parts.Hours)
 	f := session.Tick{Sure: at.Trusted || a.policy.Hours.Always, Open: open.Open, Since: open.Since, Until: open.Until, Cause: string(open.Cause), Why: open.Why, Playing: a.playing}
 	if !at.Trusted {
 		f.Since, f.Until, f.Cause, f.Why = time.Time{}, time.Time{}, "", ""

@@ -80,7 +80,7 @@ type Parts struct {
 	Spare    bool               // the machine has memory for the next session's browser beside the running one
 	Check    func(policy.Policy) error
 	Probe    Prober // nil: what the browser makes of a policy is not asked
-	Hours    func(policy.Hours, time.Time) policy.Opening
+	Hours    func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
 }
 
 // Output is a lamp or a buzzer; supervise.Output is one.
@@ -247,7 +247,26 @@ func checked(p policy.Policy) error {
 	return nil
 }
 
-func inFrance(h policy.Hours, t time.Time) policy.Opening { return h.At(t, policy.Location()) }
+// opening asks the hours once a minute: whatever opens or closes does so on a
+// whole one, and a board that waits for people has better to do than to work a
+// summer out each second.
+type opening struct {
+	of       string // signature of the policy
+	from, to time.Time
+	was      policy.Opening
+}
+
+// at is what the hours say at t. With ask they are another's, who is asked each time.
+func (o *opening) at(r Rules, t time.Time, ask func(policy.Hours, time.Time) policy.Opening) policy.Opening {
+	if ask != nil {
+		return ask(r.Hours, t)
+	}
+	if of := string(r.Signed.Sig); of != o.of || t.Before(o.from) || !t.Before(o.to) {
+		o.of, o.from, o.to = of, t, t.Truncate(time.Minute).Add(time.Minute)
+		o.was = r.Hours.At(t, policy.Location())
+	}
+	return o.was
+}
 
 func (p Parts) check() error {
 	switch {

@@ -135,8 +135,7 @@ func runAgent(ctx context.Context, c *call) error {
 	_, screen := st.ScreenSize()
 	p := agent.Parts{Warden: client, Browser: opener{log: c.log}, Stage: st, Shell: srv, Journal: j, Clock: t, Ticks: ticks.C, Fatal: fatal, Restart: restart, Lists: names,
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
-		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy(),
-		Hours: func(h policy.Hours, at time.Time) policy.Opening { return h.At(at, policy.Location()) }}
+		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy()}
 	p.Power = machinePower{toWarden{client}}
 	switch pr, err := printerOf(ctx, c, setup.Scratch); {
 	case err != nil: // people can still do everything else
