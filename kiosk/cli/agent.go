@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/hw/clock"
 	"borne/hw/devices"
