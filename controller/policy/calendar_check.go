@@ -15,7 +15,7 @@ func (s School) checkBreaks(c *checker) {
 		c.add("hours.school.breaks", "Trop de vacances scolaires : %d au plus.", MaxBreaks)
 		return
 	}
-	end := civil(-1 << 40)
+	end := civil(-1 << 30)
 	for i, b := range s.Breaks {
 		field := fmt.Sprintf("hours.school.breaks.%d", i)
 		from, ok := parseDay(b.From)

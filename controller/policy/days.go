@@ -57,7 +57,7 @@ func parseDays(from, to string) days {
 
 // openEnded reads two days of which each may be missing.
 func openEnded(from, to string) days {
-	d := days{-1 << 40, 1 << 40}
+	d := days{-1 << 30, 1 << 30}
 	if from != "" {
 		d.from = parseDays(from, "").from
 		if _, ok := parseDay(from); !ok {

@@ -121,7 +121,7 @@ func (o *osmHours) monthly(r osmRule) *OSMError {
 	case slices.Contains(r.week[:], true):
 		return o.fail(r, "Écrivez les jours du mois (Tu[1]) et les jours de la semaine dans deux règles.")
 	}
-	ranges := []days{{-1 << 40, 1 << 40}}
+	ranges := []days{{-1 << 30, 1 << 30}}
 	if r.dated {
 		ranges = r.dates
 	}
