@@ -79,7 +79,7 @@ type Parts struct {
 	Windows  []uint32           // that sessions' displays are drawn into; none: the display has only one place
 	Spare    bool               // the machine has memory for the next session's browser beside the running one
 	Check    func(policy.Policy) error
-	Probe    Prober // nil: what the browser makes of a policy is not asked
+	Probe    Prober                                       // nil: what the browser makes of a policy is not asked
 	Hours    func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
 }
 
