@@ -43,6 +43,9 @@ func TestThePlanIsSafe(t *testing.T) {
 	halts := 0
 	rapid.Check(t, func(t *rapid.T) {
 		e, s := drawEnergy(t), drawSituation(t)
+		if rapid.Bool().Draw(t, "night") { // else hardly one goes off
+			e.Night, s.Sure, s.Alarm, s.Busy, s.Keep, s.Opening.Open = NightHalt, true, true, false, false, false
+		}
 		p := e.Plan(s)
 		if _, known := map[Power]bool{PowerLit: true, PowerDim: true, PowerDark: true, PowerLow: true, PowerHalt: true}[p.Power]; !known {
 			t.Fatalf("the plan says %q", p.Power)
