@@ -148,6 +148,11 @@ func TestBuildingStaff(t *testing.T) {
 		if len(a) != 1 || a[0].From != "2027-03-16" || a[0].To != "2027-03-16" || a[0].By != "Mme Bonnard, principale" || a[0].Key != "M. Ours, gardien" || a[0].Agreed != "2027-03-10" {
 			t.Errorf("the agreement is %+v", a)
 		}
+		s.quick("suspend-mouse", s.play("suspend-mouse"))
+		s.open("2027-03-16", "19:00", false)
+		s.open("2027-03-16", "17:00", true)
+		s.quick("suspend-mouse", s.play("suspend-mouse")) // and resumed
+		s.open("2027-03-16", "19:00", true)
 	})
 	t.Run("an evening where staff is there by day only", func(t *testing.T) {
 		s.t = t

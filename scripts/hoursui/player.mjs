@@ -193,6 +193,12 @@ const scenes = {
     await click('.foot [data-save]:not([disabled])')
     await saved()
   },
+  async 'suspend-mouse'() {
+    await click('#hours-accords > summary')
+    await click('#hours-accords .all .btn >> nth=0')
+    await click('.foot [data-save]:not([disabled])')
+    await saved()
+  },
   async 'grid-keys'() {
     await tabTo('[role=gridcell]')
     same(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'lundi, de 8\u00a0h à 8\u00a0h\u00a015, ouvert', 'the first cell')
