@@ -125,6 +125,12 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 			u.Refusals++
 			count(&u.Refused, string(f.Reason))
 		})
+	case wire.KindSmile:
+		m, ok := body[wire.Smile](rec)
+		if !ok || !m.How.Valid() {
+			return false, nil
+		}
+		return true, r.rollup(tx, t, rec, func(u *store.Rollup) { count(&u.Smiles, string(m.How)) })
 	case wire.KindPolicy:
 		if p, ok := body[wire.PolicyApplied](rec); ok {
 			if t.Row.PolicyError = cut(p.Error); p.Error == "" {
@@ -159,6 +165,9 @@ func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) e
 	row := store.SessionRow{Session: b.Session, Terminal: t.ID, Permit: b.Permit, N: b.N, Profile: b.Profile, Lang: b.Lang,
 		Policy: b.Policy, Holder: string(b.Holder), Begun: rec.At, Unsure: rec.Unsure}
 	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {
+		return err
+	}
+	if err := present(tx, t, row); err != nil {
 		return err
 	}
 	if t.Row.Owes != "" {
@@ -212,12 +221,20 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 	if err := twice(tx, s); err != nil {
 		return true, err
 	}
+	v, err := r.visit(tx, t, s.Row, rec.Unsure)
+	if err != nil {
+		return true, err
+	}
+	if err := r.use(tx, t, v); err != nil {
+		return true, err
+	}
 	return true, r.rollup(tx, t, rec, func(u *store.Rollup) {
 		u.Sessions++
 		u.Seconds += max(e.Seconds, 0)
 		u.Active += max(e.Active, 0)
 		u.Pages += e.Pages
 		count(&u.Ends, string(e.Reason))
+		v.count(u)
 		for category, n := range e.Filtered { // of the day and the terminal, never of a session: it may bear a pseudonym
 			if wire.ValidCategory(category) {
 				add(&u.Filtered, category, max(min(n, maxFiltered), 0))
@@ -246,19 +263,6 @@ func add(m *map[string]int, key string, n int) {
 
 func (r *Rules) rollup(tx store.Tx, t *terminal, rec wire.Record, change func(*store.Rollup)) error {
 	return Count(tx, t.Meta, rec.At.In(r.cfg.Location).Format(time.DateOnly), change)
-}
-
-// Count changes the figures of a terminal's local day.
-func Count(tx store.Tx, t store.Meta, day string, change func(*store.Rollup)) error {
-	it, err := store.Get[store.Rollup](tx, store.RollupID(day, t.ID))
-	if errors.Is(err, store.ErrNotFound) {
-		it, err = store.Item[store.Rollup]{Meta: store.Meta{ID: store.RollupID(day, t.ID), Site: t.Site, Scope: t.ID}, Row: store.Rollup{Day: day, Terminal: t.ID}}, nil
-	}
-	if err != nil {
-		return err
-	}
-	change(&it.Row)
-	return store.Put(tx, it)
 }
 
 func (r *Rules) commandDone(tx store.Tx, t *terminal, c wire.CommandDone) (bool, error) {

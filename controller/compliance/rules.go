@@ -38,7 +38,10 @@ type Config struct {
 }
 
 // Rules apply to every terminal.
-type Rules struct{ cfg Config }
+type Rules struct {
+	cfg  Config
+	held *heldHours
+}
 
 // New returns the rules.
 func New(cfg Config) *Rules {
@@ -51,7 +54,7 @@ func New(cfg Config) *Rules {
 	if cfg.Audit == nil {
 		cfg.Audit = func(store.Tx, string, store.Item[store.Terminal], string) error { return nil }
 	}
-	return &Rules{cfg}
+	return &Rules{cfg, newHeldHours(cfg.Location)}
 }
 
 // Errors that callers tell apart.

@@ -126,6 +126,10 @@ func over(month string, now time.Time) bool {
 	return err != nil || now.After(first.AddDate(0, 1, lateDays))
 }
 
+// Over tells whether a month (2006-01) is over for good: its key is destroyed, or
+// about to be.
+func Over(month string, now time.Time) bool { return over(month, now.UTC()) }
+
 // DestroyKeys deletes the keys of the months that are over, and returns how many.
 func DestroyKeys(tx store.Tx, now time.Time) (int, error) {
 	var gone []string

@@ -24,6 +24,7 @@ import (
 	"borne/controller/directory"
 	"borne/controller/ledger"
 	"borne/controller/mail"
+	"borne/controller/report"
 	"borne/controller/retention"
 	"borne/controller/store"
 )
@@ -298,12 +299,29 @@ func (s *Server) purge(ctx context.Context) {
 			s.log.Error("retention", "error", err)
 		}
 		s.metrics.purged.Add(float64(n))
+		if err := s.closeDays(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("cannot write down how long sites were open", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
 	}
+}
+
+// closeDays writes down how long sites were open on days that are over.
+func (s *Server) closeDays(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		err := s.st.Decide(ctx, func(tx store.Tx) (err error) {
+			more, err = report.CloseDays(tx, s.now(), s.zone)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // kept is how long the configuration keeps each class.
@@ -318,6 +336,10 @@ func (s *Server) kept() []retention.Rules {
 // purges are the tables' own, and those that a room knows how to delete.
 func purges() []retention.Purge {
 	return append(append(retention.Tables(), ledger.Purges()...),
+		// First how many badges a month had, then its key.
+		retention.Purge{Class: "technical", Table: store.KindPresence, Delete: func(tx store.Tx, _, now time.Time) (int, error) {
+			return report.CountHolders(tx, func(month string) bool { return directory.Over(month, now) })
+		}},
 		retention.Purge{Class: "technical", Table: store.KindMonthKey, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.DestroyKeys(tx, now) }},
 		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, _ time.Time) (int, error) {
 			return directory.Forget(tx, before, retention.Chunk)

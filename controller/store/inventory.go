@@ -37,6 +37,7 @@ func bodies() map[string]reflect.Type {
 		"record printer":        reflect.TypeFor[wire.Printer](),
 		"record alert":          reflect.TypeFor[wire.Alert](),
 		"record energy":         reflect.TypeFor[wire.EnergyUse](),
+		"record smile":          reflect.TypeFor[wire.Smile](),
 		"record policy":         reflect.TypeFor[wire.PolicyApplied](),
 	}
 }

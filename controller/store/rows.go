@@ -40,6 +40,12 @@ const (
 	KindEnergy   Kind = "energy-day"
 	KindFigures  Kind = "energy-figures"
 	KindCalendar Kind = "calendar"
+
+	KindRollupMonth Kind = "rollup-month"
+	KindOpenDay     Kind = "open-day"
+	KindOpenMonth   Kind = "open-month"
+	KindPresence    Kind = "presence"
+	KindHolderCount Kind = "holder-count"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -337,6 +343,21 @@ type Rollup struct {
 	Filtered map[string]int `json:"filtered,omitempty" inventory:"how often a site was refused, by category of protection;none-personal;life"`
 	Ends     map[string]int `json:"ends,omitempty" inventory:"count by reason of end;none-personal;life"`
 	Refused  map[string]int `json:"refused,omitempty" inventory:"count by reason of refusal;none-personal;life"`
+
+	// Visits are sessions that opened. All of these count one on the day on which
+	// it ended, but Use, which is of its own day.
+	Visits   int            `json:"visits,omitempty" inventory:"how many sessions opened;none-personal;life"`
+	Stay     int            `json:"stay,omitempty" inventory:"total length of these;none-personal;life"`
+	Unsure   int            `json:"unsure,omitempty" inventory:"how many of these have no hour, for want of a clock;none-personal;life"`
+	Outside  int            `json:"outside,omitempty" inventory:"how many of these began outside school or office hours;none-personal;life"`
+	Badged   int            `json:"badged,omitempty" inventory:"how many of these had a badge;none-personal;life"`
+	Hours    ByHour         `json:"hours,omitzero" inventory:"how many of these began, by hour;none-personal;life"`
+	Use      ByHour         `json:"use,omitzero" inventory:"seconds of use, by hour;none-personal;life"`
+	Lengths  ByLength       `json:"lengths,omitzero" inventory:"how many of these, by class of length;none-personal;life"`
+	Langs    map[string]int `json:"langs,omitempty" inventory:"how many of these, by language;none-personal;life"`
+	Profiles map[string]int `json:"profiles,omitempty" inventory:"how many of these, by category of terminal;none-personal;life"`
+	Help     int            `json:"help,omitempty" inventory:"how many times help was asked for;none-personal;life"`
+	Smiles   map[string]int `json:"smiles,omitempty" inventory:"how people said that it went;none-personal;life"`
 }
 
 // Setting is the controller's own state. Meta.ID is SettingController.

@@ -207,5 +207,6 @@ func (Setting) Indexes() []Index { return nil }
 func Rows() []Row {
 	return []Row{Site{}, Space{}, Terminal{}, EnrolCode{}, PolicyRow{}, SessionRow{}, ReceiptRow{}, PermitRow{},
 		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{},
-		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}, HoursChange{}, Mail{}, EnergyDay{}, EnergyFigures{}, CalendarRow{}}
+		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}, HoursChange{}, Mail{}, EnergyDay{}, EnergyFigures{}, CalendarRow{},
+		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{}}
 }

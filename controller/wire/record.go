@@ -31,6 +31,7 @@ const (
 	KindPrint   = "print"   // Printed
 	KindPrinter = "printer" // Printer, when its state or a level changed
 	KindEnergy  = "energy"  // EnergyUse, about once an hour
+	KindSmile   = "smile"   // Smile
 )
 
 // Boot tells that the agent started.
@@ -72,6 +73,25 @@ type Ended struct {
 type Refused struct {
 	Reason Reason `json:"reason" inventory:"why;public-task;technical"`
 }
+
+// Smile tells how somebody said that a session went. It bears no session, and its
+// record's time is its day's noon: it belongs to a terminal's day and to nobody.
+type Smile struct {
+	How Smiley `json:"how" inventory:"how people said that it went;none-personal;technical"`
+}
+
+// Smiley is one of three faces.
+type Smiley string
+
+// Smileys.
+const (
+	SmileGood Smiley = "good"
+	SmileSoso Smiley = "soso"
+	SmileBad  Smiley = "bad"
+)
+
+// Valid tells whether it is one of them.
+func (s Smiley) Valid() bool { return s == SmileGood || s == SmileSoso || s == SmileBad }
 
 // CommandDone tells what became of a command.
 type CommandDone struct {

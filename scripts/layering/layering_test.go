@@ -81,8 +81,8 @@ var may = map[string][]string{
 	"controller/accounts":    {"controller/store", "controller/audit"}, // who logs in is recorded in the same transaction
 	"controller/directory":   {"controller/store"},
 	"controller/mail":        {"controller/store"},
-	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"}, // who is told of an alarm is told in the transaction that files the record
-	"controller/report":      {"controller/wire", "controller/policy", "controller/store"},                    // what a terminal says of its power, and what its hours and plan want of it
+	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"},       // who is told of an alarm is told in the transaction that files the record
+	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"}, // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
 	"controller/retention":   {"controller/store"},
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"}, // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                       // reads the receipts anew, and the quarantines in the audit

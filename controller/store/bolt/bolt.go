@@ -91,6 +91,7 @@ func migrations() []migration {
 		tables(store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply), // printing
 		tables(store.KindHours, store.KindMail),     // changes of hours, mails about them
 		tables(store.KindEnergy, store.KindFigures), // energy
+		indicators,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -252,10 +253,16 @@ func TestOlderFile(t *testing.T) {
 	s, err := open(Config{Dir: dir, Apply: storetest.Apply}, migrations()[:1])
 	must(t, err)
 	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		for i, day := range []string{"2026-03-02", "2026-03-31"} {
+			row := store.Rollup{Day: day, Terminal: "t", Sessions: 3 + i, Seconds: 600, Pages: 2, Ends: map[string]int{"no-open": 1, "button": 2 + i}}
+			if err := store.Put(tx, store.Item[store.Rollup]{Meta: store.Meta{ID: store.RollupID(day, "t"), Site: "s", Scope: "t"}, Row: row}); err != nil {
+				return err
+			}
+		}
 		return store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: "s"}, Row: store.Site{Name: "Collège"}})
 	}))
 	must(t, s.db.Update(func(tx *bbolt.Tx) error { // as it was made then
-		for _, k := range []store.Kind{store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply} {
+		for _, k := range []store.Kind{store.KindAccount, store.KindPrintJob, store.KindGrant, store.KindPrinter, store.KindSupply, store.KindRollupMonth, store.KindCalendar} {
 			must(t, errors.Join(tx.DeleteBucket(rowBucket(k)), tx.DeleteBucket(indexBucket(k))))
 		}
 		return nil
@@ -267,6 +274,10 @@ func TestOlderFile(t *testing.T) {
 	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
 		if it, err := store.Get[store.Site](tx, "s"); err != nil || it.Row.Name != "Collège" {
 			t.Errorf("the site is %+v, %v", it.Row, err)
+		}
+		want := store.RollupMonth{Day: "2026-03", Terminal: "t", Sessions: 7, Seconds: 1200, Pages: 4, Visits: 5, Unsure: 5, Stay: 1200, Ends: map[string]int{"no-open": 2, "button": 5}}
+		if it, err := store.Get[store.RollupMonth](tx, store.RollupID("2026-03", "t")); err != nil || it.Site != "s" || !reflect.DeepEqual(it.Row, want) {
+			t.Errorf("the month is %+v, %v", it, err)
 		}
 		for _, r := range store.Rows() {
 			if err := tx.Put(r.Table(), store.Meta{ID: "new"}, json.RawMessage(`{}`), store.Index{Name: "x", Value: "y"}); err != nil {

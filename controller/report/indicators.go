@@ -1,0 +1,296 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"borne/controller/store"
+)
+
+// By is what a report has a line for.
+type By string
+
+// What lines are for.
+const (
+	ByNothing    By = ""
+	BySite       By = "site"
+	ByTerritoire By = "territoire"
+	ByGroup      By = "group"
+	ByType       By = "type"
+	ByDay        By = "day"
+	ByWeek       By = "week"
+	ByMonth      By = "month"
+	ByYear       By = "year"
+	BySchoolYear By = "school-year"
+)
+
+// Ways are all of them.
+func Ways() []By {
+	return []By{ByNothing, BySite, ByTerritoire, ByGroup, ByType, ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}
+}
+
+// MaxMonths bounds a report, and MaxDays one that has a line for each day or week.
+const (
+	MaxMonths = 120
+	MaxDays   = 400
+)
+
+// Query asks for a report.
+type Query struct {
+	From, To string // local days, both included
+	By       By
+	Places   []Place // which count
+	All      []Place // every place that there is
+	// Guard hides counts of fewer than five people. Everything is then made of
+	// whole months of sites: see guard.
+	Guard bool
+	Now   time.Time
+	Zone  *time.Location
+	Model func(machine string) store.EnergyModel
+}
+
+// Errors that callers tell apart.
+var (
+	ErrSpan   = errors.New("this stretch of days is not possible")
+	ErrMonths = errors.New("only whole months can be told")
+)
+
+// Check tells whether the question can be answered.
+func (q Query) Check() error {
+	a, err1 := time.Parse(time.DateOnly, q.From)
+	b, err2 := time.Parse(time.DateOnly, q.To)
+	switch {
+	case err1 != nil || err2 != nil || b.Before(a) || a.Year() < 2000 || b.Year() > 2200:
+		return fmt.Errorf("cannot report from %.20q to %.20q: %w", q.From, q.To, ErrSpan)
+	case !slices.Contains(Ways(), q.By):
+		return fmt.Errorf("cannot report by %.20q", q.By)
+	case b.Sub(a) > MaxMonths*31*24*time.Hour, (q.By == ByDay || q.By == ByWeek) && b.Sub(a) > MaxDays*24*time.Hour:
+		return fmt.Errorf("cannot report from %s to %s at once: %w", q.From, q.To, ErrSpan)
+	case q.Guard && (q.By == ByDay || q.By == ByWeek || a.Day() != 1 || b.AddDate(0, 0, 1).Day() != 1):
+		return fmt.Errorf("cannot report from %s to %s by %q: %w", q.From, q.To, q.By, ErrMonths)
+	}
+	return nil
+}
+
+// Indicators are what places did in some days.
+type Indicators struct {
+	Sites    int // opened to the public
+	Colleges int // of these, collèges
+	Shared   int // of these, « ayant mutualisé »: at least one visit outside school hours
+	Seconds  int // opened; two sites at once are twice
+	Outside  int // of these, outside school or office hours
+	Use      store.Rollup
+	Energy   Energy
+	Hidden   Hidden
+	Holders  []Holders // by month; never to be added up
+}
+
+// Hidden counts the months of sites whose figure says too much of few people.
+// They are in no sum, so that no sum tells them.
+type Hidden struct {
+	Visits, Outside, Hours, Langs, Smiles, Help, Refusals int
+}
+
+func (h *Hidden) add(o Hidden) {
+	h.Visits, h.Outside, h.Hours, h.Langs = h.Visits+o.Visits, h.Outside+o.Outside, h.Hours+o.Hours, h.Langs+o.Langs
+	h.Smiles, h.Help, h.Refusals = h.Smiles+o.Smiles, h.Help+o.Help, h.Refusals+o.Refusals
+}
+
+// Line is what one place, set of places or stretch of days did.
+type Line struct {
+	Key  string
+	Name string // of a place
+	Indicators
+}
+
+// Report answers a Query.
+type Report struct {
+	Lines []Line
+	Total Indicators
+}
+
+// cell is a site's day or month.
+type cell struct {
+	site   string
+	unit   string // 2006-01 or 2006-01-02
+	use    store.Rollup
+	open   store.OpenDay
+	energy Energy
+	hidden Hidden
+	shared bool
+}
+
+// Read answers from rollups.
+func Read(tx store.Tx, q Query) (Report, error) {
+	if err := q.Check(); err != nil {
+		return Report{}, err
+	}
+	cells, err := q.cells(tx)
+	if err != nil {
+		return Report{}, err
+	}
+	places := map[string]Place{}
+	for _, p := range q.Places {
+		places[p.ID] = p
+	}
+	type sum struct {
+		Indicators
+		open, shared map[string]bool
+	}
+	sums := map[string]*sum{}
+	at := func(key string) *sum {
+		if sums[key] == nil {
+			sums[key] = &sum{open: map[string]bool{}, shared: map[string]bool{}}
+		}
+		return sums[key]
+	}
+	at("")
+	for _, c := range cells {
+		c.shared = c.use.Outside > 0
+		if q.Guard {
+			c.use, c.hidden = guard(c.use)
+		}
+		for _, key := range append([]string{""}, q.keys(places[c.site], c.unit)...) {
+			s := at(key)
+			s.Use.Add(c.use, 1)
+			s.Seconds, s.Outside = s.Seconds+c.open.Seconds, s.Outside+c.open.Outside
+			s.Energy = s.Energy.Add(c.energy)
+			s.Hidden.add(c.hidden)
+			if c.open.Seconds > 0 {
+				s.open[c.site] = true
+			}
+			if c.shared {
+				s.shared[c.site] = true
+			}
+		}
+	}
+	for _, p := range q.Places { // a place where nothing happened has a line, too
+		if !q.By.period() {
+			for _, key := range q.keys(p, "") {
+				at(key)
+			}
+		}
+	}
+	for _, s := range sums {
+		for site := range s.open {
+			s.Sites++
+			if places[site].Type == college {
+				if s.Colleges++; s.shared[site] {
+					s.Shared++
+				}
+			}
+		}
+	}
+	if err := q.addHolders(tx, func(key string) *Indicators { return &at(key).Indicators }); err != nil {
+		return Report{}, err
+	}
+	r := Report{Total: sums[""].Indicators}
+	delete(sums, "")
+	for key, s := range sums {
+		l := Line{Key: key, Name: key, Indicators: s.Indicators}
+		if q.By == BySite {
+			l.Name = places[key].Name
+		}
+		r.Lines = append(r.Lines, l)
+	}
+	slices.SortFunc(r.Lines, func(a, b Line) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Key, b.Key))
+	})
+	return r, nil
+}
+
+// college is the type of a site that is a collège.
+const college = "college"
+
+func (b By) period() bool {
+	return slices.Contains([]By{ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}, b)
+}
+
+// keys are the lines that a site's day or month belongs to.
+func (q Query) keys(p Place, unit string) []string {
+	switch q.By {
+	case BySite:
+		return []string{p.ID}
+	case ByTerritoire:
+		return []string{cmp.Or(p.Territoire, "—")}
+	case ByType:
+		return []string{cmp.Or(p.Type, "—")}
+	case ByGroup:
+		return p.Groups
+	case ByNothing:
+		return nil
+	}
+	return []string{PeriodOf(q.By, unit)}
+}
+
+// PeriodOf is the period that a day (2006-01-02) or a month (2006-01) is in:
+// 2006-01-02, 2006-W01, 2006-01, 2006, or 2006-2007 for a school year.
+func PeriodOf(by By, unit string) string {
+	day := unit
+	if len(unit) == len("2006-01") {
+		day += "-01"
+	}
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return unit
+	}
+	switch by {
+	case ByWeek:
+		y, w := t.ISOWeek()
+		return fmt.Sprintf("%d-W%02d", y, w)
+	case ByMonth:
+		return t.Format("2006-01")
+	case ByYear:
+		return t.Format("2006")
+	case BySchoolYear:
+		y := t.Year()
+		if t.Month() < time.September {
+			y--
+		}
+		return fmt.Sprintf("%d-%d", y, y+1)
+	}
+	return unit
+}
+
+// addHolders counts badges, month by month: those of a month can be told from
+// those of another by nobody, so a longer stretch has its months and no sum.
+func (q Query) addHolders(tx store.Tx, at func(key string) *Indicators) error {
+	if q.By == ByDay || q.By == ByWeek {
+		return nil
+	}
+	today := q.Now.In(q.Zone).Format(time.DateOnly)
+	first, err := time.Parse(time.DateOnly, q.From)
+	if err != nil {
+		return err
+	}
+	if first.Day() != 1 {
+		first = first.AddDate(0, 1, 1-first.Day())
+	}
+	for m := first; ; m = m.AddDate(0, 1, 0) {
+		month, end := m.Format("2006-01"), m.AddDate(0, 1, -1).Format(time.DateOnly)
+		if m.Format(time.DateOnly) > today || end > q.To && q.To < today || m.Format(time.DateOnly) > q.To {
+			return nil
+		}
+		byPlace := func(p Place) []string {
+			if q.By.period() {
+				return nil
+			}
+			return q.keys(p, "")
+		}
+		found, err := q.holders(tx, month, byPlace)
+		if err != nil {
+			return err
+		}
+		for key, h := range found {
+			at(key).Holders = append(at(key).Holders, h)
+		}
+		if h, ok := found[""]; ok && q.By.period() {
+			s := at(PeriodOf(q.By, month))
+			s.Holders = append(s.Holders, h)
+		}
+	}
+}
