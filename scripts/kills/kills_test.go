@@ -109,12 +109,15 @@ func (p *post) close() {
 	p.t.Helper()
 	from := p.log.Mark()
 	p.policy(func(pol map[string]any) {
-		week := make([]any, 7)
+		week, none := make([]any, 7), make([]any, 7)
 		for i := range week {
-			week[i] = []any{}
+			week[i], none[i] = []any{}, []any{}
 		}
 		week[(int(time.Now().Weekday())+3)%7] = []any{map[string]int{"from": 480, "to": 1080}}
-		pol["hours"] = map[string]any{"always": false, "weekly": week, "exceptions": []any{}}
+		h := section(pol, "hours")
+		h["always"], h["guarded"], h["weekly"], h["duty"] = false, false, week, none
+		h["exceptions"], h["seasons"], h["monthly"] = []any{}, []any{}, []any{}
+		h["school"], h["public"] = map[string]any{"zone": "", "mode": "", "weekly": none, "breaks": []any{}}, map[string]any{"mode": "", "worked": []any{}}
 	}, "hours")
 	p.come(from, 20*time.Second, "closed")
 }
