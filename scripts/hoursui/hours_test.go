@@ -176,6 +176,11 @@ func TestBuildingStaff(t *testing.T) {
 		if got := fmt.Sprint(s.hours().Hours.Weekly[time.Saturday]); got != "[{540 720}]" {
 			t.Errorf("Saturday is %s", got)
 		}
+		var changes api.HoursChanges
+		s.call("GET", "/api/sites/"+demo.Site+"/hours/changes", nil, &changes)
+		if c := changes.Changes[0]; c.Note != "Essai du samedi" || c.By != "Camille Perrollaz" || len(c.Sentences) != 1 {
+			t.Errorf("the change is %+v", c)
+		}
 		s.play("undone")
 		if got := s.hours().Hours.Weekly[time.Saturday]; len(got) != 0 {
 			t.Errorf("Saturday is %v after it was taken back", got)
@@ -230,6 +235,9 @@ func TestBuildingStaff(t *testing.T) {
 		s.play("theirs-save")
 		s.open("2027-03-12", "14:00", false)
 		s.open("2027-03-15", "20:30", true)
+		s.set(func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1290) })
+		s.play("late-revert")
+		s.open("2027-03-15", "21:00", true)
 	})
 	t.Run("other places", func(t *testing.T) {
 		s.t = t

@@ -177,6 +177,7 @@ const scenes = {
     await page.locator('[data-redo]:not([disabled])').waitFor()
     same(await at(5, 540).getAttribute('aria-label'), 'samedi, de 9\u00a0h à 9\u00a0h\u00a015, fermé', 'after Ctrl+Z')
     await press('Control+Shift+z')
+    await type('.foot [data-note]', 'Essai du samedi')
     await click('.foot [data-save]:not([disabled])')
     await saved()
   },
@@ -208,6 +209,15 @@ const scenes = {
     await tabTo('.foot [data-save]', 700)
     await press('Enter')
     await saved()
+  },
+  // Somebody else was faster than the one who takes a change back.
+  async 'late-revert'() {
+    await click('[data-revert="0"]')
+    await click('[data-sure]')
+    await seen('.foot .note.warn')
+    same(await page.locator('.foot .note.warn .btn').count(), 1, 'ways out')
+    await click('.foot .note.warn .btn')
+    await page.locator('.foot .note.warn').waitFor({ state: 'detached' })
   },
   // « Annuler ce changement », right where it is said that it was saved.
   async undone() {

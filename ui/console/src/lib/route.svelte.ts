@@ -71,7 +71,9 @@ export class Router {
   /** Asks before this page is left, until the answer is called. */
   hold(unsaved: () => boolean): () => void {
     this.#unsaved = unsaved
-    return () => (this.#unsaved = () => false)
+    return () => {
+      if (this.#unsaved === unsaved) this.#unsaved = () => false
+    }
   }
 
   stay(): void {

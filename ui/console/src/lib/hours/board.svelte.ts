@@ -15,6 +15,8 @@ export class Board {
   draft = $state.raw<Draft>()
   problem = $state.raw<Problem>()
   saving = $state(false)
+  /** Why, in the person’s words: it goes with what is saved next. */
+  note = $state('')
   /** What just happened, for everybody: seen, and read out. */
   said = $state('')
   /** The last thing that was saved can be taken back from where it is said. */
@@ -134,7 +136,8 @@ export class Board {
   async save(hours: Hours = this.draft!.hours, over = false): Promise<boolean> {
     return this.#send(async () => {
       if (over) this.#etag = (await api.hours(this.at)).etag
-      return api.putHours(this.at, this.#etag, { hours, inherit: false })
+      const note = this.note.trim()
+      return api.putHours(this.at, this.#etag, { hours, inherit: false, ...(note ? { note } : {}) })
     }, t('console.hours.saved'))
   }
 
@@ -156,6 +159,7 @@ export class Board {
       const a = await send()
       this.#show(a.body, a.etag)
       this.problem = undefined
+      this.note = ''
       await this.history()
       this.said = said
       this.fresh = fresh && this.changes.length > 0
