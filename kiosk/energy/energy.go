@@ -177,7 +177,7 @@ const (
 // Run owns the devices until ctx ends. A screen that a light of its own keeps dim
 // is then made bright again; otherwise everything stays as it is.
 func (k *Keeper) Run(ctx context.Context) {
-	r := &run{Keeper: k, work: ctx, done: make(chan dark, 1), halted: make(chan halted, 1), metered: make(chan reading, 1), state: State{Power: wire.PowerLit}}
+	r := &run{Keeper: k, work: ctx, done: make(chan dark, 1), alarmed: make(chan alarmed, 1), halted: make(chan halted, 1), metered: make(chan reading, 1), state: State{Power: wire.PowerLit}}
 	defer r.end()
 	r.begin()
 	look := time.NewTimer(planEvery)
@@ -191,6 +191,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-look.C:
 		case d := <-r.done:
 			r.darkened(d)
+		case a := <-r.alarmed:
+			r.afterAlarm(a)
 		case h := <-r.halted:
 			r.afterHalt(h)
 		case m := <-r.metered:

@@ -195,6 +195,21 @@ func (b *bed) until(what string, is func(State) bool) State {
 	return b.state
 }
 
+// cleared waits until an alarm that was set is taken back.
+func (b *bed) cleared() {
+	b.t.Helper()
+	for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
+		var sets int
+		var at time.Time
+		if b.look(func() { sets, at = b.sets, b.alarm }); sets > 0 && at.IsZero() {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("after %d alarms one stays at %v", sets, at)
+		}
+	}
+}
+
 // go on with time, told of it.
 func (b *bed) after(d time.Duration, change func(*Order)) { b.pass(d); b.set(change) }
 
@@ -303,9 +318,61 @@ func TestSomebodyComesBeforeItGoesOff(t *testing.T) {
 	b.after(0, func(o *Order) { o.Halt = s.Wakes })
 	b.after(time.Second, func(o *Order) { o.Busy = true })
 	b.after(time.Hour, nil)
+	b.cleared()
 	b.look(func() {
-		if len(b.halts) > 0 || !b.alarm.IsZero() {
-			t.Errorf("off %v, alarm %v", b.halts, b.alarm)
+		if len(b.halts) > 0 {
+			t.Errorf("off %v", b.halts)
+		}
+	})
+}
+
+// stuck is a clock that answers when it is let go.
+type stuck struct {
+	*machine
+	asked, let chan struct{}
+}
+
+func (s stuck) Set(ctx context.Context, at time.Time) (time.Time, error) {
+	s.asked <- struct{}{}
+	<-s.let
+	return s.machine.Set(ctx, at)
+}
+
+// TestASlowClockKeepsNobodyInTheDark: who comes while it is asked finds the light,
+// and what it says then is taken back.
+func TestASlowClockKeepsNobodyInTheDark(t *testing.T) {
+	clock := stuck{asked: make(chan struct{}, 8), let: make(chan struct{})}
+	b := newBed(t, func(m *machine, c *Config) { clock.machine, c.Alarm = m, &clock })
+	b.after(30*time.Minute, halting)
+	select {
+	case <-clock.asked:
+	case <-time.After(soon):
+		t.Fatal("the clock is not asked")
+	}
+	b.touch()
+	b.until("the light", func(s State) bool { return s.Power == wire.PowerLit && !s.Dark })
+	close(clock.let)
+	b.cleared()
+	b.look(func() {
+		if b.sets != 1 || len(b.halts) > 0 {
+			t.Errorf("%d alarms, off %v", b.sets, b.halts)
+		}
+	})
+}
+
+// TestWithoutTheTimeSinceAHandItStaysLit: nobody is left in the dark for what cannot be known.
+func TestWithoutTheTimeSinceAHandItStaysLit(t *testing.T) {
+	b := newBed(t, func(_ *machine, c *Config) {
+		c.Idle = func() (time.Duration, error) { return 0, errors.New("no display") }
+	})
+	b.until("it begins", func(s State) bool { return s.Power == wire.PowerLit })
+	for range 20 {
+		b.after(time.Hour, halting)
+	}
+	b.after(0, func(o *Order) { o.Held = evening.Add(21 * time.Hour) }) // an order that is certainly taken
+	b.look(func() {
+		if slices.Contains(b.screen, false) || len(b.halts) > 0 {
+			t.Errorf("screen %v, off %v", b.screen, b.halts)
 		}
 	})
 }
@@ -365,9 +432,10 @@ func TestAMachineThatStaysOnIsTold(t *testing.T) {
 	if s.Power != wire.PowerLow || s.Off {
 		t.Errorf("%+v", s)
 	}
+	b.cleared()
 	b.look(func() {
-		if len(b.halts) != 1 || !b.alarm.IsZero() {
-			t.Errorf("told %d times, alarm %v", len(b.halts), b.alarm)
+		if len(b.halts) != 1 {
+			t.Errorf("told %d times", len(b.halts))
 		}
 	})
 }
@@ -387,7 +455,7 @@ func TestWhateverComesNobodyIsLeftInTheDark(t *testing.T) {
 			t.Fatal(err)
 		}
 		work, cancel := context.WithCancel(context.Background())
-		r := &run{Keeper: k, work: work, done: make(chan dark, 1), halted: make(chan halted, 1), state: State{Power: wire.PowerLit}}
+		r := &run{Keeper: k, work: work, done: make(chan dark, 1), alarmed: make(chan alarmed, 1), halted: make(chan halted, 1), state: State{Power: wire.PowerLit}}
 		defer func() { cancel(); r.end() }()
 		r.begin()
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
@@ -411,12 +479,16 @@ func TestWhateverComesNobodyIsLeftInTheDark(t *testing.T) {
 			before, armed := len(m.halts), r.state.Wakes
 			r.order, r.told = o, true
 			r.plan()
-			if r.stop != nil {
-				r.darkened(<-r.done)
+			for r.stop != nil || r.off.alarm || r.off.asked {
+				select {
+				case d := <-r.done:
+					r.darkened(d)
+				case a := <-r.alarmed:
+					r.afterAlarm(a)
+				case h := <-r.halted:
+					r.afterHalt(h)
+				}
 				r.plan()
-			}
-			if r.off.asked {
-				r.afterHalt(<-r.halted)
 			}
 			lit := last(m.screen) && last(m.relay) && !last(m.slow)
 			quiet, _ := m.quiet()

@@ -11,7 +11,7 @@ import (
 
 const (
 	// alarmWithin bounds the setting of an alarm: a clock on I²C is slow.
-	alarmWithin = 10 * time.Second
+	alarmWithin = 30 * time.Second
 	// alarmSlack is how far an alarm may read from what was set: some clocks count minutes.
 	alarmSlack = time.Minute
 	// haltAgain is when a machine that could not be switched off is tried again.
@@ -26,10 +26,17 @@ const (
 type offing struct {
 	failed error         // the last try; nil: none failed
 	again  time.Duration // when the next may be made
+	alarm  bool          // the clock was told something, and has not answered: it may be slow, and nobody waits in the dark
 	asked  bool          // the machine was told to switch off, and has not answered
 	gone   time.Duration // it will: by then it is off, or it failed; 0: not told
 	woke   time.Duration // when a simulated terminal last came back; 0: never
 	quiet  time.Duration // how long nobody had been there when it went off
+}
+
+// alarmed is what became of an alarm that was set or cleared.
+type alarmed struct {
+	want, got time.Time // zero: cleared
+	err       error
 }
 
 // halted is the answer of a machine that was told to switch off.
@@ -61,7 +68,7 @@ func (r *run) explain(e policy.Energy) {
 // on the disk, then the machine.
 func (r *run) halt(wakeAt, now time.Time) {
 	switch {
-	case r.stop != nil || r.off.asked: // the screen goes dark; or the machine answers soon
+	case r.stop != nil || r.off.alarm || r.off.asked: // the screen goes dark; or the clock or the machine answers soon
 	case r.off.gone > 0:
 		if r.cfg.Mono() >= r.off.gone {
 			r.failed(fmt.Errorf("the machine is still on %s after it was told to switch off", goneWithin))
@@ -83,20 +90,36 @@ func (r *run) halt(wakeAt, now time.Time) {
 	}
 }
 
-// arm sets the alarm, and believes only what reads back.
+// arm sets the alarm.
 func (r *run) arm(wakeAt time.Time) {
-	ctx, cancel := context.WithTimeout(r.work, alarmWithin)
-	defer cancel()
-	got, err := r.cfg.Alarm.Set(ctx, wakeAt)
-	if err == nil && (got.Sub(wakeAt).Abs() > alarmSlack) {
-		err = fmt.Errorf("cannot use the alarm: it reads back %s instead of %s", got.UTC().Format(time.DateTime), wakeAt.UTC().Format(time.DateTime))
+	r.off.alarm = true
+	r.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(r.work, alarmWithin)
+		defer cancel()
+		got, err := r.cfg.Alarm.Set(ctx, wakeAt)
+		r.alarmed <- alarmed{wakeAt, got, err}
+	})
+}
+
+// afterAlarm takes the clock's answer, and believes only what reads back. The next
+// plan takes it back when somebody has come meanwhile.
+func (r *run) afterAlarm(a alarmed) {
+	r.off.alarm = false
+	switch {
+	case a.want.IsZero() && a.err != nil: // one that stays starts a machine that runs already
+		r.cfg.Log.Warn("the wake alarm stays set", "error", a.err)
+		return
+	case a.want.IsZero():
+		return
+	case a.err == nil && a.got.Sub(a.want).Abs() > alarmSlack:
+		a.err = fmt.Errorf("cannot use the alarm: it reads back %s instead of %s", a.got.UTC().Format(time.DateTime), a.want.UTC().Format(time.DateTime))
 	}
-	if err != nil {
-		r.failed(err)
+	if a.err != nil {
+		r.failed(a.err)
 		return
 	}
 	r.off.failed = nil
-	r.state.Wakes, r.state.Power, r.state.Alarm = got, wire.PowerHalting, ""
+	r.state.Wakes, r.state.Power, r.state.Alarm = a.got, wire.PowerHalting, ""
 }
 
 // failed leaves the terminal in low power, and tells staff why.
@@ -104,7 +127,8 @@ func (r *run) failed(err error) {
 	r.cfg.Log.Error("the terminal stays in low power instead of going off", "error", err, "again_in", haltAgain)
 	r.off.failed, r.off.again = err, r.cfg.Mono()+haltAgain
 	r.off.gone, r.off.asked = 0, false
-	r.disarm()
+	r.state.Wakes = time.Time{}
+	r.clear()
 	r.state.Power, r.state.Alarm = wire.PowerLow, noAlarm(err)
 }
 
@@ -117,13 +141,17 @@ func (r *run) disarm() {
 	r.clear()
 }
 
-// clear leaves no alarm behind. One that stays starts a machine that runs already.
+// clear leaves no alarm behind.
 func (r *run) clear() {
-	ctx, cancel := context.WithTimeout(r.work, alarmWithin)
-	defer cancel()
-	if err := r.cfg.Alarm.Clear(ctx); err != nil {
-		r.cfg.Log.Warn("the wake alarm stays set", "error", err)
+	if r.off.alarm {
+		return // it is being cleared
 	}
+	r.off.alarm = true
+	r.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(r.work, alarmWithin)
+		defer cancel()
+		r.alarmed <- alarmed{err: r.cfg.Alarm.Clear(ctx)}
+	})
 }
 
 // afterHalt takes the answer of the machine.

@@ -16,6 +16,7 @@ type run struct {
 	work    context.Context
 	workers sync.WaitGroup
 	done    chan dark
+	alarmed chan alarmed
 	halted  chan halted
 	metered chan reading
 
