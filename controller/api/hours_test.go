@@ -175,4 +175,54 @@ func TestAgreementsAreNamedAndStayWithStaff(t *testing.T) {
 	if v.Hours.Agreements[0].Key != "M. Petit" {
 		t.Errorf("%+v", v.Hours.Agreements)
 	}
+	// Whoever opens the door does not take the rule away that asks for an agreement,
+	// nor says that the staff is there at night; those of the Département may.
+	for what, change := range map[string]func(*policy.Hours){
+		"no guard":   func(h *policy.Hours) { h.Guarded = false },
+		"long hours": func(h *policy.Hours) { h.Duty[1] = hoursOf(0, 1440) },
+	} {
+		other := h
+		change(&other)
+		ask := func(cookie string) int {
+			return w.do(cookie, "PUT", "/api/sites/a/hours", HoursRequest{Hours: other}, "If-Match", w.rev("a")).StatusCode
+		}
+		if code := ask(cookie); code != 403 {
+			t.Errorf("%s by building staff: %d", what, code)
+		}
+		trusted := w.as(accounts.Correspondant, "a")
+		if code := ask(trusted); code != 200 {
+			t.Errorf("%s by a correspondant: %d", what, code)
+		}
+		other = h
+		if code := ask(trusted); code != 200 {
+			t.Fatalf("back again: %d", code)
+		}
+	}
+}
+
+func TestClosingADayAsksForNoKeyThatWasMissingBefore(t *testing.T) {
+	w := start(t)
+	cookie := w.as(accounts.Building, "a")
+	now := w.api.Now().In(policy.Location())
+	day := func(n int) string { return now.AddDate(0, 0, n).Format(time.DateOnly) }
+	h := fresh().Hours
+	h.Duty = h.Weekly
+	h.Weekly[int(now.AddDate(0, 0, 30).Weekday())] = hoursOf(480, 1260)
+	h.Agreements = []policy.Agreement{{From: day(0), To: day(100), Key: "M. Petit"}}
+	put := func() answered {
+		return w.do(cookie, "PUT", "/api/sites/a/hours", HoursRequest{Hours: h}, "If-Match", w.rev("a"))
+	}
+	decode[HoursView](t, put(), 200)
+	h.Agreements = []policy.Agreement{} // now nobody holds the key
+	if a := put(); a.StatusCode != 422 || !strings.Contains(string(a.body), "tient la clé") {
+		t.Errorf("nobody holds the key: %s %s", a.Status, a.body)
+	}
+	h.Agreements = []policy.Agreement{{From: day(0), To: day(100), Key: "M. Petit"}}
+	decode[HoursView](t, put(), 200)
+	w.later(20 * 24 * time.Hour)          // the agreement does not reach three months ahead any more
+	cookie = w.as(accounts.Building, "a") // and nobody stays logged in for so long
+	h.Exceptions = []policy.Exception{{Day: day(30), Spans: []policy.Span{}, Why: "Grève"}}
+	if a := put(); a.StatusCode != 200 {
+		t.Errorf("closing a day: %s %s", a.Status, a.body)
+	}
 }

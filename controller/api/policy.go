@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"borne/controller/accounts"
 	"borne/controller/audit"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -189,9 +190,12 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
+	if p.Role == accounts.Building && was.Hours.Guarded && (!v.Policy.Hours.Guarded || !reflect.DeepEqual(was.Hours.Duty, v.Policy.Hours.Duty)) {
+		return none, newProblem(http.StatusForbidden, "Ce lieu n’ouvre en dehors des heures du personnel qu’avec un accord : seul le correspondant ou l’administrateur peut changer cela, ou ces heures.")
+	}
 	found := v.Policy.Check()
 	if slices.Contains(changed, "hours") { // hours that were sound once may have passed since: no reason to refuse the rest
-		found = v.Policy.CheckAt(now, policy.Location())
+		found = unlessBefore(v.Policy.CheckAt(now, policy.Location()), was.CheckAt(now, policy.Location()))
 	}
 	if bad := wrong(found); len(bad) > 0 {
 		return none, newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
@@ -210,6 +214,16 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	}
 	return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: c.site, Scope: c.space, Target: id,
 		Detail: strings.Join(changed, " ")})
+}
+
+// unlessBefore leaves out that nobody holds a key where that was so before: who
+// closes one afternoon is not asked for it then. It is warned of all the same.
+func unlessBefore(found, before []policy.Problem) []policy.Problem {
+	keyless := func(p policy.Problem) bool { return p.Field == policy.FieldKeys }
+	if !slices.ContainsFunc(before, keyless) {
+		return found
+	}
+	return slices.DeleteFunc(found, keyless)
 }
 
 // section is one section of a layer's document; nil when it inherits it.

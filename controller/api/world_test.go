@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -37,6 +38,7 @@ type world struct {
 	led  *ledger.Ledger
 	live *fakeLive
 
+	ahead     atomic.Int64 // of t0: see later
 	mu        sync.Mutex
 	orders    []Order
 	orderErr  error
@@ -169,6 +171,9 @@ func (w *world) SignCertificate(payload []byte) wire.Envelope {
 // certKey signs the certificates of the tests.
 var certKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
 
+// later has time pass for everybody.
+func (w *world) later(d time.Duration) { w.ahead.Add(int64(d)) }
+
 func start(t *testing.T) *world {
 	t.Helper()
 	st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
@@ -177,7 +182,7 @@ func start(t *testing.T) *world {
 	}
 	t.Cleanup(func() { st.Close() })
 	w := &world{t: t, st: st, live: &fakeLive{now: map[string]LiveState{}, subs: map[chan string]bool{}, got: make(chan struct{}, 64)}}
-	now := func() time.Time { return t0 }
+	now := func() time.Time { return t0.Add(time.Duration(w.ahead.Load())) }
 	w.led = ledger.New(ledger.Config{Now: now})
 	w.acc = accounts.New(st, accounts.Options{Now: now})
 	inv, err := store.Inventory()

@@ -14,6 +14,10 @@ import (
 	"borne/controller/wire"
 )
 
+// alarmLate is how old an alert may be that somebody is sent a mail for: one that
+// waited for a connection, or comes again after a restore, is no news.
+const alarmLate = time.Hour
+
 // alarmed tells whoever holds the key that the building's alarm is as nobody
 // meant it. Those who are told are named by the agreement under which the place
 // opens; without one the console alone tells.
@@ -36,11 +40,12 @@ func (r *Rules) alarmed(tx store.Tx, t *terminal, at time.Time, code string) err
 	}
 	since := o.Since.In(policy.Location())
 	clock := policy.Clock(since.Hour()*60 + since.Minute())
+	day := policy.Day(since)
 	subject, text := "L’alarme est encore en service : "+where,
-		fmt.Sprintf("%s devait ouvrir à %s, mais l’alarme du bâtiment est encore en service. Les postes restent fermés jusqu’à ce qu’elle soit arrêtée.", where, clock)
+		fmt.Sprintf("Le %s, %s devait ouvrir à %s, mais l’alarme du bâtiment est encore en service. Les postes restent fermés jusqu’à ce qu’elle soit arrêtée.", day, where, clock)
 	if code == "alarm-unarmed" {
 		subject, text = "L’alarme n’est pas remise : "+where,
-			fmt.Sprintf("%s est fermé depuis %s, et l’alarme du bâtiment n’est pas remise. Merci de la remettre, ou de prévenir qui peut le faire.", where, clock)
+			fmt.Sprintf("%s est fermé depuis le %s à %s, et l’alarme du bâtiment n’est pas remise. Merci de la remettre, ou de prévenir qui peut le faire.", where, day, clock)
 	}
 	text = "Bonjour,\n\n" + text + "\n\nVous recevez ce message parce que vous tenez la clé pour cette ouverture.\n"
 	for _, address := range to {
@@ -70,7 +75,7 @@ func placeOf(tx store.Tx, t *terminal) (string, error) {
 // alert looks whether somebody has to be told; the record is kept in any case.
 func (r *Rules) alert(tx store.Tx, t *terminal, rec wire.Record) error {
 	a, ok := body[wire.Alert](rec)
-	if !ok || rec.Unsure {
+	if !ok || rec.Unsure || r.cfg.Now().Sub(rec.At) > alarmLate {
 		return nil
 	}
 	return r.alarmed(tx, t, rec.At, a.Code)

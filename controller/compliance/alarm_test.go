@@ -80,7 +80,7 @@ func TestWhoHoldsTheKeyIsToldOfTheAlarm(t *testing.T) {
 	if !strings.Contains(second.Subject, "pas remise") {
 		second = all[1]
 	}
-	if second.To != "loge@example.org" || !strings.Contains(second.Text, "depuis 21\u00a0h") {
+	if second.To != "loge@example.org" || !strings.Contains(second.Text, "2 mars 2026 à 21\u00a0h") {
 		t.Errorf("%+v", second)
 	}
 	// Other alerts are nobody's who is away.

@@ -88,7 +88,7 @@ func college(now time.Time) policy.Hours {
 		Public:    policy.Public{Mode: policy.ModeClosed},
 		Meanwhile: "La Maison France Services vous aide aussi : demandez son adresse à la mairie.",
 		Agreements: []policy.Agreement{{From: fmt.Sprintf("%d-09-01", year), To: fmt.Sprintf("%d-08-31", year+1), By: "La principale (démonstration)",
-			Agreed: fmt.Sprintf("%d-08-28", year), Key: "Le gardien (démonstration)", Contact: "loge@example.org"}},
+			Agreed: fmt.Sprintf("%d-07-01", year), Key: "Le gardien (démonstration)", Contact: "loge@example.org"}},
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *seeder) place(p place) {
 		own := map[string]any{}
 		if sp.always {
 			h := p.hours
-			h.Always = true
+			h.Always, h.Guarded, h.Duty, h.Agreements = true, false, policy.Week{}, nil
 			own["hours"] = h
 		}
 		if sp.badge != noBadge {

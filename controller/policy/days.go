@@ -136,6 +136,19 @@ func (r *rules) holidays(day civil) []PublicDay {
 	return of[day]
 }
 
+// off is the public holiday that closes the place on a day.
+func (r *rules) off(day civil) (PublicDay, bool) {
+	if r.h.Public.Mode != ModeClosed {
+		return PublicDay{}, false
+	}
+	for _, p := range r.holidays(day) {
+		if !slices.Contains(r.h.Public.Worked, p.Key) {
+			return p, true
+		}
+	}
+	return PublicDay{}, false
+}
+
 // free is the school holiday that holds on a day, or "".
 func (r *rules) free(day civil) string {
 	if r.h.School.Zone == NoZone {
@@ -190,12 +203,8 @@ func (r *rules) day(day civil) (parts []part, cause Cause, why string) {
 // usual is a day without an exception that replaces it.
 func (r *rules) usual(day civil, put func([]Span, Cause, string)) (Cause, string) {
 	h := r.h
-	if h.Public.Mode == ModeClosed {
-		for _, p := range r.holidays(day) {
-			if !slices.Contains(h.Public.Worked, p.Key) {
-				return CausePublic, p.Name
-			}
-		}
+	if p, off := r.off(day); off {
+		return CausePublic, p.Name
 	}
 	cause, why, week := CauseWeekly, "", h.Weekly
 	for i, d := range r.seasons {
@@ -230,9 +239,10 @@ func (m Monthly) on(day civil) bool {
 	return (t.Day()-1)/7+1 == m.Nth
 }
 
-// duty is when the building's staff is there on a day.
+// duty is when the building's staff is there on a day. A school's is not there
+// in its holidays; an office's is. Nobody is on a public holiday that closes.
 func (r *rules) duty(day civil) []Span {
-	if len(r.holidays(day)) > 0 || r.free(day) != "" {
+	if _, off := r.off(day); off || r.h.Guarded && r.free(day) != "" {
 		return nil
 	}
 	return r.h.Duty[day.weekday()]

@@ -37,7 +37,11 @@ func Describe(was, is Hours) []string {
 	if was.Guarded != is.Guarded {
 		d.add(is.Guarded, "Un accord est demandé pour ouvrir en dehors des heures du personnel.", "Un accord n’est plus demandé pour ouvrir en dehors des heures du personnel.")
 	}
-	if was.Meanwhile != is.Meanwhile {
+	switch {
+	case was.Meanwhile == is.Meanwhile:
+	case is.Meanwhile == "":
+		d.say("Le texte de l’écran de fermeture est retiré.")
+	default:
 		d.say("Texte de l’écran de fermeture : « %s ».", is.Meanwhile)
 	}
 	return d.all
@@ -66,17 +70,28 @@ func (d *describer) week(prefix string, was, is Week) {
 	}
 }
 
-// changes tells what came and what went.
+// changes tells what came, what went, and what has the same name and is another.
 func changes[T any](d *describer, was, is []T, name func(T) string) {
-	without := func(all, of []T, say string) {
+	missing := func(all, of []T) (names []string) {
 		for _, x := range all {
 			if !slices.ContainsFunc(of, func(y T) bool { return reflect.DeepEqual(x, y) }) {
-				d.say(say, name(x))
+				names = append(names, name(x))
 			}
 		}
+		return names
 	}
-	without(is, was, "Ajouté : %s.")
-	without(was, is, "Retiré : %s.")
+	came, went := missing(is, was), missing(was, is)
+	for _, n := range came {
+		if i := slices.Index(went, n); i >= 0 {
+			went = slices.Delete(went, i, i+1)
+			d.say("Changé : %s.", n)
+			continue
+		}
+		d.say("Ajouté : %s.", n)
+	}
+	for _, n := range went {
+		d.say("Retiré : %s.", n)
+	}
 }
 
 func exceptionIn(e Exception) string {

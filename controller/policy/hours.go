@@ -137,4 +137,7 @@ type Opening struct {
 	Cause   Cause
 	Why     string // an exception's reason, or the name of a season or of holidays
 	Outside bool   // open outside Duty: somebody holds the key
+	// Vacant is since when nobody should be in the building: it is closed, and its
+	// staff has gone. Zero: somebody is there, or it is not known.
+	Vacant time.Time
 }

@@ -46,25 +46,44 @@ func (h Hours) checkKeys(c *checker, now time.Time, loc *time.Location) {
 		if h.Guarded && strings.TrimSpace(a.By) == "" {
 			c.add(field+".by", "Indiquez qui a donné son accord.")
 		}
-		if _, ok := parseDay(a.Agreed); h.Guarded && !ok {
+		switch day, ok := parseDay(a.Agreed); {
+		case h.Guarded && !ok:
 			c.add(field+".agreed", "Indiquez le jour de l’accord.")
+		case ok && day > civilAt(now.In(loc)):
+			c.add(field+".agreed", "Le jour de l’accord ne peut pas être à venir.")
 		}
 	}
+	if day, p, ok := h.keyless(now, keysAhead, loc); ok {
+		c.add(FieldKeys, "Le %s, l’ouverture de %s à %s est en dehors des heures où le personnel est là : indiquez qui tient la clé.",
+			Day(day.time()), Clock(p.From), Clock(p.To)) // one is enough to mend all
+	}
+}
+
+// FieldKeys is the field of the problem that nobody is named who holds the key
+// for an opening to come.
+const FieldKeys = "hours.agreements"
+
+// keysAhead is how many days ahead somebody has to be named; later ones are
+// warned of, since nobody knows today who will hold the key in a year.
+const keysAhead = 92
+
+// keyless is the first opening outside Duty in the days to come for which nobody
+// is named, where no agreement is asked for.
+func (h Hours) keyless(now time.Time, ahead civil, loc *time.Location) (civil, part, bool) {
 	if h.Always || h.Guarded || h.Duty.empty() {
-		return
+		return 0, part{}, false
 	}
 	r := h.rules()
 	today := civilAt(now.In(loc))
-	for day := today; day < today+horizon; day++ {
+	for day := today; day < today+ahead; day++ {
 		parts, _, _ := r.parts(day)
 		for _, p := range parts {
 			if p.outside && !r.agreed(day) {
-				c.add("hours.agreements", "Le %s, l’ouverture de %s à %s est en dehors des heures où le personnel est là : indiquez qui tient la clé.",
-					Day(day.time()), Clock(p.From), Clock(p.To))
-				return // one is enough to mend all
+				return day, p, true
 			}
 		}
 	}
+	return 0, part{}, false
 }
 
 func (h Hours) check(c *checker) {
@@ -79,6 +98,9 @@ func (h Hours) check(c *checker) {
 		}
 	}
 	open := h.Always
+	if h.Always && h.Guarded {
+		c.add("hours.always", "Un lieu qui n’ouvre en dehors des heures du personnel qu’avec un accord ne peut pas être ouvert jour et nuit.")
+	}
 	open = c.week("hours.weekly", h.Weekly) || open
 	open = h.checkSeasons(c) || open
 	open = h.checkMonthly(c) || open

@@ -113,6 +113,8 @@ func TestHoursNobodyCanMeetAreRefusedWithTheReason(t *testing.T) {
 		{"hours.agreements.0.key", "clé", func(h *Hours) { h.Agreements[0].Key = " " }},
 		{"hours.agreements.0.by", "accord", func(h *Hours) { h.Agreements[0].By = "" }},
 		{"hours.agreements.0.agreed", "jour de l’accord", func(h *Hours) { h.Agreements[0].Agreed = "" }},
+		{"hours.agreements.0.agreed", "à venir", func(h *Hours) { h.Agreements[0].Agreed = "2026-11-27" }},
+		{"hours.always", "jour et nuit", func(h *Hours) { h.Always = true }},
 		{"hours.agreements.0.contact", "adresse", func(h *Hours) { h.Agreements[0].Contact = "la loge" }},
 		{"hours", "jamais ouvert", func(h *Hours) { *h = Hours{} }},
 		{"hours", "plus jamais", func(h *Hours) { *h = Hours{Exceptions: []Exception{{Day: "2026-11-20", Spans: one(480, 600)}}} }},
@@ -129,6 +131,86 @@ func TestHoursNobodyCanMeetAreRefusedWithTheReason(t *testing.T) {
 			return x.Field == c.field && strings.Contains(strings.ReplaceAll(x.Sentence, "h\u00a030", "h 30"), c.says)
 		}) {
 			t.Errorf("want %s %q, have %+v", c.field, c.says, found)
+		}
+	}
+}
+
+// TestOfficesKeepTheirStaffInSchoolHolidays: school holidays are a school's, and
+// a public holiday on which a place works is one of its days.
+func TestOfficesKeepTheirStaffInSchoolHolidays(t *testing.T) {
+	p := Default()
+	p.Hours = college()
+	h := &p.Hours
+	h.Guarded, h.Agreements, h.Monthly, h.School.Mode = false, nil, nil, ModeUsual
+	h.Public.Worked = []string{"whit-monday"}
+	if found := p.CheckAt(at("2026-11-26 10:00"), Location()); len(found) > 0 {
+		t.Errorf("an office in the school holidays: %+v", found)
+	}
+	for _, when := range []string{"2026-12-21 10:00", "2027-05-17 10:00"} {
+		if o := h.At(at(when), Location()); !o.Open || o.Outside {
+			t.Errorf("at %s: %+v", when, o)
+		}
+	}
+	h.Guarded = true // in a school nobody is there
+	if o := h.At(at("2026-12-21 10:00"), Location()); o.Open || o.Cause != CauseNoAgreement {
+		t.Errorf("a school in its holidays: %+v", o)
+	}
+}
+
+// TestKeysAreAskedForSoonOpenings: nobody knows who will hold the key in a year.
+func TestKeysAreAskedForSoonOpenings(t *testing.T) {
+	now := at("2026-11-26 10:00")
+	p := Default()
+	p.Hours = college()
+	p.Hours.Guarded = false
+	p.Hours.Agreements[0].To = "2027-03-31"
+	if found := p.CheckAt(now, Location()); len(found) > 0 {
+		t.Errorf("named for the next three months: %+v", found)
+	}
+	if w := p.Hours.Warnings(now, 366, Location()); !slices.ContainsFunc(w, func(x Warning) bool { return strings.Contains(x.Sentence, "À partir du mardi 6 avril 2027") }) {
+		t.Errorf("what comes later is not warned of: %+v", w)
+	}
+	p.Hours.Agreements[0].To = "2026-12-31"
+	if found := p.CheckAt(now, Location()); len(found) != 1 || found[0].Field != FieldKeys || !strings.Contains(found[0].Sentence, "mardi 5 janvier 2027") {
+		t.Errorf("nobody is named in January: %+v", found)
+	}
+}
+
+func TestVacantIsWhenEverybodyHasLeft(t *testing.T) {
+	noon := []Span{{480, 720}, {840, 1080}} // 8–12, 14–18
+	h := Hours{Weekly: Week{1: noon, 2: noon}}
+	long := h
+	long.Duty = Week{1: one(7*60, 19*60), 2: one(7*60, 19*60)}
+	for _, c := range []struct {
+		h    Hours
+		at   string
+		want string
+	}{
+		{h, "2026-11-30 13:00", ""},                 // lunch: who works there is there
+		{h, "2026-11-30 18:31", "2026-11-30 18:00"}, // the evening
+		{h, "2026-12-02 10:00", "2026-12-01 18:00"},
+		{h, "2026-11-30 10:00", ""}, // open
+		{long, "2026-11-30 13:00", ""},
+		{long, "2026-11-30 18:31", ""}, // the public has left, the staff has not
+		{long, "2026-11-30 19:31", "2026-11-30 19:00"},
+		{long, "2026-12-01 06:00", "2026-11-30 19:00"},
+		{college(), "2026-12-01 20:31", "2026-12-01 20:00"}, // the evening under an agreement
+		{college(), "2026-12-22 12:31", "2026-12-22 12:00"}, // and the « permanence »
+	} {
+		got := c.h.At(at(c.at), Location()).Vacant
+		if c.want == "" && !got.IsZero() || c.want != "" && !got.Equal(at(c.want)) {
+			t.Errorf("at %s vacant since %v, want %s", c.at, got, c.want)
+		}
+	}
+}
+
+func TestHoldersAreThoseOfTheOpening(t *testing.T) {
+	h := college()
+	h.Agreements[0].Contact = "loge@example.org"
+	holders := func(when string) []string { return h.Holders(h.At(at(when), Location()), at(when), Location()) }
+	for when, want := range map[string]int{"2026-12-01 19:00": 1, "2026-12-01 20:31": 1, "2026-12-01 09:00": 0, "2026-11-30 18:31": 0} {
+		if got := holders(when); len(got) != want {
+			t.Errorf("at %s: %v", when, got)
 		}
 	}
 }
@@ -183,12 +265,16 @@ func TestDescribeTellsEachChangeOnce(t *testing.T) {
 	is.Monthly = nil
 	is.Public.Worked = []string{"whit-monday"}
 	is.School.Mode = ModeClosed
+	is.Agreements[0].Key = "Mme Roux"
+	is.Meanwhile = "La mairie"
 	want := []string{
 		"vendredi : 8\u00a0h – 12\u00a0h (avant : 8\u00a0h – 18\u00a0h).",
 		"Pendant les vacances scolaires : fermé.",
 		"Ouvert comme d’habitude : Lundi de Pentecôte.",
 		"Ajouté : vendredi 4 décembre 2026, 8\u00a0h – 12\u00a0h.",
 		"Retiré : le premier mardi de chaque mois, 18\u00a0h – 20\u00a0h.",
+		"Changé : accord du dimanche 1er novembre 2026 au jeudi 31 décembre 2026.",
+		"Texte de l’écran de fermeture : « La mairie ».",
 	}
 	if d := Describe(was, is); !slices.Equal(d, want) {
 		t.Errorf("%q", d)

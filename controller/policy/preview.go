@@ -53,18 +53,19 @@ func (h Hours) Days(from string, n int) []DayPlan {
 	return all
 }
 
-// Holders are the addresses of those who hold the key for an opening, or held it
-// for the one that ended when o began.
+// Holders are the addresses of those who hold the key for an opening outside
+// Duty, or held it for the one that ended when o began. Of an opening while the
+// building's staff is there nobody in particular does.
 func (h Hours) Holders(o Opening, at time.Time, loc *time.Location) (to []string) {
 	when := at
 	if !o.Open && !o.Since.IsZero() {
 		when = o.Since.Add(-time.Minute) // what closed then was open just before
 	}
-	s := h.Schedule(when, when, loc)
-	day := civilAt(when.In(loc))
-	if x, ok := s.covering(when, false); ok {
-		day = civilAt(x.From.In(loc)) // one past midnight belongs to the day before
+	x, ok := h.Schedule(when, when, loc).covering(when, false)
+	if !ok || !x.Outside {
+		return nil
 	}
+	day := civilAt(x.From.In(loc)) // one past midnight belongs to the day before
 	r := h.rules()
 	for i, d := range r.agreements {
 		if a := h.Agreements[i]; d.has(day) && !a.Suspended && a.Contact != "" && !slices.Contains(to, a.Contact) {

@@ -103,7 +103,7 @@ func refSpans(h *Hours, d *refDay) (spans []Span) {
 func refRuns(h *Hours, all []refDay) (runs [][2]time.Time) {
 	duty := func(i int) (m [2 * 1440]bool) {
 		d := &all[i]
-		off := d.public != ""
+		off := d.public != "" && h.Public.Mode == ModeClosed && !slices.Contains(h.Public.Worked, d.public)
 		for _, b := range h.School.Breaks {
 			off = off || h.School.Zone != NoZone && b.From <= d.name && d.name <= b.To
 		}

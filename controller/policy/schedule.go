@@ -34,6 +34,8 @@ type Schedule struct {
 	always bool
 	runs   []Stretch // open, those that touch as one; in their order
 	all    []Stretch // each by itself, refused ones too; by their begin
+	staff  []Stretch // when the building's own is there; none where no duty is set
+	duty   bool      // one is
 	days   []dayOf
 	first  civil
 	loc    *time.Location
@@ -51,7 +53,7 @@ type dayOf struct {
 // clocks change, too. A time that the clocks skip is the instant of the skip, and
 // of a time that comes twice the first counts: whatever opens or closes does so once.
 func (h Hours) Schedule(from, to time.Time, loc *time.Location) Schedule {
-	s := Schedule{always: h.Always, loc: loc}
+	s := Schedule{always: h.Always, duty: !h.Duty.empty(), loc: loc}
 	if h.Always {
 		return s
 	}
@@ -62,6 +64,11 @@ func (h Hours) Schedule(from, to time.Time, loc *time.Location) Schedule {
 	for day := s.first; day <= last; day++ {
 		parts, cause, why := r.parts(day)
 		s.days = append(s.days, dayOf{wall(day, 0, loc), cause, why})
+		for _, d := range r.duty(day) {
+			if x := (Stretch{From: wall(day, d.From, loc), To: wall(day, d.To, loc)}); d.readable() && x.To.After(x.From) {
+				s.staff = append(s.staff, x)
+			}
+		}
 		for _, p := range parts {
 			x := Stretch{wall(day, p.From, loc), wall(day, p.To, loc), p.cause, p.why, p.outside, p.refused}
 			if x.To.After(x.From) {
@@ -70,19 +77,23 @@ func (h Hours) Schedule(from, to time.Time, loc *time.Location) Schedule {
 		}
 	}
 	slices.SortStableFunc(s.all, func(a, b Stretch) int { return a.From.Compare(b.From) })
-	for _, x := range s.all {
-		if x.Refused {
-			continue
-		}
-		if n := len(s.runs); n > 0 && !x.From.After(s.runs[n-1].To) {
-			if x.To.After(s.runs[n-1].To) {
-				s.runs[n-1].To = x.To
-			}
-			continue
-		}
-		s.runs = append(s.runs, x)
-	}
+	s.runs, s.staff = joined(s.all), joined(s.staff)
 	return s
+}
+
+// joined makes one of stretches that touch, and leaves refused ones out.
+func joined(all []Stretch) (runs []Stretch) {
+	for _, x := range all {
+		n := len(runs)
+		switch {
+		case x.Refused:
+		case n == 0 || x.From.After(runs[n-1].To):
+			runs = append(runs, x)
+		case x.To.After(runs[n-1].To):
+			runs[n-1].To = x.To
+		}
+	}
+	return runs
 }
 
 // At tells whether it is open at t, why, since when and until when.
@@ -105,6 +116,7 @@ func (s Schedule) At(t time.Time) Opening {
 	if i < len(s.runs) {
 		o.Until = s.runs[i].From
 	}
+	o.Vacant = s.vacant(t, o)
 	if _, ok := s.covering(t, true); ok {
 		o.Cause = CauseNoAgreement
 		return o
@@ -113,6 +125,25 @@ func (s Schedule) At(t time.Time) Opening {
 		o.Cause, o.Why = s.days[n-1].cause, s.days[n-1].why
 	}
 	return o
+}
+
+// vacant is since when nobody should be in the building at t, at which it is
+// closed as o says. Where no duty is set, staff stays between two openings of a day.
+func (s Schedule) vacant(t time.Time, o Opening) time.Time {
+	if !s.duty {
+		if !o.Until.IsZero() && civilAt(o.Until.In(s.loc)) == civilAt(t.In(s.loc)) && civilAt(o.Since.In(s.loc)) == civilAt(t.In(s.loc)) {
+			return time.Time{}
+		}
+		return o.Since
+	}
+	i := sort.Search(len(s.staff), func(i int) bool { return s.staff[i].To.After(t) })
+	switch {
+	case i < len(s.staff) && !s.staff[i].From.After(t):
+		return time.Time{}
+	case i > 0 && s.staff[i-1].To.After(o.Since):
+		return s.staff[i-1].To
+	}
+	return o.Since
 }
 
 // covering is the first stretch that holds at t. None lasts longer than a day,
@@ -127,13 +158,13 @@ func (s Schedule) covering(t time.Time, refused bool) (Stretch, bool) {
 	return Stretch{}, false
 }
 
-// Runs are the times in which it is open, in their order; those that touch are
-// one. Not for hours that are Always.
-func (s Schedule) Runs() []Stretch { return s.runs }
-
 // Stretches are the times in which it is open, or would be if somebody agreed,
 // each with its cause, by their begin.
 func (s Schedule) Stretches() []Stretch { return s.all }
+
+// Runs are the times in which it is open, in their order; those that touch are
+// one. Not for hours that are Always.
+func (s Schedule) Runs() []Stretch { return s.runs }
 
 // horizon is how far At looks for the next change: more than a year of exceptions.
 const horizon = 400

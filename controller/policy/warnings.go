@@ -32,6 +32,9 @@ func (h Hours) Warnings(from time.Time, ahead int, loc *time.Location) []Warning
 	}
 	w.calendar()
 	w.agreements()
+	if day, p, ok := h.keyless(from, w.last-w.first, loc); ok && day >= w.first+keysAhead {
+		w.add("", day, "À partir du %s, personne n’est nommé pour tenir la clé quand le lieu ouvre en dehors des heures du personnel (de %s à %s).", Day(day.time()), Clock(p.From), Clock(p.To))
+	}
 	return w.all
 }
 

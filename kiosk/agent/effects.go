@@ -118,9 +118,9 @@ func (a *Agent) tick(work context.Context) {
 		return
 	}
 	open := a.opening.at(a.policy, at.Wall, a.parts.Hours)
-	f := session.Tick{Sure: at.Trusted || a.policy.Hours.Always, Open: open.Open, Since: open.Since, Until: open.Until, Cause: string(open.Cause), Why: open.Why, Playing: a.playing}
+	f := session.Tick{Sure: at.Trusted || a.policy.Hours.Always, Open: open.Open, Since: open.Since, Vacant: open.Vacant, Until: open.Until, Cause: string(open.Cause), Why: open.Why, Playing: a.playing}
 	if !at.Trusted {
-		f.Since, f.Until, f.Cause, f.Why = time.Time{}, time.Time{}, "", ""
+		f.Since, f.Vacant, f.Until, f.Cause, f.Why = time.Time{}, time.Time{}, time.Time{}, "", ""
 	}
 	if a.state.Phase.InSession() {
 		idle, err := a.parts.Stage.Idle()

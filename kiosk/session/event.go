@@ -30,6 +30,7 @@ type Tick struct {
 	Sure      bool // Open and Until can be believed: the clock is trusted, or the place never closes
 	Open      bool
 	Since     time.Time // when Open began; zero: not known
+	Vacant    time.Time // since when nobody should be in the building; zero: somebody is, or it is not known
 	Until     time.Time // when Open changes; zero for never
 	Cause     string    // policy.Cause
 	Why       string    // an exception's reason, in French

@@ -90,7 +90,10 @@ func TestPrintingMayFinishAtClosing(t *testing.T) {
 // hoursSince sends a tick of hours that began some time ago.
 func (w *world) hoursSince(open bool, since time.Duration) {
 	f := w.tick(time.Second, 0)
-	f.Open, f.Since = open, w.at.Wall.Add(-since)
+	f.Open, f.Since, f.Vacant = open, w.at.Wall.Add(-since), w.at.Wall.Add(-since)
+	if w.staffed {
+		f.Vacant = time.Time{}
+	}
 	w.send(f, 0)
 }
 
@@ -151,6 +154,14 @@ func TestAlarmThatIsNotArmedAfterClosing(t *testing.T) {
 	w.hoursSince(false, 31*time.Minute+time.Second)
 	if n := w.alerts("alarm-unarmed"); n != 1 || w.state.WatchesAlarm(w.at) {
 		t.Errorf("told %d times, still watched: %v", n, w.state.WatchesAlarm(w.at))
+	}
+	// While the building's staff is there, after the public has left, nobody is told.
+	w = ready(t)
+	w.staffed = true
+	w.send(Alarm{Contact: ContactClosed}, 0)
+	w.hoursSince(false, time.Hour)
+	if n := w.alerts("alarm-unarmed"); n != 0 {
+		t.Errorf("told %d times with staff there", n)
 	}
 	// Where no contact is, nobody is told anything.
 	w = ready(t)

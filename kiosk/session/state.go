@@ -148,12 +148,13 @@ type Lift struct {
 
 // Hours is whether the place is open.
 type Hours struct {
-	Known bool      `json:"known"` // it was decided once with a clock that could be trusted
-	Open  bool      `json:"open"`
-	Since time.Time `json:"-"` // when that began; zero: unknown, or always
-	Until time.Time `json:"-"` // when that changes; zero: unknown or never
-	Cause string    `json:"-"` // policy.Cause
-	Why   string    `json:"-"`
+	Known  bool      `json:"known"` // it was decided once with a clock that could be trusted
+	Open   bool      `json:"open"`
+	Since  time.Time `json:"-"` // when that began; zero: unknown, or always
+	Vacant time.Time `json:"-"` // since when nobody should be in the building
+	Until  time.Time `json:"-"` // when that changes; zero: unknown or never
+	Cause  string    `json:"-"` // policy.Cause
+	Why    string    `json:"-"`
 }
 
 // Live is what this process knows and the next one learns anew.

@@ -197,7 +197,7 @@ func (m *machine) tick(f Tick) {
 	s, l := &m.s, &m.s.Live
 	l.Sure = f.Sure
 	if f.Sure {
-		s.Hours = Hours{Known: true, Open: f.Open, Since: f.Since, Until: f.Until, Cause: f.Cause, Why: f.Why}
+		s.Hours = Hours{Known: true, Open: f.Open, Since: f.Since, Vacant: f.Vacant, Until: f.Until, Cause: f.Cause, Why: f.Why}
 		m.tickAlarm()
 	}
 	if l.NoticeTo <= m.at.Mono {
@@ -324,95 +324,6 @@ func (m *machine) lost(f Lost) {
 		}
 	case Thanks: // its timer leads to the survey
 	}
-}
-
-// contact follows the case. What cannot be read is told, and keeps what was known.
-func (m *machine) contact(f Case) {
-	s, l := &m.s, &m.s.Live
-	if f.Contact == l.Contact {
-		return
-	}
-	first := l.Contact == ""
-	l.Contact = f.Contact
-	if first && f.Contact == ContactUnknown {
-		return // a contact that is still being opened
-	}
-	switch f.Contact {
-	case ContactOpen:
-		l.CaseOpen = true
-		m.record(wire.KindAlert, wire.Alert{Code: "case-open"})
-	case ContactClosed:
-		l.CaseOpen = false
-	default:
-		m.record(wire.KindAlert, wire.Alert{Code: "case-unknown"})
-		return
-	}
-	if l.CaseOpen && s.Phase.InSession() {
-		m.end(wire.EndTamper, false)
-		return
-	}
-	m.settle()
-}
-
-// alarm follows the building's alarm: armed, nobody should be there. What cannot
-// be read is told, and keeps what was known.
-func (m *machine) alarm(f Alarm) {
-	l := &m.s.Live
-	if f.Contact == l.Alarm {
-		return
-	}
-	first := l.Alarm == ""
-	l.Alarm = f.Contact
-	if f.Contact == ContactUnknown {
-		if !first {
-			m.record(wire.KindAlert, wire.Alert{Code: "alarm-unknown"})
-		}
-		return
-	}
-	l.Armed = f.Contact == ContactOpen
-	m.armed()
-}
-
-// neighbours takes what the controller tells of the space's other terminals.
-func (m *machine) neighbours(f Neighbours) {
-	m.s.Live.OtherFree, m.s.Live.SpaceArmed = f.OtherFree, f.Armed
-	m.armed()
-}
-
-// armed ends a session in a building whose alarm is armed: nobody should be there.
-func (m *machine) armed() {
-	if l := m.s.Live; (l.Armed || l.SpaceArmed) && m.s.Phase.InSession() {
-		m.end(wire.EndClosing, false)
-		return
-	}
-	m.settle()
-}
-
-// tickAlarm tells, once for each opening and closing, of an alarm that is as
-// nobody meant it: armed when the place opens, so that it stays closed, or not
-// armed long after it closed. The terminal that has the contact tells.
-func (m *machine) tickAlarm() {
-	s, l := &m.s, &m.s.Live
-	if l.Alarm != ContactOpen && l.Alarm != ContactClosed || s.Hours.Since.IsZero() || s.Hours.Since.Equal(s.AlarmTold) {
-		return
-	}
-	since := m.at.Wall.Sub(s.Hours.Since)
-	switch {
-	case s.Hours.Open && l.Armed && since >= ArmedFor:
-		m.record(wire.KindAlert, wire.Alert{Code: "alarm-armed"})
-	case !s.Hours.Open && !l.Armed && since >= UnarmedFor:
-		m.record(wire.KindAlert, wire.Alert{Code: "alarm-unarmed"})
-	default:
-		return
-	}
-	s.AlarmTold = s.Hours.Since.UTC()
-}
-
-// WatchesAlarm tells whether the terminal waits to see the building's alarm armed
-// after a closing: going off meanwhile, it could tell nobody that it was not.
-func (s State) WatchesAlarm(at Instant) bool {
-	return s.Live.Alarm == ContactClosed && s.Live.Sure && !s.Hours.Open && !s.Hours.Since.IsZero() && !s.Hours.Since.Equal(s.AlarmTold) &&
-		at.Wall.Sub(s.Hours.Since) < UnarmedFor+time.Minute
 }
 
 // stop ends cleanly, whatever happens.

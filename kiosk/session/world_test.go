@@ -25,6 +25,7 @@ type world struct {
 	signed  map[string]wire.Envelope
 	pending []Effect // asked, not yet done
 	results []Fact   // delivered once, may be delivered again
+	staffed bool     // the building's staff is there after the closing
 	sureDay bool     // the hours that the policy gives just now
 	nextID  int
 	permitN uint64
