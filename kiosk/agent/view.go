@@ -158,7 +158,7 @@ func erased(s *session.Summary) *shell.Wipe {
 	if s == nil {
 		return nil
 	}
-	w := &shell.Wipe{Full: s.Full, Millis: s.Millis, Receipt: s.Receipt, Reason: string(s.Reason)}
+	w := &shell.Wipe{Full: s.Full, Millis: s.Millis, Receipt: s.Receipt, Reason: string(s.Reason), Smile: string(s.Smile)}
 	for _, c := range s.Checks {
 		w.Checks = append(w.Checks, shell.Check{Name: c.Name, Before: c.Before, Result: string(c.Result)})
 	}

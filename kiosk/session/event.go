@@ -66,6 +66,9 @@ const (
 	Home      Do = "home"
 	Back      Do = "back"
 	Again     Do = "again"
+	SmileGood Do = "smile-good"
+	SmileSoso Do = "smile-soso"
+	SmileBad  Do = "smile-bad"
 )
 
 // Surveyed answers the effect Survey. Fault says why no session can open here.

@@ -87,6 +87,12 @@ func (m *machine) acted(f Acted) {
 			s.Live.Touched = m.at.Mono
 			m.ask(DoBack{})
 		}
+	case SmileGood:
+		m.smile(wire.SmileGood)
+	case SmileSoso:
+		m.smile(wire.SmileSoso)
+	case SmileBad:
+		m.smile(wire.SmileBad)
 	case Again:
 		if s.Phase == Thanks {
 			m.stand()

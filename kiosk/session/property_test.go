@@ -129,7 +129,7 @@ func actions(w *world, seen func()) map[string]func(*rapid.T) {
 			do(t, Acted{Do: Accept, Session: w.fresh()})
 		},
 		"act": func(t *rapid.T) {
-			do(t, Acted{Do: rapid.SampledFrom([]Do{Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, "x"}).Draw(t, "do"), Lang: "en"})
+			do(t, Acted{Do: rapid.SampledFrom([]Do{Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, SmileGood, SmileSoso, SmileBad, "x"}).Draw(t, "do"), Lang: "en"})
 		},
 		"tap": func(t *rapid.T) {
 			do(t, Tapped{Holder: []byte{byte(rapid.IntRange(1, 3).Draw(t, "badge"))},

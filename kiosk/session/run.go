@@ -285,7 +285,7 @@ func (m *machine) wiped(f Wiped) {
 		m.record(wire.KindEnded, wire.Ended{Session: r.ID, Reason: r.Reason, Seconds: r.Seconds, Active: r.Active, Wipes: wipes, WipeMS: f.Millis, Filtered: r.Filtered})
 		m.record(wire.KindReceipt, f.Receipt)
 		m.forget(r.Permit.ID)
-		l.Summary = &Summary{Reason: r.Reason, Full: f.Full, Millis: f.Millis, Receipt: f.Number, Checks: f.Checks}
+		l.Summary = &Summary{Reason: r.Reason, Full: f.Full, Millis: f.Millis, Receipt: f.Number, Checks: f.Checks, Smile: asks(r.Reason)}
 		l.Lang, l.Message = r.Lang, ""
 		s.Run = nil
 		if !l.Stopping {
@@ -301,6 +301,30 @@ func (m *machine) wiped(f Wiped) {
 	case WipeSweep:
 	}
 	m.stand()
+}
+
+// asks tells whether somebody is still there who can say how it went: not after an
+// end that found nobody, or somebody else.
+func asks(r wire.Reason) Asking {
+	switch r {
+	case wire.EndButton, wire.EndTime, wire.EndClosing:
+		return AskSmile
+	}
+	return AskNot
+}
+
+// smile takes what the person says, once. Its record bears no session, and the
+// day's noon for its time: nobody can tell whose it was.
+func (m *machine) smile(how wire.Smiley) {
+	if u := m.s.Live.Summary; m.s.Phase != Thanks || u == nil || u.Smile != AskSmile {
+		return
+	}
+	told := *m.s.Live.Summary // a state before this one may hold it
+	told.Smile = AskDone
+	m.s.Live.Summary = &told
+	m.record(wire.KindSmile, wire.Smile{How: how})
+	r := &m.records[len(m.records)-1]
+	r.At = r.At.Truncate(24 * time.Hour).Add(12 * time.Hour)
 }
 
 // unproven is why a receipt does not prove the wipe that is owed. The

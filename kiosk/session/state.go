@@ -237,7 +237,19 @@ type Summary struct {
 	Millis  int
 	Receipt string // short number of the receipt
 	Checks  []wire.Check
+	Smile   Asking
 }
+
+// Asking is whether the person may still say how it went: once, and only who ended
+// the session themselves, or had to.
+type Asking string
+
+// Whether it is asked.
+const (
+	AskNot   Asking = ""
+	AskSmile Asking = "ask"
+	AskDone  Asking = "done"
+)
 
 // Limits is the part of a policy that the machine obeys. A session keeps the
 // minutes it was admitted with; the rest applies live.

@@ -17,7 +17,7 @@ var ErrAction = errors.New("not an action of this page")
 
 // Known lists every action.
 func Known() []Do {
-	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again,
+	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, SmileGood, SmileSoso, SmileBad,
 		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow}
 }
 

@@ -101,7 +101,8 @@ type Wipe struct {
 	Millis  int     `json:"millis"`
 	Receipt string  `json:"receipt"` // short number of the attestation
 	Checks  []Check `json:"checks"`
-	Reason  string  `json:"reason"` // why the session ended
+	Reason  string  `json:"reason"`          // why the session ended
+	Smile   string  `json:"smile,omitempty"` // "ask": the person may say how it went; "done": they did
 }
 
 // Check is one line of « ce qui a été effacé ».
@@ -135,6 +136,10 @@ const (
 	Home      Do = "home"  // « Accueil »: back to the portal
 	Back      Do = "back"  // « Retour »: the page before
 	Again     Do = "again" // from the thanks screen to the welcome screen
+
+	SmileGood Do = "smile-good" // how it went: one of three faces, for who wants to say
+	SmileSoso Do = "smile-soso"
+	SmileBad  Do = "smile-bad"
 
 	PrintIt     Do = "print"        // « Imprimer », with the choices that were in sight: print only when they are the job's
 	PrintCancel Do = "print-cancel" // « Ne pas imprimer »

@@ -22,7 +22,7 @@ const checks = [
   { name: 'canary-web', before: 4, result: 'clean' },
   { name: 'canary-clipboard', before: 0, result: 'not-planted' },
 ]
-const thanks = { ...base, screen: 'thanks', reason: 'button', wipe: { full: true, millis: 1240, receipt: '1-0047', checks, reason: 'button' } }
+const thanks = { ...base, screen: 'thanks', reason: 'button', wipe: { full: true, millis: 1240, receipt: '1-0047', checks, reason: 'button', smile: 'ask' } }
 
 // One print job in each of its states: 12 pages, as a browser would ask for them.
 const job = { stage: 'question', job: 'a1', preview: true, pages: 12, impressions: 12, sheets: 6, copies: 1, duplex: true, maxCopies: 5, canDuplex: true, canColour: true, cost: 1200, left: 2000, leftScope: 'day' }
@@ -99,7 +99,8 @@ export const views = {
   'warning-message': { ...base, screen: 'warning', bar, message: 'La photocopieuse du hall est réparée : vos impressions sortent dans la salle 12.', warning: { kind: 'message', leftSeconds: 0, ofSeconds: 0 } },
   wiping: { ...base, screen: 'wiping' },
   thanks,
-  'thanks-idle': { ...thanks, reason: 'idle', wipe: { ...thanks.wipe, full: false, reason: 'idle' } },
+  'thanks-smiled': { ...thanks, wipe: { ...thanks.wipe, smile: 'done' } },
+  'thanks-idle': { ...thanks, reason: 'idle', wipe: { ...thanks.wipe, full: false, reason: 'idle', smile: undefined } },
   'welcome-dim': { ...base, screen: 'welcome', dim: true },
   'closed-dim': { ...base, screen: 'closed', dim: true, opening: { at: day(1, 8, 30) } },
   closed: { ...base, screen: 'closed', opening: { at: day(1, 8, 30) } },

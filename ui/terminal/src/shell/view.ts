@@ -11,7 +11,7 @@ export interface View {
   print?: Print
   charter?: { minutes: number; pages: number; badge?: boolean }
   opening?: { at?: string; cause?: string; why?: string; meanwhile?: string }
-  wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string }
+  wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string; smile?: 'ask' | 'done' }
   message?: string
   notice?: string
   identify?: string
@@ -89,7 +89,7 @@ export interface BarPrint {
   show?: boolean
 }
 
-export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show'
+export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show'
 
 /** What goes with an action: a language, or the job that was in sight and how it is wanted. */
 export interface With {
