@@ -73,7 +73,7 @@ type Publisher interface {
 // Calendars keeps the official calendars of school holidays. What is refused is
 // an error with a French() sentence, and ErrRefused; it is kept as well.
 type Calendars interface {
-	ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, by string) error
+	ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, anyway bool, by string) error
 	FetchCalendar(ctx context.Context, zone policy.Zone, address, by string) error
 	StopCalendar(ctx context.Context, zone policy.Zone, by string) error
 }

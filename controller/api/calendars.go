@@ -42,6 +42,7 @@ type FetchRequest struct {
 
 type calendarIn struct {
 	Zone    string `path:"zone" enum:"A,B,C"`
+	Anyway  bool   `query:"anyway" doc:"Take the file as it is, even though holidays to come are missing in it"`
 	RawBody []byte `contentType:"application/octet-stream" doc:"The file as it is: ICS or JSON"`
 }
 
@@ -99,7 +100,7 @@ func (a *API) calendar(tx store.Tx, zone policy.Zone, now time.Time) (CalendarVi
 
 func (a *API) putCalendar(ctx context.Context, in *calendarIn) (*out[CalendarView], error) {
 	zone := policy.Zone(in.Zone)
-	return a.imported(ctx, opPutCalendar, zone, a.Calendars.ImportCalendar(ctx, zone, in.RawBody, person(ctx).ID))
+	return a.imported(ctx, opPutCalendar, zone, a.Calendars.ImportCalendar(ctx, zone, in.RawBody, in.Anyway, person(ctx).ID))
 }
 
 func (a *API) fetchCalendar(ctx context.Context, in *fetchIn) (*out[CalendarView], error) {

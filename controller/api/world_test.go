@@ -109,7 +109,7 @@ const calendarFile = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:2026
 
 // ImportCalendar and FetchCalendar do what the server does, without its audit and
 // its network.
-func (w *world) ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, by string) error {
+func (w *world) ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, _ bool, by string) error {
 	return w.keep(ctx, zone, file, store.CalendarRow{Source: store.CalendarFile, By: by})
 }
 

@@ -107,6 +107,10 @@ func pick(all []entry, zone policy.Zone, cut time.Time) (runs []run, returns []t
 		case back:
 			returns = append(returns, e.from.day)
 			continue
+		case single:
+			if e.unnamed && !schoolDay(e.name) { // somebody's own calendar
+				return nil, nil, latest, e.fail("« %s » n’est pas une période de vacances scolaires. Est-ce bien le calendrier officiel ?", short(e.name))
+			}
 		}
 		if !e.to.zero() && e.to.day.Before(e.from.day) {
 			return nil, nil, latest, e.fail("« %s » finit le %s, avant son début le %s.", short(e.name), frenchDay(e.to.day), frenchDay(e.from.day))

@@ -275,7 +275,7 @@ func TestRefused(t *testing.T) {
 	var b strings.Builder
 	for i := range maxBreaks + 1 {
 		d := day("2026-01-01").AddDate(0, 0, 3*i).Format("20060102")
-		fmt.Fprintf(&b, "BEGIN:VEVENT\nDTSTART:%s\nSUMMARY:Jour %d\nEND:VEVENT\n", d, i)
+		fmt.Fprintf(&b, "BEGIN:VEVENT\nDTSTART:%s\nSUMMARY:Jour sans classe %d\nEND:VEVENT\n", d, i)
 	}
 	if _, err := Read([]byte("BEGIN:VCALENDAR\n"+b.String()+"END:VCALENDAR\n"), policy.ZoneA, day("2025-11-26")); err == nil || !strings.Contains(err.Error(), "Trop de périodes") {
 		t.Error(err)

@@ -151,6 +151,12 @@ func kindOf(name string) kind {
 	return single
 }
 
+// schoolDay tells whether a name is that of a day without school.
+func schoolDay(name string) bool {
+	f := fold(name)
+	return slices.ContainsFunc([]string{"pont", "ascension", "pentecote", "ferie", "sans classe", "vaque"}, func(s string) bool { return strings.Contains(f, s) })
+}
+
 // summer tells whether a name is that of the long holidays.
 func summer(name string) bool {
 	f := fold(name)

@@ -12,6 +12,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/audit"
 	"borne/controller/calendar"
+	"borne/controller/compliance"
 	"borne/controller/fetch"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -52,7 +53,7 @@ func (c *calendars) hold(ctx context.Context) (func(), error) {
 
 // ImportCalendar implements api.Calendars. A file takes the place of an address:
 // what somebody brought by hand is not overwritten a week later.
-func (c *calendars) ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, by string) error {
+func (c *calendars) ImportCalendar(ctx context.Context, zone policy.Zone, file []byte, anyway bool, by string) error {
 	done, err := c.hold(ctx)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (c *calendars) ImportCalendar(ctx context.Context, zone policy.Zone, file [
 	if err != nil {
 		return c.fail(ctx, zone, by, err)
 	}
-	return c.keep(ctx, zone, by, &cal, func(r *store.CalendarRow) {
+	return c.keep(ctx, zone, by, &cal, anyway, func(r *store.CalendarRow) {
 		r.Source, r.Address, r.ETag, r.Modified, r.Tried = store.CalendarFile, "", "", "", time.Time{}
 	})
 }
@@ -128,7 +129,7 @@ func (c *calendars) ask(ctx context.Context, zone policy.Zone, address, by strin
 		}
 		cal = &read
 	}
-	return c.keep(ctx, zone, by, cal, func(r *store.CalendarRow) {
+	return c.keep(ctx, zone, by, cal, false, func(r *store.CalendarRow) {
 		r.Source, r.Address, r.ETag, r.Modified, r.Tried = store.CalendarAddress, address, got.ETag, got.Modified, now
 	})
 }
@@ -144,24 +145,32 @@ func calendarRow(tx store.Tx, zone policy.Zone) (store.Item[store.CalendarRow], 
 // keep puts a calendar into force; nil is the one that is there, seen again. If
 // its days are others than before, policies have a new version, and terminals
 // hear of it at once.
-func (c *calendars) keep(ctx context.Context, zone policy.Zone, by string, cal *calendar.Calendar, from func(*store.CalendarRow)) error {
+func (c *calendars) keep(ctx context.Context, zone policy.Zone, by string, cal *calendar.Calendar, anyway bool, from func(*store.CalendarRow)) error {
 	changed := false
+	var refused *calendar.Error
 	err := c.core.st.Decide(ctx, func(tx store.Tx) error {
 		row, err := calendarRow(tx, zone)
 		if err != nil {
 			return err
 		}
 		now, turned := c.core.now().UTC(), row.Row.Address
+		refused = nil
+		var whole calendar.Calendar
+		if cal != nil {
+			if whole, refused = cal.Over(compliance.Breaks(row.Row), now, anyway); refused != nil {
+				return nil
+			}
+		}
 		from(&row.Row)
 		row.Row.Imported, row.Row.Error, row.Row.Failed = now, "", time.Time{}
 		changed = false
 		if cal != nil {
-			breaks := make([]store.CalendarBreak, 0, len(cal.Breaks))
-			for _, b := range cal.Breaks {
+			breaks := make([]store.CalendarBreak, 0, len(whole.Breaks))
+			for _, b := range whole.Breaks {
 				breaks = append(breaks, store.CalendarBreak(b))
 			}
 			changed = !slices.Equal(row.Row.Breaks, breaks)
-			row.Row.Breaks, row.Row.Until, row.Row.Format = breaks, cal.Until, cal.Format
+			row.Row.Breaks, row.Row.Until, row.Row.Format = breaks, whole.Until, whole.Format
 		}
 		if by != audit.Controller || changed {
 			row.Row.By = by
@@ -191,6 +200,9 @@ func (c *calendars) keep(ctx context.Context, zone policy.Zone, by string, cal *
 	})
 	if err != nil {
 		return fmt.Errorf("cannot keep the calendar: %w", err)
+	}
+	if refused != nil {
+		return c.fail(ctx, zone, by, refused)
 	}
 	if changed {
 		c.core.wake()

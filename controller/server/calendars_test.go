@@ -140,7 +140,7 @@ func TestTheLastGoodCalendarStays(t *testing.T) {
 	woken := 0
 	wake := w.wake
 	w.wake = func(ids ...string) { woken++; wake(ids...) }
-	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national.ics"), "ada"); err != nil {
+	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national.ics"), false, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	good := w.row(policy.ZoneA)
@@ -149,7 +149,7 @@ func TestTheLastGoodCalendarStays(t *testing.T) {
 	}
 	w.later(time.Hour)
 	for _, name := range []string{"cut.ics", "zone-b.ics", "ten-years-old.ics", "overlap.ics", "cut.json", "one-page.json"} {
-		err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, name), "bob")
+		err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, name), false, "bob")
 		if !errors.Is(err, api.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -166,14 +166,14 @@ func TestTheLastGoodCalendarStays(t *testing.T) {
 		t.Errorf("terminals were told %d times of one calendar", woken)
 	}
 	// A good one again: the same days are no new version, and the failure is over.
-	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national-lf-bom.ics"), "bob"); err != nil {
+	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national-lf-bom.ics"), false, "bob"); err != nil {
 		t.Fatal(err)
 	}
 	r := w.row(policy.ZoneA)
 	if r.Version != good.Version || r.Error != "" || !r.Failed.IsZero() || r.By != "bob" || !r.Imported.After(good.Imported) {
 		t.Errorf("%+v", r)
 	}
-	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "hand-made.ics"), "bob"); err != nil {
+	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "hand-made.ics"), false, "bob"); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.row(policy.ZoneA); r.Version <= good.Version {
@@ -272,7 +272,7 @@ func TestAddressIsAskedEachWeek(t *testing.T) {
 	if r := w.row(policy.ZoneA); r.Address != m.URL+"/a" || !strings.Contains(r.Error, "https://") {
 		t.Errorf("%+v", r)
 	}
-	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national.ics"), "ada"); err != nil {
+	if err := c.ImportCalendar(ctx, policy.ZoneA, calendarFixture(t, "national.ics"), false, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	before := m.asked.Load()
@@ -354,7 +354,7 @@ func TestCalendarOverTheConsole(t *testing.T) {
 	if err := json.Unmarshal([]byte(get(t, client, s.ConsoleURL()+"/api/sites/demo-mie/policy")), &v); err != nil {
 		t.Fatal(err)
 	}
-	if v.Policy.Hours.School.Zone == policy.ZoneA && len(v.Policy.Hours.School.Breaks) != 7 {
+	if v.Policy.Hours.School.Zone == policy.ZoneA && len(v.Policy.Hours.School.Breaks) != 11 {
 		t.Errorf("%+v", v.Policy.Hours.School)
 	}
 	if code, body := send("PUT", "/api/calendars/B", "text/calendar", calendarFixture(t, "national.ics")); code != 200 || !strings.Contains(body, `"source":"file"`) {
@@ -364,7 +364,7 @@ func TestCalendarOverTheConsole(t *testing.T) {
 	if err := json.Unmarshal([]byte(get(t, client, s.ConsoleURL()+"/api/calendars")), &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Zones) != 3 || len(all.Zones[0].Breaks) != 7 || all.Zones[0].Error != "" || len(all.Zones[1].Breaks) != 7 || len(all.Zones[2].Breaks) != 0 ||
+	if len(all.Zones) != 3 || len(all.Zones[0].Breaks) != 11 || all.Zones[0].Error != "" || len(all.Zones[1].Breaks) != 7 || len(all.Zones[2].Breaks) != 0 ||
 		!strings.Contains(all.Zones[2].Proposed, "Zone%20C") {
 		t.Errorf("%+v", all.Zones)
 	}

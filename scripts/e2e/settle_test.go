@@ -227,15 +227,19 @@ func TestSettlement(t *testing.T) {
 		from := h.log.mark()
 		h.send(row.pages, row.options...)
 		h.found(from, printStage("offered"))
+		back := make(chan error, 1)
 		if row.name == "it is off, and on again" {
 			p.Off()
+			// A terminal that has seen it go asks nobody to send anything there: whoever
+			// waits presses again once it is back.
+			time.AfterFunc(2*time.Second, func() { back <- p.On() })
 		}
 		if row.name == "the agent is killed, sending" {
 			must(t, p.Freeze())
 		}
 		h.yes(from)
 		if row.name == "it is off, and on again" {
-			must(t, p.On())
+			must(t, <-back)
 		}
 		row.then(from)
 		n++

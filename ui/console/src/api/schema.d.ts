@@ -2230,7 +2230,10 @@ export interface operations {
     };
     "import-calendar": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Take the file as it is, even though holidays to come are missing in it */
+                anyway?: boolean;
+            };
             header?: never;
             path: {
                 zone: "A" | "B" | "C";
