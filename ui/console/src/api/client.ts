@@ -111,7 +111,7 @@ export const api = {
   audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),
   inventory: () => get<T.Inventory>('/inventory'),
   calendars: () => get<T.CalendarsView>('/calendars'),
-  putCalendar: async (zone: string, file: Blob) => (await call<T.CalendarView>('PUT', `/calendars/${id(zone)}`, file, {}, FILE_MS)).body,
+  putCalendar: async (zone: string, file: Blob, anyway = false) => (await call<T.CalendarView>('PUT', `/calendars/${id(zone)}${anyway ? '?anyway=true' : ''}`, file, {}, FILE_MS)).body,
   fetchCalendar: async (zone: string, address: string) => (await call<T.CalendarView>('POST', `/calendars/${id(zone)}/fetch`, { address }, {}, FILE_MS)).body,
   lists: () => get<T.Lists>('/lists'),
 }
