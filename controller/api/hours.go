@@ -70,8 +70,13 @@ func (a *API) hoursView(tx store.Tx, site, space string) (HoursView, error) {
 	row, err := store.Get[store.PolicyRow](tx, layerID(site, space))
 	switch {
 	case err == nil:
-		v.Rev, v.Changed, v.Own = row.Rev, timed(row.Row.Changed), section(row.Row.Doc, "hours") != nil
-		v.By = names{tx: tx, by: map[string]string{}}.of(row.Row.By)
+		v.Rev, v.Own = row.Rev, section(row.Row.Doc, "hours") != nil
+	case !errors.Is(err, store.ErrNotFound):
+		return v, err
+	}
+	switch last, err := store.First(store.FindRange[store.HoursChange](tx, "layer", layerID(site, space), "", "", true)); {
+	case err == nil:
+		v.Changed, v.By = timed(last.Row.At), names{tx: tx, by: map[string]string{}}.of(last.Row.By)
 	case !errors.Is(err, store.ErrNotFound):
 		return v, err
 	}

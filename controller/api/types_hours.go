@@ -14,7 +14,7 @@ type HoursView struct {
 	Hours      policy.Hours       `json:"hours" doc:"What holds here, inheritance applied, with the school holidays of its zone"`
 	OSM        string             `json:"osm" doc:"The same in OpenStreetMap's opening_hours syntax, without agreements and duty"`
 	Changed    *time.Time         `json:"changed,omitempty"`
-	By         string             `json:"by,omitempty" doc:"Who changed the rules of this level last"`
+	By         string             `json:"by,omitempty" doc:"Who changed the hours of this level last"`
 	Open       bool               `json:"open" doc:"Now"`
 	Until      *time.Time         `json:"until,omitempty" doc:"When that changes next"`
 	Cause      string             `json:"cause" doc:"always, weekly, season, monthly, exception, school, public or no-agreement"`

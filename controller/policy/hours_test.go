@@ -176,6 +176,15 @@ func TestKeysAreAskedForSoonOpenings(t *testing.T) {
 	}
 }
 
+func TestAgreementsThatAreOverNeedNoNames(t *testing.T) {
+	p := Default()
+	p.Hours = college()
+	p.Hours.Agreements = append(p.Hours.Agreements, Agreement{From: "2025-01-01", To: "2025-06-30"})
+	if found := p.CheckAt(at("2026-11-26 10:00"), Location()); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestVacantIsWhenEverybodyHasLeft(t *testing.T) {
 	noon := []Span{{480, 720}, {840, 1080}} // 8–12, 14–18
 	h := Hours{Weekly: Week{1: noon, 2: noon}}

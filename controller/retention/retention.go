@@ -85,6 +85,7 @@ func Tables() []Purge {
 		{"account", store.KindUser, users},
 		{"minutes", store.KindCode, codes},
 		{"audit", store.KindCommand, commands},
+		{"account", store.KindPolicy, agreements},
 		{"audit", store.KindHours, byTime[store.HoursChange]},
 		{"audit", store.KindPurge, byTime[store.Purge]},
 	}

@@ -119,7 +119,8 @@ func office(r *rand.Rand, n int) place {
 	day := []policy.Span{{From: morning, To: lunch}, {From: 13*60 + 30, To: 17 * 60}}
 	week := policy.Week{mon: day, tue: day, wed: day, thu: day, fri: day}
 	summer := policy.Week{mon: span(morning, lunch), tue: span(morning, lunch), wed: span(morning, lunch), thu: span(morning, lunch), fri: span(morning, lunch)}
-	h := policy.Hours{Weekly: week, Public: policy.Public{Mode: policy.ModeClosed, Worked: []string{"whit-monday"}},
+	h := policy.Hours{Weekly: week, Public: policy.Public{Mode: policy.ModeClosed, Worked: []string{"whit-monday"}}, Duty: policy.Week{mon: span(8*60, 17*60+30), tue: span(8*60, 17*60+30), wed: span(8*60, 17*60+30), thu: span(8*60, 17*60+30), fri: span(8*60, 17*60+30)},
+		School:     policy.School{Zone: policy.ZoneA, Breaks: breaks()}, // which change nothing for an office
 		Seasons:    []policy.Season{{Name: "Horaires d’été", From: "2027-07-05", To: "2027-08-27", Weekly: summer}},
 		Exceptions: []policy.Exception{{Day: "2027-04-02", Spans: span(morning, lunch), Why: "Réunion"}, {Day: "2026-12-24", To: "2026-12-31", Why: "Fermeture de fin d’année"}}}
 	p := place{name: fmt.Sprintf("pôle %d", n), hours: h}

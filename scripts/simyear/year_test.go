@@ -74,7 +74,7 @@ func year(p *place, r *rand.Rand) *terminal {
 				left = all[next].at.Sub(t.now)
 			}
 			if r.IntN(200) == 0 || left < 40*time.Second && r.IntN(3) == 0 {
-				if t.sends(time.Duration(5+r.IntN(80)) * time.Second); left < 80*time.Second {
+				if t.sends(time.Duration(5+r.IntN(113)) * time.Second); left < 118*time.Second {
 					t.counts.atClosing++
 				}
 			}
