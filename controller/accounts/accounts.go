@@ -21,6 +21,8 @@ var (
 	ErrLink  = errors.New("the login link is unknown, was used, or expired")
 	ErrLogin = errors.New("not logged in")
 	ErrRate  = errors.New("too many attempts")
+	// ErrUnknown: somebody proved who they are, and no account is open to them.
+	ErrUnknown = errors.New("no account is open to this person")
 )
 
 // LinkMinutes is how long a login link is valid.
@@ -91,6 +93,9 @@ func (s *Service) Create(ctx context.Context, actor string, u NewUser) (string, 
 			if _, err := store.Get[store.Site](tx, site); err != nil {
 				return fmt.Errorf("cannot give a role on site %q: %w", site, err)
 			}
+		}
+		if err := freeEmail(tx, u.Email, ""); err != nil {
+			return err
 		}
 		row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: slices.Clone(u.Sites), Created: now}
 		if err := store.Put(tx, store.Item[store.User]{Meta: store.Meta{ID: id}, Row: row}); err != nil {
@@ -170,13 +175,8 @@ func (s *Service) Disable(ctx context.Context, actor, user string) error {
 		if err := store.Put(tx, u); err != nil {
 			return err
 		}
-		for l, err := range store.Find[store.Login](tx, "user", user) {
-			if err != nil {
-				return err
-			}
-			if err := tx.Delete(store.KindLogin, l.ID); err != nil {
-				return err
-			}
+		if err := Forget(tx, user); err != nil {
+			return err
 		}
 		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.disabled", Target: user})
 	})
@@ -216,7 +216,6 @@ func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string
 	if err != nil {
 		return "", Person{}, fmt.Errorf("cannot log in: %w", err)
 	}
-	cookie = newToken()
 	err = s.store.Decide(ctx, func(tx store.Tx) error {
 		link, u, err := goodLink(tx, token, now) // it may have been used meanwhile
 		if err != nil {
@@ -226,21 +225,29 @@ func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string
 		if err := store.Put(tx, link); err != nil {
 			return err
 		}
-		u.Row.LastSeen = now
-		if err := store.Put(tx, u); err != nil {
-			return err
-		}
-		row := store.Login{Use: useSession, User: u.ID, Created: now, Expires: s.expires(now, now)}
-		if err := store.Put(tx, store.Item[store.Login]{Meta: store.Meta{ID: digest(cookie)}, Row: row}); err != nil {
-			return err
-		}
-		p = s.person(u, store.Item[store.Login]{Meta: store.Meta{ID: digest(cookie)}, Row: row})
-		return audit.Append(tx, audit.Entry{At: now, Actor: u.ID, Action: "login", Target: u.ID})
+		cookie, p, err = s.enter(tx, u, "link", "", now)
+		return err
 	})
 	if err != nil {
 		return "", Person{}, fmt.Errorf("cannot log in: %w", err)
 	}
 	return cookie, p, nil
+}
+
+// enter begins the session of somebody who proved who they are; how is said in
+// the audit.
+func (s *Service) enter(tx store.Tx, u store.Item[store.User], how, hint string, now time.Time) (cookie string, p Person, err error) {
+	u.Row.LastSeen = now
+	if err := store.Put(tx, u); err != nil {
+		return "", p, err
+	}
+	cookie = newToken()
+	l := store.Item[store.Login]{Meta: store.Meta{ID: digest(cookie)},
+		Row: store.Login{Use: useSession, User: u.ID, Created: now, Expires: s.expires(now, now), Hint: hint}}
+	if err := store.Put(tx, l); err != nil {
+		return "", p, err
+	}
+	return cookie, s.person(u, l), audit.Append(tx, audit.Entry{At: now, Actor: u.ID, Action: "login", Target: u.ID, Detail: how})
 }
 
 // Authenticate tells who holds the cookie, and keeps the session from falling
@@ -305,18 +312,22 @@ func (s *Service) look(ctx context.Context, cookie string) (p Person, stale bool
 	return p, stale, nil
 }
 
-// Logout ends the session.
-func (s *Service) Logout(ctx context.Context, p Person) error {
-	err := s.store.Decide(ctx, func(tx store.Tx) error {
+// Logout ends the session. hint is the token with which the person logs out at
+// their OpenID provider too; empty when they did not come from one.
+func (s *Service) Logout(ctx context.Context, p Person) (hint string, err error) {
+	err = s.store.Decide(ctx, func(tx store.Tx) error {
+		if l, err := store.Get[store.Login](tx, p.Login); err == nil {
+			hint = l.Row.Hint
+		}
 		if err := tx.Delete(store.KindLogin, p.Login); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		return audit.Append(tx, audit.Entry{At: s.now(), Actor: p.ID, Action: "logout", Target: p.ID})
 	})
 	if err != nil {
-		return fmt.Errorf("cannot log out: %w", err)
+		return "", fmt.Errorf("cannot log out: %w", err)
 	}
-	return nil
+	return hint, nil
 }
 
 // Sweep deletes links and sessions that are over, and returns how many.

@@ -173,7 +173,7 @@ func TestLogoutAndDisabledAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Logout(ctx, p); err != nil {
+	if _, err := w.Logout(ctx, p); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Authenticate(ctx, cookie); !errors.Is(err, accounts.ErrLogin) {

@@ -33,10 +33,20 @@ type Access struct {
 // Pattern is the route's pattern on the mux.
 func (a Access) Pattern() string { return a.Method + " " + a.Path }
 
+// Paths that an OpenID provider sends people back to: they are known to it.
+const (
+	OIDCReturn   = "/api/login/oidc/return"
+	LogoutReturn = "/api/logout/return"
+)
+
 // Operation ids: each is a row of Table, and nothing is served without one.
 const (
 	opLogin         = "login-link"
+	opLoginWays     = "login-ways"
+	opOIDC          = "login-oidc"
+	opOIDCReturn    = "login-oidc-return"
 	opLogout        = "logout"
+	opLogoutReturn  = "logout-return"
 	opMe            = "me"
 	opFleet         = "fleet"
 	opLive          = "live"
@@ -104,7 +114,11 @@ func Table() map[string]Access {
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
 	return map[string]Access{
 		opLogin:         {post, "/api/login/link", ScopeNone, nil},
+		opLoginWays:     {get, "/api/login", ScopeNone, nil},
+		opOIDC:          {post, "/api/login/oidc", ScopeNone, nil},
+		opOIDCReturn:    {get, OIDCReturn, ScopeNone, nil}, // a ticket says which browser began
 		opLogout:        {post, "/api/logout", ScopeSelf, nil},
+		opLogoutReturn:  {get, LogoutReturn, ScopeNone, nil}, // it changes nothing
 		opMe:            {get, "/api/me", ScopeSelf, nil},
 		opFleet:         {get, "/api/fleet", ScopeAny, all},
 		opLive:          {get, "/api/live", ScopeAny, others},

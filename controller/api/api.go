@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"borne/controller/accounts"
+	"borne/controller/oidc"
 	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -93,6 +94,10 @@ type Config struct {
 	Publisher Publisher
 	Sealer    Sealer
 	Calendars Calendars
+	// Provider is the OpenID provider that lets people in, under the name that its
+	// button shows; nil for none.
+	Provider     *oidc.Provider
+	ProviderName string
 	// CalendarOf proposes the address of a zone's official calendar; "" proposes none.
 	CalendarOf func(zone string) string
 	Inventory  []store.Field // of every table, those of other rooms included
@@ -116,6 +121,7 @@ type API struct {
 	streams  chan struct{} // one token for each open live feed
 	probing  chan struct{} // one token: whoever asks for the health waits for the one before
 	registry map[string]bool
+	tickets  *tickets
 }
 
 // recorder notes each pattern that the mux gets, for the proof that all of
@@ -153,6 +159,10 @@ func New(c Config) (*API, error) {
 	}
 	a := &API{Config: c, table: Table(), mux: &recorder{ServeMux: http.NewServeMux()}, streams: make(chan struct{}, maxStreams),
 		probing: make(chan struct{}, 1), registry: map[string]bool{}}
+	var err error
+	if a.tickets, err = newTickets(c.Now); err != nil {
+		return nil, err
+	}
 	a.huma = humago.New(a.mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -36,15 +36,18 @@ func (a *API) cookie(value string, age int) http.Cookie {
 		SameSite: http.SameSiteStrictMode, MaxAge: age}
 }
 
-type logoutOut struct {
-	SetCookie http.Cookie `header:"Set-Cookie"`
-}
-
-func (a *API) logout(ctx context.Context, _ *nothing) (*logoutOut, error) {
-	if err := a.Accounts.Logout(ctx, person(ctx)); err != nil {
+func (a *API) logout(ctx context.Context, _ *nothing) (*away, error) {
+	hint, err := a.Accounts.Logout(ctx, person(ctx))
+	if err != nil {
 		return nil, a.fail(opLogout, err)
 	}
-	return &logoutOut{SetCookie: a.cookie("", -1)}, nil
+	to := &away{SetCookie: []http.Cookie{a.cookie("", -1)}}
+	address, ticket, err := a.leaveProvider(ctx, hint)
+	if err != nil {
+		a.Log.Warn("no logout at the provider", "error", err)
+	}
+	to.Body.Address, to.SetCookie = address, append(to.SetCookie, ticket...)
+	return to, nil
 }
 
 func (a *API) me(ctx context.Context, _ *nothing) (*out[Me], error) {

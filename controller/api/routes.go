@@ -41,7 +41,11 @@ func (a *API) routes() error {
 
 	err := errors.Join(
 		register(a, opLogin, "Redeem a one-time login link", http.StatusOK, a.login),
-		register(a, opLogout, "Log out", http.StatusNoContent, a.logout),
+		register(a, opLoginWays, "The ways in, besides a one-time link", http.StatusOK, a.loginWays),
+		register(a, opOIDC, "Begin a login at the OpenID provider", http.StatusOK, a.beginOIDC),
+		register(a, opOIDCReturn, "Where the OpenID provider sends people back to", http.StatusSeeOther, a.endOIDC),
+		register(a, opLogout, "Log out", http.StatusOK, a.logout),
+		register(a, opLogoutReturn, "Where the OpenID provider sends people back to after a logout", http.StatusSeeOther, a.outOIDC),
 		register(a, opMe, "Who is logged in", http.StatusOK, a.me),
 		register(a, opFleet, "The fleet at a glance", http.StatusOK, a.fleet),
 		add(a, opLive, "The fleet as it changes", http.StatusOK, maxBody, stream, a.live),

@@ -94,11 +94,12 @@ func userLink(ctx context.Context, e *env, args []string) error {
 	role := e.flags.String("role", "", "role of a new account: administrator, correspondant, building, reception, dpo, observer")
 	sites := e.flags.String("sites", "", "ids of the sites of a new account, separated by commas")
 	all := e.flags.Bool("all", false, "the new account's role is held on every site")
+	email := e.flags.String("email", "", "mail address of a new account: what an OpenID provider knows the person by, the first time")
 	c, err := e.load(args)
 	if err != nil {
 		return err
 	}
-	return e.do(ctx, c, server.OpLink, map[string]string{"name": *name, "role": *role, "sites": *sites, "all": strconv.FormatBool(*all)})
+	return e.do(ctx, c, server.OpLink, map[string]string{"email": *email, "name": *name, "role": *role, "sites": *sites, "all": strconv.FormatBool(*all)})
 }
 
 // about is a command about one thing, named by a flag that must be given.

@@ -48,6 +48,7 @@ type Config struct {
 	Absolute  time.Duration
 	Retention []Retention
 	Calendars Calendars
+	OIDC      OIDC
 }
 
 // Calendars is how the official calendars of schools are fetched, once an
@@ -129,6 +130,8 @@ type file struct {
 		Proxy   string `toml:"proxy"`
 		Private bool   `toml:"private"`
 	} `toml:"calendars"`
+	OIDC oidcFile `toml:"oidc"`
+
 	Retention []struct {
 		From      string `toml:"from"`
 		Usage     int    `toml:"usage"`
@@ -146,6 +149,7 @@ func defaults() file {
 	f.Metrics.Listen = "127.0.0.1:9464"
 	f.Login.IdleMinutes, f.Login.MaxHours = 120, 12
 	f.Mail.TLS = "starttls"
+	f.OIDC = oidcDefaults()
 	f.Calendars.Address = "https://data.education.gouv.fr/api/explore/v2.1/catalog/datasets/fr-en-calendrier-scolaire/exports/json?refine=zones%3AZone%20{zone}"
 	return f
 }
@@ -300,6 +304,7 @@ func (f file) check() (c Config, wrong []error) {
 		}
 		c.Calendars.Proxy = u
 	}
+	c.OIDC = f.OIDC.check(c.Console, bad)
 	for i, r := range f.Retention {
 		key := fmt.Sprintf("retention[%d]", i)
 		from, err := time.Parse(time.DateOnly, r.From)

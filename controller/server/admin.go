@@ -82,7 +82,7 @@ func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) 
 		if role == "" {
 			role = string(accounts.Administrator)
 		}
-		u := accounts.NewUser{Name: name, Role: accounts.Role(role), Sites: strings.FieldsFunc(args["sites"], func(r rune) bool { return r == ',' || r == ' ' })}
+		u := accounts.NewUser{Name: name, Email: args["email"], Role: accounts.Role(role), Sites: strings.FieldsFunc(args["sites"], func(r rune) bool { return r == ',' || r == ' ' })}
 		u.All = len(u.Sites) == 0 && (u.Role == accounts.Administrator || args["all"] == "true")
 		if id, err = c.acc.Create(ctx, audit.Controller, u); err != nil {
 			return Reply{}, err

@@ -24,6 +24,7 @@ import (
 	"borne/controller/directory"
 	"borne/controller/ledger"
 	"borne/controller/mail"
+	"borne/controller/oidc"
 	"borne/controller/report"
 	"borne/controller/retention"
 	"borne/controller/store"
@@ -49,6 +50,7 @@ type Server struct {
 	metrics   *metrics
 	notify    notifier
 	mails     *mail.Sender
+	provider  *oidc.Provider // nil: people log in without one
 	listeners []listener
 	stopped   chan struct{}
 	once      sync.Once
@@ -93,7 +95,10 @@ func (s *Server) assemble(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.api, err = api.New(api.Config{Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
+	if s.provider, err = openProvider(s.cfg); err != nil {
+		return err
+	}
+	s.api, err = api.New(api.Config{Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
@@ -137,17 +142,40 @@ func mailServer(c config.Mail) (mail.Server, error) {
 	if c.Password == "" {
 		return m, nil
 	}
-	f, err := os.Open(c.Password)
-	if err != nil {
+	var err error
+	if m.Password, err = secret(c.Password); err != nil {
 		return m, fmt.Errorf("cannot read the mail server's password: %w", err)
+	}
+	return m, nil
+}
+
+// secret reads the one line of a file that only the controller reads.
+func secret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, 1024))
-	if err != nil {
-		return m, fmt.Errorf("cannot read the mail server's password: %w", err)
+	return strings.TrimSpace(string(b)), err
+}
+
+// openProvider is the OpenID provider of the configuration; nil when it names
+// none. Nothing is asked of it yet.
+func openProvider(c config.Config) (*oidc.Provider, error) {
+	o := c.OIDC
+	if o.Issuer == "" {
+		return nil, nil
 	}
-	m.Password = strings.TrimSpace(string(b))
-	return m, nil
+	key, err := secret(o.Secret)
+	if err == nil && key == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the client's secret (oidc.client_secret_file): %w", err)
+	}
+	return oidc.New(oidc.Config{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: key, Scopes: o.Scopes, JSON: o.JSON, Vouched: o.Vouched, NoPKCE: !o.PKCE,
+		Redirect: c.Console.URL + api.OIDCReturn, LoggedOut: c.Console.URL + api.LogoutReturn}), nil
 }
 
 func (s *Server) listen(name, network, addr string, t *tls.Config, h http.Handler) error {
@@ -265,6 +293,9 @@ func (s *Server) Close() error {
 		if s.calendars != nil {
 			s.calendars.Close()
 		}
+		if s.provider != nil {
+			s.provider.Close()
+		}
 		for _, l := range s.listeners {
 			l.ln.Close() // closed already after a Run
 		}
@@ -344,6 +375,7 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, _ time.Time) (int, error) {
 			return directory.Forget(tx, before, retention.Chunk)
 		}},
+		retention.Purge{Class: "account", Table: store.KindIdentity, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.Orphans(tx, retention.Chunk) }},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 	)

@@ -46,6 +46,7 @@ const (
 	KindOpenMonth   Kind = "open-month"
 	KindPresence    Kind = "presence"
 	KindHolderCount Kind = "holder-count"
+	KindIdentity    Kind = "identity"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -295,6 +296,7 @@ type Login struct {
 	Created time.Time `json:"created" inventory:"when;public-task;account"`
 	Expires time.Time `json:"expires" inventory:"end of validity;public-task;account"`
 	Used    time.Time `json:"used,omitzero" inventory:"a link works once;public-task;account"`
+	Hint    string    `json:"hint,omitempty" inventory:"the provider's token, to log out there too;public-task;account"`
 }
 
 // AuditEntry is one link of the hash chain. Meta.ID is Seq in 20 digits.

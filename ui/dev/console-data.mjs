@@ -149,6 +149,7 @@ function answer(method, path, body, headers) {
   if (method === 'GET') {
     if (a === 'me') return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
+    if (path === '/api/login') return { body: { provider: 'ProConnect' } }
     if (a === 'terminals' && !b) return { body: detail(id) }
     if (b === 'sessions') return { body: { sessions, next: 'x' } }
     if (b === 'receipts') return { body: { receipts } }

@@ -92,6 +92,7 @@ func migrations() []migration {
 		tables(store.KindHours, store.KindMail),     // changes of hours, mails about them
 		tables(store.KindEnergy, store.KindFigures), // energy
 		indicators,
+		tables(store.KindIdentity), // people of an OpenID provider
 	}
 }
 

@@ -78,7 +78,10 @@ const page = (before?: string) => (before ? `?limit=25&before=${id(before)}` : '
 
 export const api = {
   login: async (token: string) => (await call<T.Me>('POST', '/login/link', { token })).body,
-  logout: () => call<void>('POST', '/logout'),
+  ways: () => get<T.LoginWays>('/login'),
+  loginElsewhere: async () => (await call<T.Elsewhere>('POST', '/login/oidc')).body.address ?? '',
+  /** Answers where to log out as well, or nothing. */
+  logout: async () => (await call<T.Elsewhere>('POST', '/logout')).body.address ?? '',
   me: () => get<T.Me>('/me'),
   fleet: () => get<T.Fleet>('/fleet'),
   terminal: (t: string) => get<T.TerminalDetail>(`/terminals/${id(t)}`),

@@ -74,6 +74,7 @@ describe('route', () => {
     expect(parse(to.terminal('a/b é'))).toEqual({ page: 'terminal', id: 'a/b é', part: undefined })
     expect(parse(to.site('s1', 'rules'))).toEqual({ page: 'site', id: 's1', part: 'rules' })
     expect(parse('#/audit')).toEqual({ page: 'audit' })
+    expect(parse('#/login/unknown')).toEqual({ page: 'entrance', why: 'unknown' })
     expect(parse('#/calendars')).toEqual({ page: 'calendars' })
     for (const t of ['#3q2-_AAAAAAAAAAAAAAA', '#token=3q2-_AAAAAAAAAAAAAAA', '#login=3q2-_AAAAAAAAAAAAAAA']) expect(parse(t)).toEqual({ page: 'login', token: '3q2-_AAAAAAAAAAAAAAA' })
     for (const bad of ['#/nowhere', '#/terminals', '#/terminals/', '#short', '#/audit/3', '#/terminals/%E0%A4%A']) expect(['unknown', 'terminal']).toContain(parse(bad).page)

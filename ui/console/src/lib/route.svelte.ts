@@ -3,6 +3,7 @@ export type Route =
   | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string; of?: string }
   | { page: 'audit' | 'calendars' | 'inventory' | 'prints' }
   | { page: 'login'; token: string }
+  | { page: 'entrance'; why: string }
   | { page: 'unknown' }
 
 /** Reads the fragment of the address. One that is no path of ours is a login link's token. */
@@ -15,6 +16,7 @@ export function parse(hash: string): Route {
   if (path.startsWith('/') && id) {
     if (first === 'terminals') return { page: 'terminal', id, part }
     if (first === 'sites') return { page: 'site', id, part, ...(of ? { of } : {}) }
+    if (first === 'login') return { page: 'entrance', why: id }
     if (first === 'receipts') return { page: 'receipt', id }
   } else if (first === 'audit' || first === 'calendars' || first === 'inventory' || first === 'prints') return { page: first }
   return { page: 'unknown' }

@@ -1,0 +1,56 @@
+// Package loginui logs people in with a real browser: a real controller with the
+// console of this source, and a real OpenID provider by the rules of ProConnect.
+package loginui
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"borne/controller/accounts"
+	"borne/controller/audit"
+	"borne/controller/oidc/oidctest"
+	"borne/controller/store"
+)
+
+func TestProvider(t *testing.T) {
+	yes, no := true, false
+	s := newStage(t, map[string]oidctest.Claims{"camille": {Email: "camille@example.fr", Verified: &yes},
+		"sacha": {Email: "sacha@example.fr", Verified: &no}, "eve": {Email: "eve@example.fr", Verified: &yes}})
+	ctx := context.Background()
+	create := func(name, email string) string {
+		id, err := s.srv.Accounts().Create(ctx, audit.Controller, accounts.NewUser{Name: name, Email: email, Role: accounts.Administrator, All: true})
+		must(t, err)
+		return id
+	}
+	id := create("Camille Perrollaz", "camille@example.fr")
+	create("Sacha Vuillermoz", "sacha@example.fr")
+
+	s.play("refused", "login", "eve", "says", "Aucun compte ouvert ici")
+	s.play("refused", "login", "sacha", "says", "Aucun compte ouvert ici")
+	s.play("refused", "login", "", "says", "Vous avez interrompu")
+	s.play("stale", "says", "commencé dans un autre navigateur")
+	s.play("login", "login", "camille", "name", "Camille Perrollaz")
+	s.play("use", "link", "Données conservées")
+	s.play("logout", "says", "déconnecté de la console et du fournisseur")
+	// The provider asks again: the logout was there too.
+	s.play("login", "login", "camille", "name", "Camille Perrollaz")
+	s.play("logout", "says", "déconnecté de la console et du fournisseur")
+
+	var did []string
+	must(t, s.srv.Store().View(ctx, func(tx store.Tx) error {
+		for e, err := range store.List[store.AuditEntry](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if e.Row.Actor == id {
+				did = append(did, e.Row.Action+" "+e.Row.Detail)
+			}
+		}
+		return nil
+	}))
+	did = slices.DeleteFunc(did, func(s string) bool { return s == "logout " })
+	if len(did) != 3 || did[0][:len("identity.linked")] != "identity.linked" || did[1] != "login oidc" || did[2] != "login oidc" {
+		t.Errorf("the audit says %q", did)
+	}
+}
