@@ -12,7 +12,7 @@ import (
 
 // Bounds of what a terminal can tell of its energy in one record.
 const (
-	longestOn   = 25 * time.Hour       // awake: it tells about once an hour, and a day has 25 hours at most
+	longestOn   = 25 * time.Hour       // awake: it tells about once an hour, and a day has 25 hours at most; longer where its clock was not trusted for that long
 	longestUse  = 400 * 24 * time.Hour // off included: a summer, or a year in a cupboard
 	maxDraw     = 1000                 // watts of a terminal, its screen and its printer
 	maxCounted  = 400                  // records of one day
@@ -48,7 +48,7 @@ func measure(u wire.EnergyUse, end time.Time, zone *time.Location) (all []share,
 	if total == 0 {
 		return nil, u.Wh != 0 || long > driftAtMost
 	}
-	if on > longestOn || total > longestUse || math.IsNaN(u.Wh) {
+	if on > longestOn && on > long+driftAtMost || total > longestUse || math.IsNaN(u.Wh) {
 		return nil, true
 	}
 	odd = (total - long).Abs() > driftAtMost
@@ -80,8 +80,11 @@ func measure(u wire.EnergyUse, end time.Time, zone *time.Location) (all []share,
 // energy adds what a terminal did to its days. It tells whether the record needs no
 // keeping: one that cannot be is kept as it came, and its day tells of it.
 func (r *Rules) energy(tx store.Tx, t store.Meta, rec wire.Record, u wire.EnergyUse) (bool, error) {
+	if rec.Unsure {
+		return r.unsure(tx, t, rec, u)
+	}
 	end := u.To
-	if now := r.cfg.Now().UTC(); rec.Unsure || end.After(now.Add(Ahead)) || end.Before(rec.At.Add(-longestUse)) {
+	if now := r.cfg.Now().UTC(); end.After(now.Add(Ahead)) || end.Before(rec.At.Add(-longestUse)) {
 		end = rec.At // when it came: its own clock says nothing
 	}
 	shares, odd := measure(u, end, r.cfg.Location)
@@ -89,20 +92,99 @@ func (r *Rules) energy(tx store.Tx, t store.Meta, rec wire.Record, u wire.Energy
 		if !odd {
 			return true, nil // nothing happened
 		}
-		day := rec.At.In(r.cfg.Location).Format(time.DateOnly)
-		return false, energyDay(tx, t, day, func(d *store.EnergyDay) { d.Odd++ })
-	}
-	key := u.From.UnixMicro()
-	if rec.Unsure { // each start without a clock may begin at the same time
-		key = -int64(rec.Epoch<<32 | rec.Seq&math.MaxUint32)
+		return false, r.oddDay(tx, t, rec)
 	}
 	for i, sh := range shares {
-		err := energyDay(tx, t, sh.day, func(d *store.EnergyDay) { count1(d, sh, key, odd && i == len(shares)-1) })
+		err := energyDay(tx, t, sh.day, func(d *store.EnergyDay) { count1(d, sh, u.From.UnixMicro(), odd && i == len(shares)-1) })
 		if err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+func (r *Rules) oddDay(tx store.Tx, t store.Meta, rec wire.Record) error {
+	return energyDay(tx, t, rec.At.In(r.cfg.Location).Format(time.DateOnly), func(d *store.EnergyDay) { d.Odd++ })
+}
+
+// unsureDays is how far back hours may be filed of which only the sum is known.
+const unsureDays = 31
+
+// unsure files a record whose times mean nothing: on the day on which it came, as
+// far as that has passed and nothing else is known of it, then on the days before.
+// What a meter said is left out: these days are estimated.
+func (r *Rules) unsure(tx store.Tx, t store.Meta, rec wire.Record, u wire.EnergyUse) (bool, error) {
+	u.To, u.Wh = u.From.Add(time.Duration(seconds{u.Lit, u.Dark, u.Low, u.Halted, u.Off}.sum())*time.Second), 0
+	if shares, odd := measure(u, rec.At, r.cfg.Location); odd {
+		return false, r.oddDay(tx, t, rec)
+	} else if shares == nil {
+		return true, nil
+	}
+	left := seconds{u.Lit, u.Dark, u.Low, u.Halted, u.Off}
+	key := -int64(rec.Epoch<<32 | rec.Seq&math.MaxUint32) // each start without a clock may begin at the same time
+	y, m, day := rec.At.In(r.cfg.Location).Date()
+	again := false
+	for i := 0; i < unsureDays && left.sum() > 0 && !again; i++ {
+		first := time.Date(y, m, day-i, 0, 0, 0, 0, r.cfg.Location)
+		passed := time.Date(y, m, day-i+1, 0, 0, 0, 0, r.cfg.Location).Sub(first)
+		passed = min(passed, rec.At.Sub(first))
+		err := energyDay(tx, t, first.Format(time.DateOnly), func(d *store.EnergyDay) {
+			var took seconds
+			took, again = countUnsure(d, left, int(passed/time.Second), key, i == 0)
+			for k := range left {
+				left[k] -= took[k]
+			}
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	if left.sum() > 0 && !again {
+		return true, r.oddDay(tx, t, rec)
+	}
+	return true, nil
+}
+
+// countUnsure adds what has room to a day of which some seconds have passed.
+// Mark: the day remembers the record, even if it takes none of it.
+func countUnsure(d *store.EnergyDay, s seconds, passed int, key int64, mark bool) (took seconds, again bool) {
+	i, counted := slices.BinarySearch(d.Counted, key)
+	if counted {
+		return took, true
+	}
+	room := max(0, passed-of(d).sum())
+	if took = s; s.sum() > room {
+		took = fit(s, room)
+	}
+	if (took.sum() == 0 && !mark) || len(d.Counted) >= maxCounted {
+		return seconds{}, false
+	}
+	d.Counted = slices.Insert(d.Counted, i, key)
+	put(d, took, 1)
+	for k, n := range took {
+		d.Unsure[k] += n
+	}
+	return took, false
+}
+
+func of(d *store.EnergyDay) seconds { return seconds{d.Lit, d.Dark, d.Low, d.Halted, d.Off} }
+
+func put(d *store.EnergyDay, s seconds, sign int) {
+	for k, to := range []*int{&d.Lit, &d.Dark, &d.Low, &d.Halted, &d.Off} {
+		*to += sign * s[k]
+	}
+}
+
+// giveWay takes out so many seconds that no clock placed there, as far as there are any.
+func giveWay(d *store.EnergyDay, need int) {
+	gone := seconds(d.Unsure)
+	if gone.sum() > need {
+		gone = fit(gone, need)
+	}
+	put(d, gone, -1)
+	for k, n := range gone {
+		d.Unsure[k] -= n
+	}
 }
 
 // count1 adds a share to its day, once. What the day has no room for is cut.
@@ -117,7 +199,11 @@ func count1(d *store.EnergyDay, sh share, key int64, odd bool) {
 	}
 	d.Counted = slices.Insert(d.Counted, i, key)
 	wh := sh.wh
-	room := sh.whole - (d.Lit + d.Dark + d.Low + d.Halted + d.Off)
+	room := sh.whole - of(d).sum()
+	if need := sh.spent.sum() - room; need > 0 {
+		giveWay(d, need)
+		room = sh.whole - of(d).sum()
+	}
 	if all := sh.spent.sum(); all > room+int(driftAtMost/time.Second) {
 		odd = true
 	}
@@ -131,8 +217,7 @@ func count1(d *store.EnergyDay, sh share, key int64, odd bool) {
 		d.Wh += wh
 		d.Metered += sh.spent.sum()
 	}
-	d.Lit, d.Dark, d.Low = d.Lit+sh.spent[0], d.Dark+sh.spent[1], d.Low+sh.spent[2]
-	d.Halted, d.Off = d.Halted+sh.spent[3], d.Off+sh.spent[4]
+	put(d, sh.spent, 1)
 	if odd {
 		d.Odd++
 	}

@@ -210,6 +210,54 @@ func TestEnergyWithoutAClock(t *testing.T) {
 	}
 }
 
+// TestEnergyWithoutAClockFitsInWhatHasPassed: however many hours come at once of which
+// nobody knows when they were, no day is longer than it has been, and hours that a
+// clock placed count whole, before and after.
+func TestEnergyWithoutAClockFitsInWhatHasPassed(t *testing.T) {
+	w := newWorld(t, nil)
+	w.now = paris(t, "2026-03-10 10:00:00")
+	sure := func(from string, n int) {
+		at := paris(t, from)
+		for i := range n {
+			w.use(wire.EnergyUse{From: at.Add(time.Duration(i) * time.Hour), To: at.Add(time.Duration(i+1) * time.Hour), Dark: 3600}, false)
+		}
+	}
+	sure("2026-03-10 08:00:00", 2)
+	for range 30 {
+		w.use(wire.EnergyUse{From: time.Unix(30, 0), To: time.Unix(3630, 0), Lit: 3600, Wh: 20}, true)
+	}
+	today, before := w.energyDay("2026-03-10"), w.energyDay("2026-03-09")
+	if today.Lit != 8*3600 || today.Dark != 2*3600 || before.Lit != 22*3600 || today.Odd+before.Odd != 0 || today.Metered+before.Metered != 0 {
+		t.Errorf("today %+v, yesterday %+v", today, before)
+	}
+	// Yesterday's own hours come late, and today's go on.
+	sure("2026-03-09 10:00:00", 10)
+	w.now = paris(t, "2026-03-11 00:00:00")
+	sure("2026-03-10 10:00:00", 14)
+	today, before = w.energyDay("2026-03-10"), w.energyDay("2026-03-09")
+	if today.Lit != 8*3600 || today.Dark != 16*3600 || before.Lit != 14*3600 || before.Dark != 10*3600 || today.Odd+before.Odd != 0 {
+		t.Errorf("then today %+v, yesterday %+v", today, before)
+	}
+	// More than a month has room for is cut, and told.
+	w.use(wire.EnergyUse{From: time.Unix(30, 0), To: time.Unix(30, 0).AddDate(0, 0, 60), Off: 60 * 86400}, true)
+	if d := w.energyDay("2026-03-11"); d.Odd != 1 || w.energyDay("2026-02-20").Off != 86400 || w.energyDay("2026-01-20").Off != 0 {
+		t.Errorf("two months: %+v", d)
+	}
+}
+
+// TestHoursThatWaitedForAClock: what a terminal counted for days, until it knew the time,
+// is one record.
+func TestHoursThatWaitedForAClock(t *testing.T) {
+	w := newWorld(t, nil)
+	w.now = paris(t, "2026-03-12 00:00:00")
+	w.use(wire.EnergyUse{From: paris(t, "2026-03-10 00:00:00"), To: w.now, Lit: 30 * 3600, Low: 18 * 3600}, false)
+	for _, day := range []string{"2026-03-10", "2026-03-11"} {
+		if d := w.energyDay(day); d.Lit != 15*3600 || d.Low != 9*3600 || d.Odd != 0 {
+			t.Errorf("%s: %+v", day, d)
+		}
+	}
+}
+
 // A day never has more seconds than it lasts.
 func TestEnergyFitsInItsDay(t *testing.T) {
 	w := newWorld(t, nil)

@@ -17,6 +17,9 @@ type EnergyDay struct {
 	Metered int     `json:"metered,omitempty" inventory:"seconds that a meter measured;none-personal;life"`
 	Wh      float64 `json:"wh,omitempty" inventory:"energy that a meter measured;none-personal;life"` // in them
 	Odd     int     `json:"odd,omitempty" inventory:"how many records were cut or refused because they cannot be;none-personal;life"`
+	// Unsure is how many of these seconds, in the order above, were filed here because no
+	// clock told when they were. They give way to those of a clock.
+	Unsure  [5]int  `json:"unsure,omitzero" inventory:"seconds of which nobody knows the day;none-personal;life"`
 	Counted []int64 `json:"counted,omitempty" inventory:"begins of the records that it counts, so that none counts twice;none-personal;life"` // Unix microseconds, or a number below 0 where the clock was not trusted; rising
 }
 

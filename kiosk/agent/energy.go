@@ -47,8 +47,8 @@ type saving struct {
 
 	tally   energy.Tally
 	counted time.Duration // up to here
-	sure    bool          // tally began at a time that can be trusted
-	past    *energy.Beat  // of the run before, until the clock can be trusted
+	sure    bool          // tally began at a time that can be trusted; nothing is told before
+	past    *energy.Beat  // of the runs before, until then
 	beatAt  time.Duration // when the tally was last kept
 	halts   bool          // … as the last before going off by plan
 	tellBy  time.Duration // it goes off then at the latest; 0: it does not
@@ -83,7 +83,7 @@ func (a *Agent) keepEnergy() {
 	}
 	at := a.now()
 	e.keeper.Set(energy.Order{At: at.Mono, Wall: at.Wall.UTC(), Sure: at.Trusted, Energy: a.policy.Energy, Opening: e.opening,
-		Armed: s.Live.Armed, Busy: a.busy(), Keep: a.stays(), Held: s.Awake.UTC(), Since: e.since, Halt: e.word})
+		Armed: s.Live.Armed || s.Live.SpaceArmed, Busy: a.busy(), Keep: a.stays(), Held: s.Awake.UTC(), Since: e.since, Halt: e.word})
 }
 
 // busy tells whether somebody, or the machine itself, is in the middle of something.
@@ -138,11 +138,14 @@ func (a *Agent) count() session.Instant {
 func (a *Agent) tickEnergy(work context.Context, open policy.Opening) {
 	at, e := a.count(), &a.energy
 	e.opening, e.asked = a.hoursOf(at, open), true
+	if !e.sure && e.tally.Meter == 0 && e.tally.Total() <= meterWait {
+		e.tally.Meter = a.metered(at)
+	}
 	switch {
 	case at.Trusted && !e.sure && !a.meterDue(at): // only now it is known when this run began
 		e.sure, e.tally.From = true, at.Wall.Add(-e.tally.Total())
 		a.settlePast(work)
-	case e.tally.Total() >= useEvery:
+	case at.Trusted && e.sure && e.tally.Total() >= useEvery:
 		a.tellUse(work, at, false)
 	case at.Mono-e.beatAt >= beatAlone:
 		a.applyWith(work, nil, extra{beat: true})
@@ -150,14 +153,11 @@ func (a *Agent) tickEnergy(work context.Context, open policy.Opening) {
 	a.goOff(work)
 }
 
-// settlePast tells what the run before did, and what lies between.
+// settlePast tells what the runs before did, and what lies between.
 func (a *Agent) settlePast(work context.Context) {
 	e := &a.energy
 	past := e.past
 	if past == nil {
-		if e.tally.Meter == 0 { // a moment late
-			e.tally.Meter = a.metered(a.now())
-		}
 		return
 	}
 	if a.stuck != nil && !a.unstick(work) {
@@ -166,27 +166,32 @@ func (a *Agent) settlePast(work context.Context) {
 	}
 	e.past = nil
 	// A simulated terminal's power is cut on a machine that goes on.
-	t, ok := past.Resume(e.tally.From, past.Boot == a.cfg.Boot && !a.cfg.Sim)
-	if !ok {
-		return
+	t, sure := past.Resume(e.tally.From, past.Boot == a.cfg.Boot && !a.cfg.Sim)
+	if !sure {
+		var adrift bool
+		if t, adrift = past.Adrift(e.tally.From); !adrift {
+			return
+		}
 	}
-	at := a.now()
-	wh := a.metered(at)
-	e.tally.Meter = wh
-	a.applyWith(work, nil, extra{beat: true, records: []wire.Record{draft(at, wire.KindEnergy, t.Use(e.tally.From, wh))}})
+	record := draft(a.now(), wire.KindEnergy, t.Use(e.tally.From, e.tally.Meter))
+	record.Unsure = !sure
+	a.applyWith(work, nil, extra{beat: true, records: []wire.Record{record}})
 }
 
-// tellUse records what was used, and begins anew. halts says that the terminal
-// goes off next.
+// tellUse records what was used, and begins anew; without a clock that can be
+// trusted it goes on counting. halts says that the terminal goes off next.
 func (a *Agent) tellUse(work context.Context, at session.Instant, halts bool) bool {
 	if a.stuck != nil && !a.unstick(work) {
 		return false
 	}
 	e := &a.energy
-	wh := a.metered(at)
-	record := draft(at, wire.KindEnergy, e.tally.Use(at.Wall, wh))
-	e.tally, e.halts = energy.Tally{From: at.Wall, Meter: wh}, halts
-	return a.applyWith(work, nil, extra{beat: true, records: []wire.Record{record}}) // one that waits for the disk is written first of all
+	x := extra{beat: true}
+	if e.halts = halts; e.sure && at.Trusted {
+		wh := a.metered(at)
+		x.records = []wire.Record{draft(at, wire.KindEnergy, e.tally.Use(at.Wall, wh))}
+		e.tally = energy.Tally{From: at.Wall, Meter: wh}
+	}
+	return a.applyWith(work, nil, x) // one that waits for the disk is written first of all
 }
 
 // meterDue tells whether the meter's first reading is still to come.
@@ -206,11 +211,18 @@ func (a *Agent) metered(at session.Instant) float64 {
 // when the last one is young.
 func (a *Agent) beat(must bool) []byte {
 	e := &a.energy
-	if e.past != nil || !must && a.parts.Clock.Mono()-e.beatAt < beatEvery {
-		return nil // the run before is not told yet
+	if !must && a.parts.Clock.Mono()-e.beatAt < beatEvery {
+		return nil
 	}
 	at := a.count()
-	b, err := energy.Beat{Tally: e.tally, At: at.Wall, Boot: a.cfg.Boot, Halt: e.halts}.Encode()
+	now := energy.Beat{Tally: e.tally, At: at.Wall, Boot: a.cfg.Boot, Halt: e.halts, Sure: e.sure}
+	if e.sure && !at.Trusted { // it was, and is no longer
+		now.At = e.tally.From.Add(e.tally.Total())
+	}
+	if e.past != nil { // not told yet
+		now = e.past.Then(e.tally)
+	}
+	b, err := now.Encode()
 	if err != nil {
 		a.log.Error("what is saved is not kept", "error", err)
 		return nil

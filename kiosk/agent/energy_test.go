@@ -330,3 +330,60 @@ func TestAWrongClockCountsNoNight(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// TestHoursWithAWrongClockAreToldOnce: nothing is told before the time is known,
+// however long that takes and however often it starts; and no hour twice.
+func TestHoursWithAWrongClockAreToldOnce(t *testing.T) {
+	b, _ := nightBed(t, &agenttest.Board{}, nil)
+	b.Pass(6 * time.Minute)
+	b.kill()
+	wall, _ := b.Clock.Now()
+	began := b.Clock.Mono()
+	long := func(n int) {
+		for range n {
+			b.Tick(time.Minute)
+		}
+	}
+	b.Clock.Advance(2 * time.Hour) // off
+	b.Clock.Set(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), false)
+	b.start()
+	long(180)
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	long(90)
+	if all := b.uses(); len(all) != 0 {
+		t.Fatalf("by a wrong clock: %+v", all)
+	}
+	b.Clock.Set(wall.Add(b.Clock.Mono()-began), true)
+	b.until("the time is known", func() bool { b.Tick(time.Second); return len(b.uses()) == 2 })
+	all := b.uses() // of the runs before, and of this one
+	on, off := time.Duration(all[0].Lit+all[0].Dark+all[0].Low)*time.Second, time.Duration(all[0].Off)*time.Second
+	if on < 3*time.Hour || on > 3*time.Hour+8*time.Minute || off < 2*time.Hour || off > 2*time.Hour+4*time.Minute {
+		t.Errorf("on for %v, off for %v: %+v", on, off, all[0])
+	}
+	if on = time.Duration(all[1].Lit+all[1].Dark+all[1].Low) * time.Second; on < 87*time.Minute || on > 92*time.Minute {
+		t.Errorf("this run: %+v", all[1])
+	}
+}
+
+// TestAFirstRunWithAWrongClockTellsNoTimeOff: what it counted is told, and marked.
+func TestAFirstRunWithAWrongClockTellsNoTimeOff(t *testing.T) {
+	b := newBed(t, func(o *agenttest.Options) { o.Unsure = true })
+	wall, _ := b.Clock.Now()
+	for range 30 {
+		b.Tick(time.Minute)
+	}
+	b.kill()
+	b.Clock.Set(wall.AddDate(0, 0, 151), true)
+	b.start()
+	b.until("it tells of before", func() bool { b.Tick(time.Second); return len(b.uses()) == 1 })
+	u := b.uses()[0]
+	if on := time.Duration(u.Lit+u.Dark+u.Low) * time.Second; u.Off+u.Halted > 0 || on < 20*time.Minute || on > 31*time.Minute {
+		t.Errorf("%+v", u)
+	}
+	if r := b.records(wire.KindEnergy)[0]; !r.Unsure {
+		t.Error("when it was is told as if somebody knew")
+	}
+}

@@ -3,6 +3,7 @@ package energy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"borne/controller/wire"
@@ -36,8 +37,10 @@ func (t *Tally) Add(k Kind, d time.Duration) {
 }
 
 // Total is all that was counted.
-func (t Tally) Total() (all time.Duration) {
-	for _, d := range t.Spent {
+func (t Tally) Total() time.Duration { return total(t.Spent) }
+
+func total(spent [kinds]time.Duration) (all time.Duration) {
+	for _, d := range spent {
 		all += d
 	}
 	return all
@@ -71,25 +74,63 @@ type Beat struct {
 	At   time.Time `json:"at"`             // it is counted up to here
 	Boot string    `json:"boot"`           // of the machine
 	Halt bool      `json:"halt,omitempty"` // the next thing was to go off by plan
+	Sure bool      `json:"sure,omitempty"` // From and At are of a clock that could be trusted
+	// Since is what later runs counted that never knew the time.
+	Since [kinds]time.Duration `json:"since,omitzero"`
+}
+
+// Then is the beat with a run behind it that has not known the time so far.
+func (b Beat) Then(run Tally) Beat {
+	left := maxGap - b.Total() - total(b.Since) // DecodeBeat takes no more
+	for k, d := range run.Spent {
+		d = max(0, min(d, left))
+		b.Since[k] += d
+		left -= d
+	}
+	return b
+}
+
+// Adrift is what was counted by a beat whose clock nobody trusted, set right before
+// start: how long it was is known, and when is not.
+func (b Beat) Adrift(start time.Time) (t Tally, ok bool) {
+	if t = b.both(); b.Sure || t.Total() == 0 {
+		return t, false
+	}
+	t.From = start.Add(-t.Total())
+	return t, true
+}
+
+// both is the tally with what came since.
+func (b Beat) both() Tally {
+	t := b.Tally
+	for k, d := range b.Since {
+		t.Add(Kind(k), d)
+	}
+	return t
 }
 
 // maxGap is the longest that a terminal is believed to have been off: what is
 // longer is more likely a clock that was wrong.
 const maxGap = 400 * 24 * time.Hour
 
+// clockSlip is how much less than the runs counted the wall clock may say.
+const clockSlip = time.Minute
+
 // Resume closes an earlier run's tally at the start of this one: what lies
 // between is off, by plan or not; or, when the machine never stopped, lit: a
 // program that is started again has its screen on. ok is false when there is
-// nothing to tell: the clock stands before it, or far behind it.
-func (b Beat) Resume(start time.Time, sameBoot bool) (Tally, bool) {
-	t, gap := b.Tally, start.Sub(b.At)
-	if b.From.IsZero() || gap < 0 || gap > maxGap {
+// nothing to tell: the beat's clock could not be trusted, or the clock stands
+// before it, or far behind it.
+func (b Beat) Resume(start time.Time, sameBoot bool) (t Tally, ok bool) {
+	t = b.both()
+	gap := start.Sub(b.At) - total(b.Since)
+	if !b.Sure || b.From.IsZero() || gap < -clockSlip || gap > maxGap {
 		return t, false
 	}
 	switch {
 	case sameBoot:
 		t.Add(Lit, gap)
-	case b.Halt:
+	case b.Halt && total(b.Since) == 0: // else it was off more than once, and nobody knows how long by plan
 		t.Add(Halted, gap)
 	default:
 		t.Add(Off, gap)
@@ -119,7 +160,7 @@ func DecodeBeat(in []byte) (Beat, error) {
 		return Beat{}, fmt.Errorf("cannot read what was saved: %w", err)
 	}
 	var all time.Duration
-	for _, d := range b.Spent {
+	for _, d := range slices.Concat(b.Spent[:], b.Since[:]) {
 		if all += d; d < 0 || d > maxGap || all > maxGap {
 			return Beat{}, fmt.Errorf("cannot read what was saved: %v is no stretch of time", d)
 		}

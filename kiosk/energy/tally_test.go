@@ -1,7 +1,6 @@
 package energy
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -40,7 +39,7 @@ func TestAMetersDifferences(t *testing.T) {
 }
 
 func TestWhatLiesBetweenTwoRuns(t *testing.T) {
-	beat := Beat{Tally: Tally{From: evening}, At: evening.Add(time.Hour), Boot: "a"}
+	beat := Beat{Tally: Tally{From: evening}, At: evening.Add(time.Hour), Boot: "a", Sure: true}
 	beat.Add(Lit, time.Hour)
 	later := beat.At.Add(8 * time.Hour)
 	for name, c := range map[string]struct {
@@ -75,9 +74,41 @@ func TestWhatLiesBetweenTwoRuns(t *testing.T) {
 	}
 }
 
+// TestRunsThatNeverKnewTheTime: how long they were is told, and no time counts twice.
+func TestRunsThatNeverKnewTheTime(t *testing.T) {
+	beat := Beat{Tally: Tally{From: evening}, At: evening.Add(time.Hour), Boot: "a", Halt: true, Sure: true}
+	beat.Add(Lit, time.Hour)
+	run := Tally{Spent: [kinds]time.Duration{Lit: 2 * time.Hour, Low: time.Hour}}
+	later := beat.At.Add(8 * time.Hour)
+	// Off for some of eight hours, on for three of them: nobody knows which night was by plan.
+	if got, ok := beat.Then(run).Resume(later, false); !ok || got.Spent != [kinds]time.Duration{Lit: 3 * time.Hour, Low: time.Hour, Off: 5 * time.Hour} {
+		t.Errorf("%v, %v", got.Spent, ok)
+	}
+	if got, ok := beat.Then(run).Then(run).Resume(later, true); !ok || got.Spent != [kinds]time.Duration{Lit: 7 * time.Hour, Low: 2 * time.Hour} {
+		t.Errorf("the program alone began anew: %v, %v", got.Spent, ok)
+	}
+	if got, ok := beat.Then(run).Then(run).Then(run).Resume(later, false); ok {
+		t.Errorf("nine hours within eight: %v", got.Spent)
+	}
+	if got, ok := beat.Then(run).Adrift(later); ok {
+		t.Errorf("adrift after a time that is known: %v", got.Spent)
+	}
+	beat.Sure = false
+	if got, ok := beat.Resume(later, false); ok {
+		t.Errorf("by a clock that nobody trusts: %v", got.Spent)
+	}
+	if got, ok := beat.Then(run).Adrift(later); !ok || got.Spent != [kinds]time.Duration{Lit: 3 * time.Hour, Low: time.Hour} || !got.From.Equal(later.Add(-4*time.Hour)) {
+		t.Errorf("adrift: %+v, %v", got, ok)
+	}
+	if got, ok := (Beat{}).Adrift(later); ok {
+		t.Errorf("nothing at all: %v", got.Spent)
+	}
+}
+
 func FuzzDecodeBeat(f *testing.F) {
-	b := Beat{Tally: Tally{From: evening, Meter: 3}, At: evening, Boot: "a", Halt: true}
+	b := Beat{Tally: Tally{From: evening, Meter: 3}, At: evening, Boot: "a", Halt: true, Sure: true}
 	b.Add(Low, time.Hour)
+	b.Since[Dark] = time.Minute
 	raw, err := b.Encode()
 	if err != nil {
 		f.Fatal(err)
@@ -93,6 +124,12 @@ func FuzzDecodeBeat(f *testing.F) {
 		if all := b.Total(); all < 0 || all > maxGap {
 			t.Fatalf("%v in all", all)
 		}
+		if b = b.Then(Tally{Spent: [kinds]time.Duration{Lit: maxGap}}); b.Total()+total(b.Since) > maxGap {
+			t.Fatalf("%v and %v in all", b.Spent, b.Since)
+		}
+		if tally, ok := b.Adrift(evening); ok && tally.Total() > maxGap {
+			t.Fatalf("%v adrift", tally.Total())
+		}
 		if tally, ok := b.Resume(evening, false); ok {
 			if u := tally.Use(evening, 5); u.Lit < 0 || u.Halted < 0 || u.Off < 0 || u.Wh < 0 {
 				t.Fatalf("%+v", u)
@@ -103,7 +140,7 @@ func FuzzDecodeBeat(f *testing.F) {
 			return // a year of five digits
 		}
 		again, err := DecodeBeat(out)
-		if err != nil || !again.At.Equal(b.At) || !reflect.DeepEqual(again.Spent, b.Spent) {
+		if err != nil || !again.At.Equal(b.At) || again.Sure != b.Sure || again.Spent != b.Spent || again.Since != b.Since {
 			t.Fatalf("does not come back: %v", err)
 		}
 	})

@@ -26,6 +26,7 @@ type Options struct {
 	ReceiptKey ed25519.PrivateKey
 	SignKeys   []ed25519.PublicKey
 	Start      time.Time // wall time; zero: a Monday morning
+	Unsure     bool      // its clock cannot be trusted
 	Sim        bool
 	// Uplink makes the connection for a journal just opened; nil: none. The
 	// context ends with the agent.
@@ -79,7 +80,9 @@ func New(o Options) *Terminal {
 	if o.Start.IsZero() {
 		o.Start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	}
-	return &Terminal{opt: o, Warden: NewWarden(o.ReceiptKey, o.Sim), Browsers: &Browsers{}, Stage: &Stage{}, Clock: NewClock(o.Start)}
+	t := &Terminal{opt: o, Warden: NewWarden(o.ReceiptKey, o.Sim), Browsers: &Browsers{}, Stage: &Stage{}, Clock: NewClock(o.Start)}
+	t.Clock.Set(o.Start, !o.Unsure)
+	return t
 }
 
 // Start switches it on.
