@@ -170,6 +170,8 @@ const (
 	lightWithin = 3 * time.Second
 	// darkAgain is when a screen that did not go dark is asked again.
 	darkAgain = time.Minute
+	// governAgain is when a processor that did not follow is told again.
+	governAgain = time.Minute
 	// switchWithin bounds one change of the relay or of the processor.
 	switchWithin = 3 * time.Second
 )

@@ -29,6 +29,7 @@ type machine struct {
 	dims     []bool
 	cannot   error // dim
 	slow     []bool
+	stiff    error // it cannot be governed
 	alarm    time.Time
 	sets     int
 	off      time.Duration // the alarm reads from what was set
@@ -72,6 +73,9 @@ func (r relays) Set(_ context.Context, l hw.Level) (hw.Level, error) {
 func (m *machine) Govern(_ context.Context, low bool) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.stiff != nil {
+		return "powersave", m.stiff
+	}
 	m.slow = append(m.slow, low)
 	return map[bool]string{true: "powersave", false: "schedutil"}[low], nil
 }
@@ -373,6 +377,50 @@ func TestWithoutTheTimeSinceAHandItStaysLit(t *testing.T) {
 	b.look(func() {
 		if slices.Contains(b.screen, false) || len(b.halts) > 0 {
 			t.Errorf("screen %v, off %v", b.screen, b.halts)
+		}
+	})
+}
+
+// TestHoursThatComeBeforeItGoesOff: the word for the alarm of before counts no more,
+// and it wakes for the new hours.
+func TestHoursThatComeBeforeItGoesOff(t *testing.T) {
+	for name, by := range map[string]time.Duration{"earlier": -3 * time.Hour, "a little earlier": -time.Minute, "later": 2 * time.Hour} {
+		b := newBed(t, nil)
+		b.after(30*time.Minute, halting)
+		was := b.until("the alarm is set", func(s State) bool { return s.Power == wire.PowerHalting }).Wakes
+		b.after(5*time.Second, func(o *Order) { o.Opening.Until, o.Halt = o.Opening.Until.Add(by), was })
+		s := b.until(name, func(s State) bool { return s.Off || s.Power == wire.PowerHalting && !s.Wakes.Equal(was) })
+		if want := was.Add(by); s.Off || !s.Wakes.Equal(want) {
+			t.Fatalf("%s: %+v, want to wake at %v", name, s, want)
+		}
+		b.after(time.Second, func(o *Order) { o.Halt = s.Wakes })
+		b.until("off", func(s State) bool { return s.Off })
+	}
+	// Without an opening in sight the alarm is ever so long from now: it is set once.
+	b := newBed(t, nil)
+	b.after(30*time.Minute, func(o *Order) { halting(o); o.Opening.Until = time.Time{} })
+	was := b.until("the alarm is set", func(s State) bool { return s.Power == wire.PowerHalting }).Wakes
+	b.after(2*time.Minute, func(o *Order) { o.Halt = was })
+	b.until("off", func(s State) bool { return s.Off })
+	b.look(func() {
+		if b.sets != 1 {
+			t.Errorf("%d alarms for one night", b.sets)
+		}
+	})
+}
+
+// TestAProcessorThatDoesNotFollowIsToldAgain, whoever left it slow.
+func TestAProcessorThatDoesNotFollowIsToldAgain(t *testing.T) {
+	b := newBed(t, func(m *machine, _ *Config) { m.stiff = errors.New("cannot govern: the kernel is busy") })
+	b.touch()
+	b.until("as it was left", func(s State) bool { return s.Governor == "powersave" })
+	b.look(func() { b.stiff = nil })
+	b.after(2*time.Minute, nil)
+	b.until("told again", func(s State) bool { return s.Governor == "schedutil" })
+	b.after(time.Hour, nil)
+	b.look(func() {
+		if !slices.Equal(b.slow, []bool{false}) {
+			t.Errorf("it was told %v", b.slow)
 		}
 	})
 }

@@ -14,6 +14,9 @@ const (
 	alarmWithin = 30 * time.Second
 	// alarmSlack is how far an alarm may read from what was set: some clocks count minutes.
 	alarmSlack = time.Minute
+	// alarmLater is by how much the plan may come to want a later alarm than the one
+	// set: without an opening in sight, it is ever so long from now.
+	alarmLater = 15 * time.Minute
 	// haltAgain is when a machine that could not be switched off is tried again.
 	haltAgain = 15 * time.Minute
 	// haltWithin bounds the order to switch off.
@@ -25,6 +28,7 @@ const (
 // offing is what switching off has come to.
 type offing struct {
 	failed error         // the last try; nil: none failed
+	wanted time.Time     // what the alarm was set for
 	again  time.Duration // when the next may be made
 	alarm  bool          // the clock was told something, and has not answered: it may be slow, and nobody waits in the dark
 	asked  bool          // the machine was told to switch off, and has not answered
@@ -75,6 +79,9 @@ func (r *run) halt(wakeAt, now time.Time) {
 		}
 	case r.state.Wakes.IsZero():
 		r.arm(wakeAt)
+	case wakeAt.Before(r.off.wanted) || wakeAt.After(r.off.wanted.Add(alarmLater)): // the hours changed meanwhile
+		r.disarm() // and the owner hears of another alarm before it gives its word
+		r.state.Power = wire.PowerLow
 	case r.state.Wakes.Equal(r.order.Halt):
 		r.off.asked = true
 		at := r.state.Wakes
@@ -118,7 +125,7 @@ func (r *run) afterAlarm(a alarmed) {
 		r.failed(a.err)
 		return
 	}
-	r.off.failed = nil
+	r.off.failed, r.off.wanted = nil, a.want
 	r.state.Wakes, r.state.Power, r.state.Alarm = a.got, wire.PowerHalting, ""
 }
 

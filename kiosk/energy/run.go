@@ -2,6 +2,7 @@ package energy
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -31,7 +32,8 @@ type run struct {
 	stop    context.CancelFunc
 	nextTry time.Duration // of a darkening that failed
 	dimmed  bool          // by a light of the screen's own
-	low     bool          // the processor is slow
+	low     bool          // the processor was told to be slow
+	nextGov time.Duration // of a processor that did not follow; 0: it did
 	off     offing
 
 	asking  bool // the meter
@@ -148,7 +150,7 @@ func (r *run) carry(p policy.Power) {
 	} else {
 		r.bright(r.work)
 	}
-	if r.low != wants.low {
+	if r.low != wants.low || r.nextGov > 0 && r.cfg.Mono() >= r.nextGov {
 		r.govern(wants.low)
 	}
 	// The word of the plan; a halt is one only once its alarm is set.
@@ -247,6 +249,8 @@ func (r *run) bright(ctx context.Context) {
 	r.dimmed = false
 }
 
+// govern tries again what failed: a processor that stays slow is felt all day. Only
+// the first failure in a row is worth staff's eyes.
 func (r *run) govern(low bool) {
 	if r.cfg.Power == nil {
 		return
@@ -254,10 +258,14 @@ func (r *run) govern(low bool) {
 	ctx, cancel := context.WithTimeout(r.work, switchWithin)
 	defer cancel()
 	now, err := r.cfg.Power.Govern(ctx, low)
-	if err != nil {
-		r.cfg.Log.Warn("the processor is not governed", "low", low, "error", err)
+	level := slog.LevelWarn
+	if r.low == low && r.nextGov > 0 {
+		level = slog.LevelDebug
 	}
-	r.low, r.state.Governor = low, now
+	if r.low, r.nextGov, r.state.Governor = low, 0, now; err != nil {
+		r.cfg.Log.Log(r.work, level, "the processor is not governed", "low", low, "error", err, "again_in", governAgain)
+		r.nextGov = r.cfg.Mono() + governAgain
+	}
 }
 
 func levelOf(on bool) hw.Level {

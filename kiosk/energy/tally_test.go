@@ -30,6 +30,18 @@ func TestATallysSecondsAddUp(t *testing.T) {
 	})
 }
 
+// TestSecondsThatOnlyAddUpTogether: no stretch is a whole second, and their sum is.
+func TestSecondsThatOnlyAddUpTogether(t *testing.T) {
+	tally := Tally{From: evening}
+	for _, d := range []time.Duration{718, 39757, 249018, 284010929} {
+		tally.Add(Lit, d)
+	}
+	tally.Add(Dark, 715699578)
+	if u := tally.Use(evening.Add(time.Second), 0); u.Lit != 0 || u.Dark != 1 {
+		t.Errorf("%+v, want a second with the screen off, where most of it was", u)
+	}
+}
+
 func TestAMetersDifferences(t *testing.T) {
 	for _, c := range []struct{ from, to, want float64 }{{100, 103.5, 3.5}, {0, 103, 0}, {100, 0, 0}, {100, 2, 0}} {
 		if u := (Tally{From: evening, Meter: c.from}).Use(evening, c.to); u.Wh != c.want {
