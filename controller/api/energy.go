@@ -23,7 +23,7 @@ func power(t store.Terminal, live LiveState) *PowerBrief {
 	case !live.Online:
 		b.Wakes = timed(t.Wakes)
 	case p != nil:
-		b.State, b.Dark, b.Held, b.Alarm = string(p.Power), p.Dark, timed(p.Held), p.Alarm
+		b.State, b.Dark, b.Blind, b.Held, b.Alarm = string(p.Power), p.Dark, p.Blind, timed(p.Held), p.Alarm
 	}
 	if t.Power != "" && (t.Power == report.PowerAwake) == live.Online { // what is over is not told until somebody looks again
 		b.Trouble, b.Since = t.Power, timed(t.PowerSince)

@@ -10,6 +10,7 @@ import (
 type PowerBrief struct {
 	State   string     `json:"state,omitempty" doc:"lit, dim, dark, low or halting, as it says; empty when it is away"`
 	Dark    bool       `json:"dark" doc:"Its screen was seen to be dark"`
+	Blind   bool       `json:"blind,omitempty" doc:"Nothing can see whether its screen is dark: its display's state cannot be read; the time counts as lit"`
 	Held    *time.Time `json:"held,omitempty" doc:"Staff hold it awake until then"`
 	Wakes   *time.Time `json:"wakes,omitempty" doc:"It is off by plan, and its clock wakes it then"`
 	Alarm   string     `json:"alarm,omitempty" doc:"Why its clock cannot wake it, so that it is never off by plan"`

@@ -19,7 +19,7 @@ type LiveState struct {
 	Online   bool
 	Status   wire.Status // last one; kept while offline
 	Since    time.Time   // when its phase was first seen
-	Lit      time.Time   // since when it has said, without a break, that its screen is lit or dimmed; zero: it does not
+	Lit      time.Time   // since when it has said, without a break, that its screen shines (wire.PowerState.Glows); zero: it does not
 	LastSeen time.Time
 	Boot     string
 
@@ -277,7 +277,7 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 		l.Since = f.cfg.Now().UTC()
 	}
 	l.Status, l.LastSeen = s, f.cfg.Now().UTC()
-	if p := s.Power; p == nil || p.Power != wire.PowerLit && p.Power != wire.PowerDim {
+	if p := s.Power; p == nil || !p.Glows() {
 		l.Lit = time.Time{}
 	} else if l.Lit.IsZero() {
 		l.Lit = l.LastSeen

@@ -73,7 +73,7 @@ func TestLitWithoutABreak(t *testing.T) {
 		t.Helper()
 		n++
 		w.late.Add(int64(time.Hour))
-		p.send(wire.Message{Status: &wire.Status{Left: n, Power: &wire.PowerState{Power: power, Alarm: strings.Repeat("x", 5000)}}})
+		p.send(wire.Message{Status: &wire.Status{Left: n, Power: &wire.PowerState{Power: power, Dark: power == wire.PowerDark, Alarm: strings.Repeat("x", 5000)}}})
 		waitFor(t, changes, func() bool { l, _ := w.f.Live(x.resp.Terminal); return l.Status.Left == n })
 		l, _ := w.f.Live(x.resp.Terminal)
 		if len(l.Status.Power.Alarm) > maxAlarm {
@@ -95,7 +95,11 @@ func TestLitWithoutABreak(t *testing.T) {
 	if l := say(wire.PowerDark); !l.IsZero() {
 		t.Errorf("dark, and lit since %v", l)
 	}
-	if again := say(wire.PowerLit); !again.After(since) {
-		t.Errorf("lit again since %v", again)
+	again := say(wire.PowerLow) // not seen to be dark
+	if !again.After(since) {
+		t.Errorf("told to be dark, it shines since %v", again)
+	}
+	if lit := say(wire.PowerLit); !lit.Equal(again) {
+		t.Errorf("lit since %v, and shining since %v", lit, again)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // What can be wrong with how a terminal sleeps: reason codes.
 const (
-	PowerAwake   = "power-awake"   // it should sleep, and is lit
+	PowerAwake   = "power-awake"   // it should sleep, and is lit; or its screen was told to be dark, and is not
 	PowerUnwoken = "power-unwoken" // it went off by plan, and did not wake
 )
 
@@ -25,7 +25,7 @@ type Night struct {
 	Now    time.Time
 	Online bool
 	Power  *wire.PowerState // as it said last; nil: an agent that does not tell
-	Lit    time.Time        // since when it has said, without a break, that it is lit or dimmed; zero: it does not
+	Lit    time.Time        // since when it has said, without a break, that its screen shines; zero: it does not
 	Busy   bool             // somebody is in session, or it works at something
 	Wakes  time.Time        // away by plan until then; zero: not by plan
 
@@ -56,7 +56,7 @@ func (n Night) Trouble() (code string, since time.Time) {
 		}
 		return "", time.Time{}
 	}
-	if !n.shouldSleep() || n.Power == nil || n.Power.Power != wire.PowerLit && n.Power.Power != wire.PowerDim {
+	if !n.shouldSleep() || n.Power == nil || !n.Power.Glows() {
 		return "", time.Time{}
 	}
 	if n.Was == PowerAwake {

@@ -53,8 +53,12 @@ func TestTroubleAtNight(t *testing.T) {
 		"29 minutes after closing":     {now: "2026-03-02 18:29", set: lit("2026-03-02 07:48")},
 		"30 minutes after closing":     {now: "2026-03-02 18:30", set: lit("2026-03-02 07:48"), code: report.PowerAwake, since: "2026-03-02 18:00"},
 		"dimmed counts as lit":         {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Power = wire.PowerDim }), code: report.PowerAwake, since: "2026-03-02 18:00"},
-		"dark":                         {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Power, n.Lit = wire.PowerDark, time.Time{} })},
-		"in low power":                 {now: "2026-03-02 23:00", set: func(n *night) { n.Online, n.Power = true, &wire.PowerState{Power: wire.PowerLow} }},
+		"dark":                         {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Power, n.Power.Dark, n.Lit = wire.PowerDark, true, time.Time{} })},
+		"told to be dark, and shines":  {now: "2026-03-02 19:00", set: with(lit("2026-03-02 18:05"), func(n *night) { n.Power.Power = wire.PowerDark }), code: report.PowerAwake, since: "2026-03-02 18:05"},
+		"in low power, and shines":     {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Power = wire.PowerLow }), code: report.PowerAwake, since: "2026-03-02 18:00"},
+		"nobody can see its screen":    {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Power, n.Power.Blind = wire.PowerLow, true })},
+		"lit, and nobody can see it":   {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Power.Blind = true }), code: report.PowerAwake, since: "2026-03-02 18:00"},
+		"in low power":                 {now: "2026-03-02 23:00", set: func(n *night) { n.Online, n.Power = true, &wire.PowerState{Power: wire.PowerLow, Dark: true} }},
 		"an agent that does not tell":  {now: "2026-03-02 23:00", set: func(n *night) { n.Online = true }},
 		"away, nobody knows why":       {now: "2026-03-02 23:00"},
 		"somebody is still there":      {now: "2026-03-02 19:00", set: with(lit("2026-03-02 07:48"), func(n *night) { n.Busy = true })},
@@ -76,7 +80,7 @@ func TestTroubleAtNight(t *testing.T) {
 		"told already, away now":       {now: "2026-03-02 20:00", set: func(n *night) { n.Was, n.WasSince = report.PowerAwake, paris(t, "2026-03-02 18:00") }, code: report.PowerAwake, since: "2026-03-02 18:00"},
 		"told already, open again":     {now: "2026-03-03 08:00", set: with(lit("2026-03-02 19:59"), func(n *night) { n.Was, n.WasSince = report.PowerAwake, paris(t, "2026-03-02 18:00") })},
 		"told already, dark now": {now: "2026-03-02 20:00", set: func(n *night) {
-			n.Online, n.Power, n.Was = true, &wire.PowerState{Power: wire.PowerDark}, report.PowerAwake
+			n.Online, n.Power, n.Was = true, &wire.PowerState{Power: wire.PowerDark, Dark: true}, report.PowerAwake
 		}},
 
 		"asleep":                          {now: "2026-03-03 03:00", set: func(n *night) { n.Wakes = paris(t, "2026-03-03 07:48") }},

@@ -81,7 +81,7 @@ func TestNightsAreRecordedOnce(t *testing.T) {
 	}
 	live := map[string]fleet.LiveState{}
 	is := func(id string, p wire.Power) {
-		l := fleet.LiveState{Online: true, Status: wire.Status{Phase: "closed", Power: &wire.PowerState{Power: p}}, Lit: live[id].Lit}
+		l := fleet.LiveState{Online: true, Status: wire.Status{Phase: "closed", Power: &wire.PowerState{Power: p, Dark: p == wire.PowerDark}}, Lit: live[id].Lit}
 		if p != wire.PowerLit {
 			l.Lit = time.Time{}
 		} else if l.Lit.IsZero() {

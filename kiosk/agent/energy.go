@@ -279,7 +279,7 @@ func (a *Agent) powerState(at session.Instant) *wire.PowerState {
 	if s.Power == "" {
 		return nil
 	}
-	p := wire.PowerState{Power: s.Power, Dark: s.Dark, Wakes: s.Wakes, Alarm: s.Alarm}
+	p := wire.PowerState{Power: s.Power, Dark: s.Dark, Blind: s.Blind, Wakes: s.Wakes, Alarm: s.Alarm}
 	if a.state.Awake.After(at.Wall) {
 		p.Held = a.state.Awake
 	}

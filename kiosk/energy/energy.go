@@ -88,6 +88,7 @@ type Order struct {
 type State struct {
 	Power    wire.Power
 	Dark     bool      // the screen was seen to be dark
+	Blind    bool      // nothing can see whether it is
 	Dim      bool      // the page is to be darker
 	Wakes    time.Time // with PowerHalting: the alarm, as it reads back
 	Alarm    string    // why nothing can start the machine, for staff, in French; empty: it can, or nobody asks it to
@@ -99,7 +100,9 @@ type State struct {
 }
 
 // Kind is what the time in this state counts as. Only a screen that was seen to
-// be dark counts as dark: nobody is told of savings that nobody saw.
+// be dark counts as dark: nobody is told of savings that nobody saw. One that
+// nothing can see (Blind) counts as lit all night, the slow processor included, so
+// that figures are too high rather than too low; the terminal's page says so.
 func (s State) Kind() Kind {
 	switch {
 	case s.Off:
@@ -179,7 +182,7 @@ const (
 // Run owns the devices until ctx ends. A screen that a light of its own keeps dim
 // is then made bright again; otherwise everything stays as it is.
 func (k *Keeper) Run(ctx context.Context) {
-	r := &run{Keeper: k, work: ctx, done: make(chan dark, 1), alarmed: make(chan alarmed, 1), halted: make(chan halted, 1), metered: make(chan reading, 1), state: State{Power: wire.PowerLit}}
+	r := &run{Keeper: k, work: ctx, done: make(chan dark, 1), alarmed: make(chan alarmed, 1), halted: make(chan halted, 1), metered: make(chan reading, 1), state: State{Power: wire.PowerLit, Blind: k.cfg.Screen == nil}}
 	defer r.end()
 	r.begin()
 	look := time.NewTimer(planEvery)

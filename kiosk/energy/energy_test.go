@@ -269,10 +269,38 @@ func TestANightInLowPower(t *testing.T) {
 func TestAScreenThatTellsNothingIsNotDark(t *testing.T) {
 	b := newBed(t, func(m *machine, _ *Config) { m.verifies = false })
 	b.after(30*time.Minute, func(o *Order) { o.Opening = closed() })
-	s := b.until("the night", func(s State) bool { return s.Power == wire.PowerLow && s.Governor == "powersave" })
+	s := b.until("the night", func(s State) bool { return s.Power == wire.PowerLow && s.Governor == "powersave" && s.Blind })
 	if s.Dark || s.Kind() != Lit {
 		t.Errorf("unverified, and %+v counts as %d", s, s.Kind())
 	}
+}
+
+// TestAScreenThatStaysLitIsNotBlind: it can be read, and shines, or fails.
+func TestAScreenThatStaysLitIsNotBlind(t *testing.T) {
+	for _, c := range []struct {
+		level              hw.Level
+		err                error
+		dark, blind, glows bool
+	}{
+		{hw.Off, nil, true, false, false},
+		{hw.On, nil, false, false, true},
+		{hw.Unknown, nil, false, true, false},
+		{hw.Unknown, errors.New("cannot darken the display: nobody answers"), false, false, true},
+	} {
+		k, err := New(Config{Mono: (&machine{}).now, Idle: (&machine{}).quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &run{Keeper: k, asleep: true, stop: func() {}, state: State{Power: wire.PowerLow, Blind: true}}
+		r.darkened(dark{c.level, c.err})
+		s := r.state
+		if p := (wire.PowerState{Power: s.Power, Dark: s.Dark, Blind: s.Blind}); s.Dark != c.dark || s.Blind != c.blind || p.Glows() != c.glows {
+			t.Errorf("%v, %v: %+v", c.level, c.err, s)
+		}
+	}
+	b := newBed(t, func(_ *machine, c *Config) { c.Screen = nil })
+	b.after(30*time.Minute, func(o *Order) { o.Opening = closed() })
+	b.until("without a screen to read", func(s State) bool { return s.Power == wire.PowerLow && s.Blind && !s.Dark })
 }
 
 func halting(o *Order) { o.Opening, o.Energy.Night = closed(), policy.NightHalt }

@@ -170,6 +170,7 @@ func (r *run) darkened(d dark) {
 		return
 	}
 	r.state.Dark = d.err == nil && d.level == hw.Off
+	r.state.Blind = d.err == nil && d.level == hw.Unknown
 	if d.err != nil {
 		r.cfg.Log.Warn("the screen does not go dark", "error", d.err, "again_in", darkAgain)
 		r.nextTry = r.cfg.Mono() + darkAgain

@@ -1542,6 +1542,8 @@ export interface components {
         PowerBrief: {
             /** @description Why its clock cannot wake it, so that it is never off by plan */
             alarm?: string;
+            /** @description Nothing can see whether its screen is dark: its display's state cannot be read; the time counts as lit */
+            blind?: boolean;
             /** @description Its screen was seen to be dark */
             dark: boolean;
             /**
