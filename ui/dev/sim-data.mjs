@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-const state = { badges: [], case: 'closed', reader: 'ready', network: 'on', printer: 'ready', screen: 'on', power: 'on', call: 'off' }
+const state = { badges: [], case: 'closed', reader: 'ready', network: 'on', printer: 'ready', screen: 'on', power: 'on', call: 'off', present: 'nobody', saving: { power: 'low', relay: 'off', governor: 'powersave', wakes: '2026-11-27T06:48:00Z' } }
 const picture = fileURLToPath(new URL('../shots/terminal-welcome.png', import.meta.url))
 
 export async function sim(req, res, url) {
@@ -22,6 +22,10 @@ export async function sim(req, res, url) {
       if (a.action === 'reader') state.reader = a.on ? 'ready' : 'absent'
       if (a.action === 'network') state.network = a.on ? 'on' : 'off'
       if (a.action === 'printer') state.printer = a.jam ? 'jam' : 'ready'
+      if (a.action === 'present') {
+        state.present = a.on ? 'there' : 'nobody'
+        state.saving = a.on ? { power: 'lit', relay: 'on', governor: 'schedutil' } : { power: 'low', relay: 'off', governor: 'powersave' }
+      }
       if (a.action === 'call') state.call = 'on'
     }
     return void res.writeHead(204).end()
