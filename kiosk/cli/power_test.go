@@ -68,6 +68,41 @@ func TestTheBenchShowsWhatIsSaved(t *testing.T) {
 	}
 }
 
+// TestAClocksAlarmIsTried, and left as it was.
+func TestAClocksAlarmIsTried(t *testing.T) {
+	bench := sim.NewBench(clock.NewMonotonic(), 1)
+	c := call0(t, "[devices]\nclock = \"sim:rtc\"\n")
+	var said strings.Builder
+	c.Stdout = &said
+	try := func(want string) {
+		t.Helper()
+		said.Reset()
+		tr := &trial{call: c, role: "clock", device: c.cfg.Devices["clock"], env: devices.Env{Bench: bench}}
+		if err := tr.run(t.Context()); err != nil || !strings.Contains(said.String(), want) {
+			t.Errorf("%v, said %s, want %q", err, said.String(), want)
+		}
+	}
+	try("se règle et se relit")
+	if _, ok, err := bench.RTC().Alarm(); ok || err != nil {
+		t.Errorf("the alarm stays, %v", err)
+	}
+	wake := time.Now().Add(8 * time.Hour).Truncate(time.Second)
+	if _, err := bench.RTC().SetAlarm(wake); err != nil {
+		t.Fatal(err)
+	}
+	try("se règle et se relit")
+	if at, ok, err := bench.RTC().Alarm(); !ok || err != nil || !at.Equal(wake) {
+		t.Errorf("the alarm before is %v, %v, %v", at, ok, err)
+	}
+	bench.RTC().Fail(sim.RTCFault{Drops: true})
+	if err := bench.RTC().ClearAlarm(); err != nil {
+		t.Fatal(err)
+	}
+	try("ne tient pas")
+	bench.RTC().Fail(sim.RTCFault{Absent: true})
+	try("pas de réveil")
+}
+
 // TestASimulatedClockWakesASimulatedTerminal, and a real one never: the machine is
 // somebody's own.
 func TestASimulatedClockWakesASimulatedTerminal(t *testing.T) {

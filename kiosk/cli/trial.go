@@ -294,7 +294,7 @@ func (t *trial) screen(ctx context.Context) error {
 func (t *trial) clock() error {
 	if t.device.Sim {
 		t.ok("simulée : elle n’a qu’un réveil")
-		return nil
+		return t.alarm()
 	}
 	r, err := devices.OpenRTC(t.device, t.env)
 	if err != nil {
@@ -309,5 +309,34 @@ func (t *trial) clock() error {
 		return err
 	}
 	t.ok("il est %s (UTC) ; pile : %s", at.UTC().Format("02/01/2006 15:04:05"), battery)
-	return nil
+	return t.alarm()
 }
+
+// alarm sets the alarm that starts a machine, reads it back, and leaves it as it
+// was. A clock without one is no failure: the terminal then stays on at night.
+func (t *trial) alarm() error {
+	clock, err := devices.OpenAlarm(t.device, t.env)
+	if err != nil {
+		return err
+	}
+	before, set, err := clock.Alarm()
+	if err != nil {
+		t.ok("pas de réveil : ce poste restera en veille la nuit, sans s’arrêter (%v)", err)
+		return nil
+	}
+	_, tried := clock.SetAlarm(time.Now().Add(alarmTrial))
+	if set && before.After(time.Now()) {
+		_, err = clock.SetAlarm(before)
+	} else if tried == nil {
+		err = clock.ClearAlarm()
+	}
+	if tried != nil {
+		t.ok("le réveil ne tient pas : ce poste restera en veille la nuit, sans s’arrêter (%v)", tried)
+		return err
+	}
+	t.ok("le réveil se règle et se relit ; qu’il allume la machine se voit en l’éteignant")
+	return err
+}
+
+// alarmTrial is far enough that a trial which is killed starts nothing at once.
+const alarmTrial = time.Hour
