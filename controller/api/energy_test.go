@@ -17,7 +17,8 @@ func (w *world) days(rows ...store.EnergyDay) {
 	w.t.Helper()
 	w.decide(func(tx store.Tx) error {
 		for _, d := range rows {
-			m := store.Meta{ID: store.RollupID(d.Day, d.Terminal), Site: d.Terminal[:1], Scope: d.Terminal}
+			d.Site = d.Terminal[:1]
+			m := store.Meta{ID: store.RollupID(d.Day, d.Terminal), Site: d.Site, Scope: d.Terminal}
 			if err := put(tx, m, d); err != nil {
 				return err
 			}

@@ -241,7 +241,7 @@ func energyDay(tx store.Tx, t store.Meta, day string, change func(*store.EnergyD
 		if err := forget(tx, t.ID, day); err != nil {
 			return err
 		}
-		it, err = store.Item[store.EnergyDay]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: store.EnergyDay{Day: day, Terminal: t.ID}}, nil
+		it, err = store.Item[store.EnergyDay]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: store.EnergyDay{Day: day, Terminal: t.ID, Site: t.Site}}, nil
 	}
 	if err != nil {
 		return err

@@ -91,13 +91,11 @@ func EnergyDays(tx store.Tx, site, from, to string, model func(terminal string) 
 	}
 	all := map[string]Energy{}
 	last := store.RollupID(after.AddDate(0, 0, 1).Format(time.DateOnly), "")
-	for it, err := range store.List[store.EnergyDay](tx, store.RollupID(from, ""), last, false) {
+	for it, err := range store.FindRange[store.EnergyDay](tx, "site", site, store.RollupID(from, ""), last, false) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the days' energy: %w", err)
 		}
-		if it.Site == site {
-			all[it.Row.Terminal] = all[it.Row.Terminal].Add(EnergyOf(it.Row, model(it.Row.Terminal)))
-		}
+		all[it.Row.Terminal] = all[it.Row.Terminal].Add(EnergyOf(it.Row, model(it.Row.Terminal)))
 	}
 	return all, nil
 }

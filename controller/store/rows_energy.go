@@ -8,6 +8,7 @@ import "time"
 type EnergyDay struct {
 	Day      string `json:"day" inventory:"local day;none-personal;life"`
 	Terminal string `json:"terminal" inventory:"where;none-personal;life"`
+	Site     string `json:"site" inventory:"where;none-personal;life"` // as in its Meta: a site's report finds its days by it
 	Lit      int    `json:"lit" inventory:"seconds with the screen on;none-personal;life"`
 	Dark     int    `json:"dark" inventory:"seconds with the screen off;none-personal;life"`
 	Low      int    `json:"low" inventory:"seconds in low power;none-personal;life"`
@@ -46,6 +47,6 @@ type EnergyModel struct {
 }
 
 func (EnergyDay) Table() Kind          { return KindEnergy }
-func (EnergyDay) Indexes() []Index     { return nil }
+func (d EnergyDay) Indexes() []Index   { return []Index{{"site", d.Site}} }
 func (EnergyFigures) Table() Kind      { return KindFigures }
 func (EnergyFigures) Indexes() []Index { return nil }

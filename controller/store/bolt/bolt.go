@@ -93,6 +93,7 @@ func migrations() []migration {
 		tables(store.KindEnergy, store.KindFigures), // energy
 		indicators,
 		tables(store.KindIdentity), // people of an OpenID provider
+		energySites,
 	}
 }
 

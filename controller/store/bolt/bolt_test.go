@@ -259,6 +259,9 @@ func TestOlderFile(t *testing.T) {
 				return err
 			}
 		}
+		if err := tx.Put(store.KindEnergy, store.Meta{ID: store.RollupID("2026-03-02", "t"), Site: "s", Scope: "t"}, json.RawMessage(`{"day":"2026-03-02","terminal":"t","lit":60}`)); err != nil {
+			return err // from before its index
+		}
 		return store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: "s"}, Row: store.Site{Name: "Collège"}})
 	}))
 	must(t, s.db.Update(func(tx *bbolt.Tx) error { // as it was made then
@@ -278,6 +281,9 @@ func TestOlderFile(t *testing.T) {
 		want := store.RollupMonth{Day: "2026-03", Terminal: "t", Sessions: 7, Seconds: 1200, Pages: 4, Visits: 5, Unsure: 5, Stay: 1200, Ends: map[string]int{"no-open": 2, "button": 5}}
 		if it, err := store.Get[store.RollupMonth](tx, store.RollupID("2026-03", "t")); err != nil || it.Site != "s" || !reflect.DeepEqual(it.Row, want) {
 			t.Errorf("the month is %+v, %v", it, err)
+		}
+		if it, err := store.First(store.Find[store.EnergyDay](tx, "site", "s")); err != nil || it.Row.Lit != 60 || it.Row.Site != "s" {
+			t.Errorf("the day of energy is %+v, %v", it, err)
 		}
 		for _, r := range store.Rows() {
 			if err := tx.Put(r.Table(), store.Meta{ID: "new"}, json.RawMessage(`{}`), store.Index{Name: "x", Value: "y"}); err != nil {
