@@ -192,9 +192,10 @@ func (a *API) preview(ctx context.Context, op string, r PreviewRequest, site, sp
 	}
 	emptyNotNil(reflect.ValueOf(&r.Hours).Elem())
 	v := Preview{Problems: []HoursProblem{}, Changes: list(policy.Describe(p.Hours, r.Hours))}
-	p.Hours = r.Hours
 	now, zone := a.Now(), policy.Location()
-	for _, f := range wrong(p.CheckAt(now, zone)) {
+	before := p.CheckAt(now, zone)
+	p.Hours = r.Hours
+	for _, f := range wrong(unlessBefore(p.CheckAt(now, zone), before)) { // what saving refuses, and no more
 		v.Problems = append(v.Problems, HoursProblem{strings.Replace(f.Location, "body.policy.hours", "body.hours", 1), f.Message})
 	}
 	v.Days = r.Hours.Days(r.From, r.Days)

@@ -107,6 +107,9 @@ func (a *API) applyHours(ctx context.Context, in *applyIn) (*out[Applied], error
 					}
 					h := in.Body.Hours
 					h.Agreements, h.Guarded, h.Meanwhile = mine.Hours.Agreements, mine.Hours.Guarded, mine.Hours.Meanwhile
+					if h.Guarded { // what an agreement is asked for goes with it: without its duty a collège would be closed
+						h.Duty = mine.Hours.Duty
+					}
 					own, err := hoursDoc(&h)
 					if err != nil {
 						return nil, err

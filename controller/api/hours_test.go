@@ -129,6 +129,7 @@ func TestSameHoursForManySites(t *testing.T) {
 	// Who agreed at one site has nothing to do with another.
 	theirs := fresh().Hours
 	theirs.Guarded, theirs.Meanwhile = true, "La mairie de B"
+	theirs.Duty = theirs.Weekly
 	theirs.Agreements = []policy.Agreement{{From: "2026-01-01", To: "2026-12-31", By: "Principale de B", Agreed: "2026-01-01", Key: "Gardien de B"}}
 	decode[HoursView](t, w.do(admin, "PUT", "/api/sites/b/hours", HoursRequest{Hours: theirs}, "If-Match", w.rev("b")), 200)
 	h := fresh().Hours
@@ -138,7 +139,7 @@ func TestSameHoursForManySites(t *testing.T) {
 	if !slices.Equal(v.Applied, []string{"a", "b"}) || len(v.Problems) != 0 {
 		t.Fatalf("%+v", v)
 	}
-	if got := decode[HoursView](t, w.do(admin, "GET", "/api/sites/b/hours", nil), 200); len(got.Hours.Weekly[6]) != 1 || !got.Hours.Guarded || got.Hours.Meanwhile != "La mairie de B" || len(got.Hours.Agreements) != 1 || got.Hours.Agreements[0].Key != "Gardien de B" {
+	if got := decode[HoursView](t, w.do(admin, "GET", "/api/sites/b/hours", nil), 200); len(got.Hours.Weekly[6]) != 1 || !got.Hours.Guarded || !reflect.DeepEqual(got.Hours.Duty, theirs.Duty) || got.Hours.Meanwhile != "La mairie de B" || len(got.Hours.Agreements) != 1 || got.Hours.Agreements[0].Key != "Gardien de B" {
 		t.Errorf("site b: %+v", got.Hours)
 	}
 	// One site that cannot take them, and none does.
@@ -222,6 +223,10 @@ func TestClosingADayAsksForNoKeyThatWasMissingBefore(t *testing.T) {
 	w.later(20 * 24 * time.Hour)          // the agreement does not reach three months ahead any more
 	cookie = w.as(accounts.Building, "a") // and nobody stays logged in for so long
 	h.Exceptions = []policy.Exception{{Day: day(30), Spans: []policy.Span{}, Why: "Grève"}}
+	// The preview says the same as saving: it does not stop the person either.
+	if v := decode[Preview](t, w.do(cookie, "POST", "/api/sites/a/hours/preview", PreviewRequest{Hours: h, From: day(30), Days: 1}), 200); len(v.Problems) != 0 {
+		t.Errorf("the preview of closing a day: %+v", v.Problems)
+	}
 	if a := put(); a.StatusCode != 200 {
 		t.Errorf("closing a day: %s %s", a.Status, a.body)
 	}

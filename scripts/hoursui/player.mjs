@@ -196,6 +196,8 @@ const scenes = {
   },
   async 'suspend-mouse'() {
     await click('#hours-accords > summary')
+    await seen('#hours-accords .all .btn')
+    same(await page.locator('#hours-accords input[type=checkbox]:disabled').count(), 2, 'rules of the place that its staff cannot change')
     await click('#hours-accords .all .btn >> nth=0')
     await click('.foot [data-save]:not([disabled])')
     await saved()

@@ -74,9 +74,9 @@ export const putException = (h: Hours, e: Exception, i?: number): Hours => ({ ..
 export const putAgreement = (h: Hours, a: Agreement, i?: number): Hours => ({ ...h, agreements: put(h.agreements, a, i) })
 export const without = (h: Hours, what: 'monthly' | 'exceptions' | 'agreements', i: number): Hours => ({ ...h, [what]: drop(h[what] as unknown[], i) })
 
-/** What another place's hours bring; who agreed and who helps stays this place's own. */
+/** What another place's hours bring; who agreed and who helps stays this place's own, and so does what an agreement is asked for. */
 export function copyFrom(mine: Hours, theirs: Hours, days: boolean): Hours {
-  return { ...theirs, exceptions: days ? theirs.exceptions : mine.exceptions, agreements: mine.agreements, guarded: mine.guarded, meanwhile: mine.meanwhile }
+  return { ...theirs, exceptions: days ? theirs.exceptions : mine.exceptions, agreements: mine.agreements, guarded: mine.guarded, duty: mine.guarded ? mine.duty : theirs.duty, meanwhile: mine.meanwhile }
 }
 
 export interface Difference {

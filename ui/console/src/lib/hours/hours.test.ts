@@ -122,6 +122,8 @@ describe('changes', () => {
     const got = copyFrom(mine, hours({ weekly: week([s(9, 10)]) }), false)
     expect([got.agreements, got.meanwhile, got.guarded, got.exceptions.length, got.weekly[1]]).toEqual([[a], 'mairie', true, 1, [s(9, 10)]])
     expect(copyFrom(mine, hours(), true).exceptions).toEqual([])
+    const staffed = hours({ duty: week([s(8, 18)]) })
+    expect([copyFrom({ ...mine, duty: week([s(8, 17)]) }, staffed, true).duty[1], copyFrom(hours(), staffed, true).duty[1]]).toEqual([[s(8, 17)], [s(8, 18)]])
   })
   it('reads lists that nobody made', () => {
     const raw = JSON.parse('{"always":false,"weekly":[null,null,null,null,null,null,null],"seasons":null,"monthly":null,"exceptions":null,"school":{"zone":"A","mode":"","weekly":null,"breaks":null},"public":{"mode":"closed","worked":null},"duty":null,"guarded":false,"agreements":null,"meanwhile":""}') as Hours
