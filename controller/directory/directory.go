@@ -9,7 +9,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -54,7 +53,7 @@ func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) ([]byte, err
 // the month's key nobody can tell whose sessions an account paid for, and with
 // it gone nobody can tell that two months' accounts are one holder's.
 func (d *Directory) Account(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
-	return d.name(tx, h1, at, "ledger/")
+	return d.name(tx, h1, at, ledgerUse)
 }
 
 func (d *Directory) name(tx store.Tx, h1 []byte, at time.Time, of string) ([]byte, error) {
@@ -73,31 +72,41 @@ func (d *Directory) name(tx store.Tx, h1 []byte, at time.Time, of string) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	holder, err := d.holder(tx, h1, at, now)
+	h, err := d.holder(tx, h1, at, now)
 	if err != nil {
 		return nil, err
 	}
-	return mac(key, []byte(of+holder))[:16], nil
+	return pseudonym(key, h, of), nil
 }
 
-func (d *Directory) holder(tx store.Tx, h1 []byte, at, now time.Time) (string, error) {
-	h2 := hex.EncodeToString(mac(d.pepper, h1))
+// ledgerUse keeps the ledger's names apart from the sessions'.
+const ledgerUse = "ledger/"
+
+// pseudonym is a holder's name in the month of a key. A day badge has another
+// one each time that it is given.
+func pseudonym(key []byte, h store.Item[store.Holder], of string) []byte {
+	id := h.ID
+	if h.Row.Turn != "" {
+		id += "/" + h.Row.Turn
+	}
+	return mac(key, []byte(of+id))[:16]
+}
+
+func (d *Directory) holder(tx store.Tx, h1 []byte, at, now time.Time) (store.Item[store.Holder], error) {
 	month := at.Format(monthLayout)
-	it, err := store.First(store.Find[store.Holder](tx, "h2", h2))
+	it, err := d.find(tx, h1)
 	if errors.Is(err, store.ErrNotFound) {
-		var id [16]byte
-		rand.Read(id[:])
-		it = store.Item[store.Holder]{Meta: store.Meta{ID: hex.EncodeToString(id[:])}, Row: store.Holder{H2: h2, Created: day(now)}}
+		it = store.Item[store.Holder]{Meta: store.Meta{ID: newID()}, Row: store.Holder{H2: d.h2(h1), Created: day(now)}}
 	} else if err != nil {
-		return "", fmt.Errorf("cannot find a badge holder: %w", err)
+		return it, fmt.Errorf("cannot find a badge holder: %w", err)
 	}
 	if it.Row.Seen < month {
 		it.Row.Seen = month
 		if err := store.Put(tx, it); err != nil {
-			return "", fmt.Errorf("cannot keep a badge holder: %w", err)
+			return it, fmt.Errorf("cannot keep a badge holder: %w", err)
 		}
 	}
-	return it.ID, nil
+	return it, nil
 }
 
 // day blurs a time: the hour at which a badge came first is nobody's business.
@@ -149,16 +158,19 @@ func DestroyKeys(tx store.Tx, now time.Time) (int, error) {
 	return len(gone), nil
 }
 
-// Forget deletes at most limit holders whose badge was last used before the
-// month of before, and returns how many.
-func Forget(tx store.Tx, before time.Time, limit int) (int, error) {
+// Forget deletes at most limit holders whose badge was last used, or enrolled,
+// before the month of before, and those of codes whose late records can no longer
+// come. It returns how many.
+func Forget(tx store.Tx, before, now time.Time, limit int) (int, error) {
 	month := before.UTC().Format(monthLayout)
 	var gone []string
 	for it, err := range store.List[store.Holder](tx, "", "", false) {
 		if err != nil {
 			return 0, err
 		}
-		if it.Row.Seen < month && len(gone) < limit {
+		code := it.Row.Kind == store.HolderCode && it.Row.Until.Before(now.AddDate(0, 0, -lateDays))
+		last := max(it.Row.Seen, it.Row.Created.Format(monthLayout))
+		if (last < month || code) && len(gone) < limit {
 			gone = append(gone, it.ID)
 		}
 	}

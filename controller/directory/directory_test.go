@@ -147,7 +147,7 @@ func TestUnusedHoldersAreForgotten(t *testing.T) {
 	w := start(t)
 	w.name(h1, noon)
 	forget := func(before time.Time) (n int) {
-		if err := w.st.Decide(ctx, func(tx store.Tx) (err error) { n, err = directory.Forget(tx, before, 10); return err }); err != nil {
+		if err := w.st.Decide(ctx, func(tx store.Tx) (err error) { n, err = directory.Forget(tx, before, w.now, 10); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return n

@@ -55,8 +55,14 @@ func (p Policy) Check() []Problem {
 	if p.Profile == "" || len(p.Profile) > 40 {
 		c.add("profile", "Donnez un profil au poste (40 caractères au plus).")
 	}
-	if p.Access.BadgeRequired && !p.Access.AnyBadge {
-		c.add("access.badgeRequired", "Aucun badge n’est connu ici : personne ne pourrait commencer. Acceptez tous les badges, ou n’en demandez pas.")
+	if a := p.Access; a.BadgeRequired && !a.AnyBadge && !a.KnownBadges && !a.DayCodes {
+		c.add("access.badgeRequired", "Aucun badge n’ouvrirait de session : personne ne pourrait commencer. Acceptez les badges connus, tous les badges ou les codes du jour, ou n’en demandez pas.")
+	}
+	if p.Access.AnyBadge && p.Access.KnownBadges {
+		c.add("access.anyBadge", "Choisissez : les badges connus seulement, ou tous les badges, connus ou non.")
+	}
+	if p.Access.TrustOffline && !p.Access.KnownBadges {
+		c.add("access.trustOffline", "Ce réglage ne vaut que pour les badges connus : acceptez-les, ou décochez-le.")
 	}
 	if !slices.Contains([]Proof{ProofNone, ProofMessage, ProofKeys}, p.Access.Proof) {
 		c.add("access.proof", "Choisissez ce que les badges doivent prouver : rien, un message, ou des clés.")

@@ -38,8 +38,15 @@ type Session struct {
 
 // Access says who may begin.
 type Access struct {
-	BadgeRequired bool `json:"badgeRequired"` // needs AnyBadge as well
-	AnyBadge      bool `json:"anyBadge"`      // any badge opens a session; without it none does
+	BadgeRequired bool `json:"badgeRequired"` // needs one of the ways below as well
+	AnyBadge      bool `json:"anyBadge"`      // any badge opens a session, known or not
+	// KnownBadges: the badges of the directory open a session. The terminal asks
+	// the controller at each tap.
+	KnownBadges bool `json:"knownBadges"`
+	// TrustOffline: while the controller cannot be asked, a badge that was not
+	// seen here lately opens a session too, lost or not.
+	TrustOffline bool `json:"trustOffline"`
+	DayCodes     bool `json:"dayCodes"` // a printed code opens one session
 	// Proof is what a badge must prove: a number can be copied.
 	Proof Proof `json:"proof,omitempty"`
 }

@@ -372,10 +372,12 @@ func purges() []retention.Purge {
 			return report.CountHolders(tx, func(month string) bool { return directory.Over(month, now) })
 		}},
 		retention.Purge{Class: "technical", Table: store.KindMonthKey, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.DestroyKeys(tx, now) }},
-		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, _ time.Time) (int, error) {
-			return directory.Forget(tx, before, retention.Chunk)
+		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, now time.Time) (int, error) {
+			return directory.Forget(tx, before, now, retention.Chunk)
 		}},
 		retention.Purge{Class: "account", Table: store.KindIdentity, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.Orphans(tx, retention.Chunk) }},
+		retention.Purge{Class: "minutes", Table: store.KindBadgeWindow, Delete: directory.SweepWindows},
+		retention.Purge{Class: "minutes", Table: store.KindDayCode, Delete: directory.SweepCodes},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 	)

@@ -47,6 +47,8 @@ const (
 	KindPresence    Kind = "presence"
 	KindHolderCount Kind = "holder-count"
 	KindIdentity    Kind = "identity"
+	KindBadgeWindow Kind = "badge-window"
+	KindDayCode     Kind = "day-code"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -209,5 +209,6 @@ func Rows() []Row {
 		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{},
 		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}, HoursChange{}, Mail{}, EnergyDay{}, EnergyFigures{}, CalendarRow{},
 		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
-		Identity{}}
+		Identity{},
+		BadgeWindow{}, DayCode{}}
 }

@@ -39,6 +39,7 @@ type Message struct {
 	Batch  *Batch    `json:"batch,omitempty"`
 	Status *Status   `json:"status,omitempty"`
 	Ask    *PrintAsk `json:"ask,omitempty"`
+	Badge  *BadgeAsk `json:"badge,omitempty"`
 	// From the controller.
 	Welcome *Welcome     `json:"welcome,omitempty"`
 	Ack     *Ack         `json:"ack,omitempty"`
@@ -47,6 +48,7 @@ type Message struct {
 	Command *Envelope    `json:"command,omitempty"`
 	Space   *Space       `json:"space,omitempty"`
 	Answer  *PrintAnswer `json:"answer,omitempty"`
+	Admit   *BadgeAnswer `json:"admit,omitempty"`
 }
 
 // Hello opens a connection.
@@ -168,7 +170,8 @@ func Decode(b []byte) (Message, error) {
 	}
 	n := 0
 	for _, set := range []bool{m.Hello != nil, m.Batch != nil, m.Status != nil, m.Welcome != nil, m.Ack != nil,
-		m.Policy != nil, m.Permits != nil, m.Command != nil, m.Space != nil, m.Ask != nil, m.Answer != nil} {
+		m.Policy != nil, m.Permits != nil, m.Command != nil, m.Space != nil, m.Ask != nil, m.Answer != nil,
+		m.Badge != nil, m.Admit != nil} {
 		if set {
 			n++
 		}
@@ -193,7 +196,8 @@ func Decode(b []byte) (Message, error) {
 // Known tells whether the message holds anything this build understands.
 func (m Message) Known() bool {
 	return m.Hello != nil || m.Batch != nil || m.Status != nil || m.Welcome != nil || m.Ack != nil ||
-		m.Policy != nil || m.Permits != nil || m.Command != nil || m.Space != nil || m.Ask != nil || m.Answer != nil
+		m.Policy != nil || m.Permits != nil || m.Command != nil || m.Space != nil || m.Ask != nil || m.Answer != nil ||
+		m.Badge != nil || m.Admit != nil
 }
 
 func (b *Batch) check() error {

@@ -181,6 +181,7 @@ const (
 	CmdPrint      CommandKind = "print"      // release the print job Job
 	CmdNoPrint    CommandKind = "no-print"   // refuse the print job Job; Text may say why
 	CmdPages      CommandKind = "pages"      // grant the running session Pages more
+	CmdBadge      CommandKind = "badge"      // the next badge that is held to the reader is for staff
 	CmdAwake      CommandKind = "awake"      // save no energy until Until; a time that is over: save it again
 )
 

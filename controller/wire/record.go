@@ -150,6 +150,23 @@ const (
 	RefuseAlarm         Reason = "alarm"          // the building's intrusion alarm is armed
 	RefuseSuspectBadge  Reason = "suspect-badge"  // it claims keys, and answers wrongly
 	RefuseUnprovenBadge Reason = "unproven-badge" // the policy wants more than its number
+	// Of badges and codes that the controller was asked about.
+	RefuseBadgeExpired  Reason = "badge-expired"
+	RefuseBadgeLost     Reason = "badge-lost"
+	RefuseBadgeStopped  Reason = "badge-stopped"   // by staff
+	RefuseBadgeNotHere  Reason = "badge-not-here"  // it is for other places
+	RefuseBadgeNotGiven Reason = "badge-not-given" // a day badge that nobody was given today
+	RefuseBadgeOffline  Reason = "badge-offline"   // the controller cannot be asked, and it was not seen here lately
+	RefuseCodeWrong     Reason = "code-wrong"
+	RefuseCodeUsed      Reason = "code-used"
+	RefuseCodeLate      Reason = "code-late"    // its day is over
+	RefuseCodeWait      Reason = "code-wait"    // too many wrong ones here
+	RefuseCodeOffline   Reason = "code-offline" // the controller cannot be asked
+	// What the terminal tells meanwhile.
+	NoticeBadgeAsked   Reason = "badge-asked"   // the controller is being asked
+	NoticeBadgeAwaited Reason = "badge-awaited" // the next badge is for staff
+	NoticeBadgeDone    Reason = "badge-done"    // staff have what they wanted of it
+	NoticeBadgeNot     Reason = "badge-not"     // they have not; the console says why
 )
 
 // Reasons for being out of service.

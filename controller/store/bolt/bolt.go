@@ -94,6 +94,7 @@ func migrations() []migration {
 		indicators,
 		tables(store.KindIdentity), // people of an OpenID provider
 		energySites,
+		tables(store.KindBadgeWindow, store.KindDayCode),
 	}
 }
 
