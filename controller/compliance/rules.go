@@ -227,7 +227,7 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 		}
 		last, err := store.First(store.FindRange[store.CommandRow](tx, "terminal", id, "", "", true))
 		return last.ID, err
-	case wire.CmdMessage, wire.CmdEnd, wire.CmdWipe, wire.CmdIdentify, wire.CmdOut, wire.CmdBack:
+	case wire.CmdMessage, wire.CmdEnd, wire.CmdWipe, wire.CmdIdentify, wire.CmdOut, wire.CmdBack, wire.CmdBadge:
 		row, err := r.issue(tx, t.Meta, c, by)
 		return row.ID, err
 	case wire.CmdPrint, wire.CmdNoPrint:
@@ -258,6 +258,8 @@ func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (st
 	c.ID, c.Terminal, c.Issued = store.TimeID(now, NewID("")), of.ID, now
 	c.NotAfter = now.Add(commandHours * time.Hour)
 	switch c.Kind {
+	case wire.CmdBadge: // whoever holds the badge stands there now
+		c.NotAfter = now.Add(time.Minute)
 	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages: // for who sits there now
 		c.NotAfter = now.Add(messageMinutes * time.Minute)
 	case wire.CmdAwake:

@@ -43,8 +43,9 @@ type conn struct {
 	blame sync.Once
 	dirty atomic.Bool // records came that subscribers have not heard of
 
-	asks   chan wire.PrintAsk // bounded
-	mayAsk *rate.Limiter      // of the reader alone
+	asks   chan wire.Message // questions, bounded
+	mayAsk *rate.Limiter     // about printing; of the reader alone
+	mayTap *rate.Limiter     // about badges; of the reader alone
 
 	// Guarded by Fleet.mu.
 	welcomed bool // nothing may be queued before the welcome
@@ -78,7 +79,7 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), out: make(chan frame, f.cfg.Queue),
 		wake: make(chan struct{}, 1), pong: make(chan struct{}, 1), gone: make(chan struct{}), permits: map[string]bool{}, commands: map[string]time.Time{},
-		asks: make(chan wire.PrintAsk, asksWaiting), mayAsk: rate.NewLimiter(asksPerSecond, asksBurst)}
+		asks: make(chan wire.Message, asksWaiting), mayAsk: rate.NewLimiter(asksPerSecond, asksBurst), mayTap: rate.NewLimiter(tapsPerSecond, tapsBurst)}
 	c.log = f.cfg.Log.With("terminal", c.terminal)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -220,7 +221,7 @@ func (c *conn) serve() {
 		return
 	}
 	c.f.running.Go(c.write) // it leaves the fleet when it ends
-	if c.f.cfg.Ask != nil {
+	if c.f.cfg.Ask != nil || c.f.cfg.Badge != nil {
 		c.f.running.Go(c.answers)
 	}
 	for {
@@ -242,8 +243,10 @@ func (c *conn) serve() {
 			c.f.status(c, *m.Status)
 			c.measured(*m.Status)
 			c.slept(*m.Status)
-		case m.Ask != nil:
-			c.ask(*m.Ask)
+		case m.Ask != nil && c.f.cfg.Ask != nil:
+			c.ask(m, c.mayAsk)
+		case m.Badge != nil && c.f.cfg.Badge != nil:
+			c.ask(m, c.mayTap)
 		} // anything else comes from a newer terminal, or is not its to say
 	}
 }

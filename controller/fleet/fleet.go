@@ -36,6 +36,8 @@ type Config struct {
 	Account func(tx store.Tx, terminal string, p wire.Printed, at time.Time) ([]byte, error)
 	// Ask answers what a terminal asks of the print ledger. Nil: nobody does.
 	Ask func(tx store.Tx, terminal string, a wire.PrintAsk) (wire.PrintAnswer, error)
+	// Badge answers what a terminal asks of the directory. Nil: nobody does.
+	Badge func(tx store.Tx, terminal string, a wire.BadgeAsk) (wire.BadgeAnswer, error)
 	// Lists opens a list of names by its digest. Nil: there is none.
 	Lists func(digest string) (io.ReadSeekCloser, error)
 	// Audit keeps that a terminal was "enrolled", "replaced" or "revoked", in the

@@ -10,6 +10,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/audit"
 	"borne/controller/compliance"
+	"borne/controller/directory"
 	"borne/controller/fleet"
 	"borne/controller/ledger"
 	"borne/controller/policy"
@@ -55,7 +56,7 @@ func newTerminals(k *core, refused func(string)) *terminals {
 		Now: k.now, Ticker: k.ticker, Refused: refused, Lists: func(digest string) (io.ReadSeekCloser, error) { return listsDir(k.cfg.State).Open(digest) }, Audit: auditor(k.now), Holder: func(tx store.Tx, h1 []byte, at time.Time) (string, error) {
 			name, err := k.badges.Pseudonym(tx, h1, at)
 			return string(name), err
-		}, Account: k.ledger.Account, Ask: k.ask})}
+		}, Account: k.ledger.Account, Ask: k.ask, Badge: k.askBadge})}
 }
 
 // ask is the ledger's answer. What no terminal of ours asks is refused, not left
@@ -64,6 +65,16 @@ func (k *core) ask(tx store.Tx, terminal string, a wire.PrintAsk) (wire.PrintAns
 	ans, err := k.ledger.Ask(tx, terminal, a)
 	if errors.Is(err, ledger.ErrAsk) {
 		k.log.Warn("a question about printing makes no sense", "terminal", terminal, "error", err)
+		return ans, nil
+	}
+	return ans, err
+}
+
+// askBadge is the directory's answer, on the terms of ask.
+func (k *core) askBadge(tx store.Tx, terminal string, a wire.BadgeAsk) (wire.BadgeAnswer, error) {
+	ans, err := k.badges.Ask(tx, terminal, a)
+	if errors.Is(err, directory.ErrAsk) {
+		k.log.Warn("a question about a badge makes no sense", "terminal", terminal, "error", err)
 		return ans, nil
 	}
 	return ans, err

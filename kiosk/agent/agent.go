@@ -41,6 +41,7 @@ type Agent struct {
 	prints        printing.State
 	printsEncoded []byte // of prints, as it is durable
 	paper         paper
+	door          door
 	stuck         *step // could not be committed yet
 	stuckAt       time.Duration
 	erased        string // session whose sandbox was destroyed while nothing could be written
@@ -442,7 +443,7 @@ func (a *Agent) keepShell(work context.Context) {
 // face is what the view needs beside the state.
 func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
-		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Sim: a.cfg.Sim, Dim: a.energy.state.Dim}
+		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Notice: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim}
 	if a.policy.Printing.Enabled {
 		f.Pages = a.policy.Printing.PagesPerSession
 	}

@@ -134,6 +134,7 @@ func (a *Agent) tick(work context.Context) {
 		}
 	}
 	a.apply(work, f)
+	a.forget(at.Mono)
 	a.tickPrints(work)
 	a.tickEnergy(work, open)
 }

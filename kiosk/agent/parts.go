@@ -166,7 +166,8 @@ type ShellBrowser interface {
 type Uplink interface {
 	Events() <-chan uplink.Event
 	Send(s wire.Status)
-	Ask(a wire.PrintAsk) bool // answered by an event, once; false: it cannot be asked now
+	Ask(a wire.PrintAsk) bool      // answered by an event, once; false: it cannot be asked now
+	AskBadge(a wire.BadgeAsk) bool // so too
 }
 
 // Printer is the terminal's real printer. No document passes here: the press

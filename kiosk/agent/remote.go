@@ -49,8 +49,14 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		a.apply(work, session.Neighbours{OtherFree: e.Space.OtherFree, Armed: e.Space.Armed})
 	case e.Answer != nil:
 		a.print(work, printing.Answered{Answer: *e.Answer}, extra{})
+	case e.Admit != nil:
+		a.admitted(work, *e.Admit)
 	case e.Offline != nil:
 		a.online = false
+		if q := a.door.asked; q != nil {
+			a.endQuestion()
+			a.unanswered(work, q.ask)
+		}
 		a.print(work, printing.LedgerLost{}, extra{})
 		a.apply(work, session.Neighbours{})
 		a.denial(work, e.Offline.Err)
@@ -195,6 +201,13 @@ func (a *Agent) command(work context.Context, e wire.Envelope) {
 	if a.printCommand(work, c, x) {
 		return
 	}
+	if c.Kind == wire.CmdBadge {
+		x.records = []wire.Record{draft(at, wire.KindCommand, wire.CommandDone{ID: c.ID, Done: true})}
+		if a.applyWith(work, nil, x) {
+			a.await(c)
+		}
+		return
+	}
 	a.applyWith(work, session.Commanded{Command: c}, x)
 }
 
@@ -214,6 +227,8 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 	switch {
 	case len(t.Badges) == 0:
 		return
+	case len(t.Badges) == 1 && a.forStaff(work, t.Badges[0]):
+		return
 	case slices.ContainsFunc(t.Badges, func(b hw.Badge) bool { return b.Suspect }): // whatever it is held with
 		f.Refused = wire.RefuseSuspectBadge
 		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
@@ -223,12 +238,15 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		return
 	case t.Badges[0].Random:
 		f.Refused = wire.RefuseRandomBadge
-	case !a.policy.Access.AnyBadge:
-		// Which badges are known is the controller's: a list of them would lie
-		// on the disk with the policy.
+	case !a.policy.Access.AnyBadge && !a.policy.Access.KnownBadges:
 		f.Refused = wire.RefuseUnknownBadge
 	case t.Badges[0].Assurance < leastAssurance(a.policy.Access.Proof):
 		f.Refused = wire.RefuseUnprovenBadge
+	case a.policy.Access.KnownBadges:
+		// Which badges are known is the controller's: a list of them would lie
+		// on the disk with the policy.
+		a.known(work, t.Badges[0].Key)
+		return
 	default:
 		h := t.Badges[0].Key
 		f.Holder = h[:]
@@ -278,6 +296,10 @@ func (a *Agent) called(work context.Context, l hw.Level) {
 // acted takes what a person pressed.
 func (a *Agent) acted(work context.Context, act shell.Action) {
 	if a.actedOnPrint(work, act) {
+		return
+	}
+	if act.Do == shell.Code {
+		a.typed(work, act)
 		return
 	}
 	f := session.Acted{Do: session.Do(act.Do), Lang: act.Lang}

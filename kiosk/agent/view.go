@@ -16,6 +16,7 @@ type Face struct {
 	Helps   string // who helps while it is closed, in French
 	Pages   int    // a session's; 0 without printing
 	Offline bool
+	Notice  wire.Reason // about a badge, beside the session's
 	Sim     bool
 	Dim     bool        // nobody is there: the page is darker
 	Stuck   wire.Reason // the journal cannot be written
@@ -29,6 +30,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	if at.Mono < l.Identify {
 		v.Identify = f.Place.Terminal
 	}
+	v.Notice = string(f.Notice)
 	if at.Mono < l.NoticeTo {
 		v.Notice = string(l.Notice)
 	}
@@ -40,7 +42,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Starting:
 		v.Screen = shell.Starting
 	case session.Welcome:
-		v.Screen = shell.Welcome
+		v.Screen, v.Codes = shell.Welcome, f.Access.DayCodes
 	case session.Charter:
 		v.Screen, v.Charter = shell.CharterPage, &shell.Charter{Minutes: minutes(given(s, at)), Pages: f.Pages,
 			Badge: l.Guest != nil && len(l.Guest.Holder) > 0}
@@ -104,9 +106,11 @@ func lang(s session.State) string {
 
 func badge(a policy.Access) string {
 	switch {
-	case a.BadgeRequired:
+	case a.BadgeRequired && (a.AnyBadge || a.KnownBadges):
 		return "required"
-	case a.AnyBadge:
+	case a.BadgeRequired:
+		return "code"
+	case a.AnyBadge, a.KnownBadges:
 		return "offered"
 	}
 	return "none"

@@ -12,13 +12,16 @@ import (
 // MaxAction bounds one action, in bytes.
 const MaxAction = 1 << 10
 
+// maxTyped bounds a code as it is typed, in bytes.
+const maxTyped = 32
+
 // ErrAction reports bytes that are no action of the shell's page.
 var ErrAction = errors.New("not an action of this page")
 
 // Known lists every action.
 func Known() []Do {
 	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, SmileGood, SmileSoso, SmileBad,
-		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow}
+		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow, Code}
 }
 
 // ParseAction reads one action. Unknown fields, unknown actions, a language
@@ -42,6 +45,9 @@ func ParseAction(b []byte) (Action, error) {
 	}
 	if (a.Do == SetLang) != (a.Lang != "") || !isTag(a.Lang) {
 		return Action{}, fmt.Errorf("cannot do %q with language %.40q: %w", a.Do, a.Lang, ErrAction)
+	}
+	if (a.Do == Code) != (a.Code != "") || len(a.Code) > maxTyped {
+		return Action{}, fmt.Errorf("cannot do %q with a code of %d bytes: %w", a.Do, len(a.Code), ErrAction)
 	}
 	if err := a.checkPrint(); err != nil {
 		return Action{}, err

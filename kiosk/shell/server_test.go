@@ -313,6 +313,9 @@ func TestParseAction(t *testing.T) {
 		if d == SetLang {
 			in = `{"do":"lang","lang":"en"}`
 		}
+		if d == Code {
+			in = `{"do":"code","code":"acde-2345"}`
+		}
 		if d == PrintIt || d == PrintSet {
 			in = `{"do":"` + string(d) + `","job":"J-1_a","print":{"copies":2,"duplex":true,"colour":true,"range":"1-3, 5; 7"}}`
 		}
@@ -321,6 +324,7 @@ func TestParseAction(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{``, `null`, `{}`, `[]`, `{"do":"Begin"}`, `{"do":"begin","x":1}`, `{"do":"begin"} {}`, `{"do":"begin"}x`,
+		`{"do":"code"}`, `{"do":"begin","code":"ACDE2345"}`, `{"do":"code","code":"` + strings.Repeat("A", 33) + `"}`,
 		`{"do":"lang"}`, `{"do":"begin","lang":"fr"}`, `{"do":"lang","lang":"fr-"}`, `{"do":"lang","lang":"../x"}`, `{"do":1}`,
 		`{"do":"lang","lang":"` + strings.Repeat("a", 40) + `"}`,
 		`{"do":"begin","job":"1"}`, `{"do":"begin","print":{"copies":1}}`, `{"do":"print"}`, `{"do":"print-set","job":"1"}`,

@@ -21,7 +21,8 @@ type View struct {
 	Message   string   `json:"message,omitempty"` // from staff
 	Notice    string   `json:"notice,omitempty"`  // passing refusal: a wire.Reason, shown for some seconds
 	Identify  string   `json:"identify,omitempty"`
-	Badge     string   `json:"badge"` // "none": the button begins; "offered": either; "required": badge only
+	Badge     string   `json:"badge"`           // "none": the button begins; "offered": either; "required": badge only; "code": code only
+	Codes     bool     `json:"codes,omitempty"` // on the welcome screen: « J’ai un code »
 	Sim       bool     `json:"sim,omitempty"`
 	Dim       bool     `json:"dim,omitempty"`     // nobody is there: it is shown darker, and still well readable
 	Offline   bool     `json:"offline,omitempty"` // the controller cannot be reached: nothing for the person to do
@@ -118,6 +119,7 @@ type Action struct {
 	Lang  string `json:"lang,omitempty"` // with SetLang
 	Job   string `json:"job,omitempty"`  // with the actions about printing: Print.Job that the person saw
 	Print Choice `json:"print,omitzero"` // with PrintSet and PrintIt
+	Code  string `json:"code,omitempty"` // with Code, as it was typed
 }
 
 // Do names an action; unknown ones are refused.
@@ -136,6 +138,7 @@ const (
 	Home      Do = "home"  // « Accueil »: back to the portal
 	Back      Do = "back"  // « Retour »: the page before
 	Again     Do = "again" // from the thanks screen to the welcome screen
+	Code      Do = "code"  // a printed day code, from the welcome screen
 
 	SmileGood Do = "smile-good" // how it went: one of three faces, for who wants to say
 	SmileSoso Do = "smile-soso"

@@ -180,6 +180,8 @@ func (c *conn) receive(ctx context.Context) error {
 			e.Space = m.Space
 		case m.Answer != nil:
 			e.Answer = m.Answer
+		case m.Admit != nil:
+			e.Admit = m.Admit
 		case m.Known(): // hello, welcome, batch or status: not the controller's to say now
 			return fmt.Errorf("cannot go on: the controller sent a message out of turn: %w", wire.ErrFrame)
 		default:
@@ -280,8 +282,8 @@ func (c *conn) serve(ctx context.Context, failed <-chan error) error {
 		case <-cfg.Outbox.Changed():
 		case <-c.link.poke:
 			news = true
-		case a := <-c.link.asks:
-			if err := c.write(wire.Message{Ask: &a}); err != nil {
+		case m := <-c.link.asks:
+			if err := c.write(m); err != nil {
 				return err
 			}
 		case <-ping.C:

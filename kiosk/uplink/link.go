@@ -74,10 +74,10 @@ func (c Config) withDefaults() Config {
 type Link struct {
 	cfg    Config
 	events chan Event
-	poke   chan struct{} // a new status is there
-	asks   chan wire.PrintAsk
-	stale  chan struct{} // the controller wants something else believed
-	rolled chan struct{} // closed once a renewal brought something else to believe
+	poke   chan struct{}     // a new status is there
+	asks   chan wire.Message // questions
+	stale  chan struct{}     // the controller wants something else believed
+	rolled chan struct{}     // closed once a renewal brought something else to believe
 
 	roll   sync.Once // of rolled
 	mu     sync.Mutex
@@ -95,7 +95,7 @@ func New(c Config) (*Link, error) {
 	if err := c.Identity.check(); err != nil {
 		return nil, fmt.Errorf("cannot make the uplink: %w", err)
 	}
-	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), asks: make(chan wire.PrintAsk, maxAsks), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
+	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), asks: make(chan wire.Message, maxAsks), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
 }
 
 // Events yields what the controller says. A reader that stops reading for
@@ -114,20 +114,25 @@ func (l *Link) Send(s wire.Status) {
 	}
 }
 
-// maxAsks bounds the questions to the ledger that wait to be sent.
+// maxAsks bounds the questions that wait to be sent.
 const maxAsks = 8
 
 // Ask asks the ledger, which answers by an event, once. It tells whether the
 // question is on its way; without a connection, or when too many wait, it is
 // not. One that is lost with its connection is not asked again here.
-func (l *Link) Ask(a wire.PrintAsk) bool {
+func (l *Link) Ask(a wire.PrintAsk) bool { return l.ask(wire.Message{Ask: &a}) }
+
+// AskBadge asks the directory about a badge or a code, on the terms of Ask.
+func (l *Link) AskBadge(a wire.BadgeAsk) bool { return l.ask(wire.Message{Badge: &a}) }
+
+func (l *Link) ask(m wire.Message) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.up {
 		return false
 	}
 	select {
-	case l.asks <- a:
+	case l.asks <- m:
 		return true
 	default:
 		return false

@@ -57,6 +57,7 @@ type Event struct {
 	Command *wire.Envelope    // wire.DomainCommand
 	Space   *wire.Space       //
 	Answer  *wire.PrintAnswer // to Ask
+	Admit   *wire.BadgeAnswer // to AskBadge
 	Offline *Offline          // the connection was lost or could not be made
 }
 

@@ -22,6 +22,8 @@ type Controller struct {
 	status []wire.Status
 	asked  []wire.PrintAsk
 	ledger func(wire.PrintAsk) *wire.PrintAnswer
+	door   func(wire.BadgeAsk) *wire.BadgeAnswer
+	tapped []wire.BadgeAsk
 	n      uint64
 }
 
@@ -37,6 +39,39 @@ func (c *Controller) Ask(a wire.PrintAsk) bool {
 		c.events <- uplink.Event{Answer: ans}
 	}
 	return true
+}
+
+// AskBadge asks the test's directory, on the terms of Ask.
+func (c *Controller) AskBadge(a wire.BadgeAsk) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tapped = append(c.tapped, a)
+	if c.door == nil {
+		return false
+	}
+	if ans := c.door(a); ans != nil {
+		ans.ID = a.ID
+		c.events <- uplink.Event{Admit: ans}
+	}
+	return true
+}
+
+// Directory says how questions about badges are answered from now on; nil: nobody
+// can be asked.
+func (c *Controller) Directory(f func(wire.BadgeAsk) *wire.BadgeAnswer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.door = f
+}
+
+// Late answers a question as if its answer had been long under way.
+func (c *Controller) Late(a wire.BadgeAnswer) { c.Say(uplink.Event{Admit: &a}) }
+
+// Tapped lists the questions about badges.
+func (c *Controller) Tapped() []wire.BadgeAsk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]wire.BadgeAsk(nil), c.tapped...)
 }
 
 // Ledger says how questions about pages are answered from now on; nil: nobody

@@ -785,7 +785,10 @@ export interface components {
         Access: {
             anyBadge: boolean;
             badgeRequired: boolean;
+            dayCodes: boolean;
+            knownBadges: boolean;
             proof?: string;
+            trustOffline: boolean;
         };
         Agreement: {
             agreed?: string;

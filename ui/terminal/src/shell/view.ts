@@ -15,7 +15,8 @@ export interface View {
   message?: string
   notice?: string
   identify?: string
-  badge: 'none' | 'offered' | 'required'
+  badge: 'none' | 'offered' | 'required' | 'code'
+  codes?: boolean
   sim?: boolean
   dim?: boolean
   offline?: boolean
@@ -89,13 +90,14 @@ export interface BarPrint {
   show?: boolean
 }
 
-export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show'
+export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show' | 'code'
 
 /** What goes with an action: a language, or the job that was in sight and how it is wanted. */
 export interface With {
   lang?: string
   job?: string
   print?: Choice
+  code?: string
 }
 
 /** What every screen gets. */
