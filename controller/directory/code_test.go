@@ -16,14 +16,17 @@ import (
 
 func (w *world) codes(n int, until time.Time) (sheet string, codes []string) {
 	w.t.Helper()
-	w.decide(func(tx store.Tx) (err error) { sheet, codes, err = w.Codes(tx, "a", "famille", n, until, "u1"); return err })
+	w.decide(func(tx store.Tx) (err error) {
+		sheet, codes, err = w.Codes(tx, "a", "famille", n, until, "u1")
+		return err
+	})
 	return sheet, codes
 }
 
 func TestDayCodesOpenOnce(t *testing.T) {
 	w := start(t).terminals()
 	_, codes := w.codes(3, w.now.Add(6*time.Hour))
-	if slices.Compact(slices.Sorted(slices.Values(codes))); len(codes) != 3 {
+	if u := slices.Compact(slices.Sorted(slices.Values(codes))); len(u) != 3 {
 		t.Fatalf("codes %v", codes)
 	}
 	for _, c := range codes {
@@ -114,7 +117,10 @@ func TestCodesAreBounded(t *testing.T) {
 	}
 	w.now = w.now.Add(26 * time.Hour)
 	n := 0
-	w.decide(func(tx store.Tx) (err error) { n, err = directory.SweepCodes(tx, w.now.Add(-24*time.Hour), w.now); return err })
+	w.decide(func(tx store.Tx) (err error) {
+		n, err = directory.SweepCodes(tx, w.now.Add(-24*time.Hour), w.now)
+		return err
+	})
 	if n != 500 {
 		t.Errorf("%d codes are swept at once", n)
 	}
