@@ -92,6 +92,8 @@ const (
 	opEnergy        = "site-energy"
 	opFigures       = "energy-figures"
 	opPutFigures    = "put-energy-figures"
+	opIndicators    = "indicators"
+	opExport        = "export-indicators"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -164,6 +166,8 @@ func Table() map[string]Access {
 		opEnergy:        {get, "/api/sites/{id}/energy", ScopeSite, others},
 		opFigures:       {get, "/api/energy/figures", ScopeAny, r(adm, cor, dpo, obs)},
 		opPutFigures:    {put, "/api/energy/figures", ScopeAll, r(adm)},
+		opIndicators:    {get, "/api/indicators", ScopeAny, r(adm, cor, dpo, obs)},
+		opExport:        {get, "/api/indicators/export", ScopeAny, r(adm, cor, dpo, obs)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

@@ -30,6 +30,7 @@ func matrix() map[string]string {
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
 		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
 		"GET /api/sites/{id}/energy": "acrdo", "GET /api/energy/figures": "acdo", "PUT /api/energy/figures": "a",
+		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 	}
 }
 

@@ -91,6 +91,8 @@ func (a *API) routes() error {
 		register(a, opEnergy, "A site's energy: time by state, kWh and euros, measured or estimated", http.StatusOK, a.energy),
 		register(a, opFigures, "The watts of each model and the price of a kWh", http.StatusOK, a.figures),
 		register(a, opPutFigures, "Change them", http.StatusOK, a.putFigures),
+		register(a, opIndicators, "The plan's indicators, from rollups", http.StatusOK, a.indicators),
+		register(a, opExport, "The same as a file, without counts of fewer than five people", http.StatusOK, a.exportIndicators),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

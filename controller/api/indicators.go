@@ -1,0 +1,192 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"borne/controller/accounts"
+	"borne/controller/policy"
+	"borne/controller/report"
+	"borne/controller/store"
+)
+
+// Asked is what every report of indicators is asked with.
+type Asked struct {
+	From    string `query:"from" maxLength:"10" doc:"First local day, 2026-09-01; the first of this month when empty"`
+	To      string `query:"to" maxLength:"10" doc:"Last local day, included; the last of this month when empty"`
+	By      string `query:"by" maxLength:"20" doc:"What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty"`
+	Of      string `query:"of" maxLength:"220" doc:"site:ID, territoire:NAME or type:TYPE; everything that one may see when empty"`
+	Guarded bool   `query:"guarded" doc:"Hide counts of fewer than five people also from who may see them: for what is shown to others"`
+}
+
+type indicatorsIn struct {
+	Asked
+	Offset int `query:"offset" minimum:"0" maximum:"100000"`
+	Limit  int `query:"limit" minimum:"1" maximum:"500" default:"200"`
+}
+
+// seesAll tells whether somebody may see counts of few people.
+func seesAll(p accounts.Person) bool {
+	return p.Role == accounts.Administrator || p.Role == accounts.DPO
+}
+
+func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[IndicatorsReport], error) {
+	var v IndicatorsReport
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		q, price, err := a.question(tx, person(ctx), in.Asked, in.Guarded || !seesAll(person(ctx)))
+		if err != nil {
+			return err
+		}
+		r, err := report.Read(tx, q)
+		if err != nil {
+			return err
+		}
+		v = IndicatorsReport{From: q.From, To: q.To, By: string(q.By), Of: in.Of, Guarded: q.Guard, Price: price, Lines: []IndicatorLine{}, Count: len(r.Lines),
+			Total: figuresOf(r.Total, q.Guard, price), Choices: choices(q.All, person(ctx))}
+		for i, l := range r.Lines {
+			if i >= in.Offset && len(v.Lines) < in.Limit {
+				v.Lines = append(v.Lines, IndicatorLine{Key: l.Key, Name: l.Name, Sum: figuresOf(l.Indicators, q.Guard, price)})
+			}
+		}
+		if end := in.Offset + len(v.Lines); end < len(r.Lines) {
+			v.Next = end
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, a.fail(opIndicators, asProblem(err))
+	}
+	return answer(v), nil
+}
+
+// question reads what is asked, of the places that the person sees.
+func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q report.Query, price float64, err error) {
+	q = report.Query{By: report.By(in.By), Guard: guard, Now: a.Now(), Zone: policy.Location()}
+	if q.All, err = report.PlacesOf(tx); err != nil {
+		return q, 0, err
+	}
+	figures, err := energyNow(tx)
+	if err != nil {
+		return q, 0, err
+	}
+	q.Model = func(machine string) store.EnergyModel { return report.ModelOf(figures.Row, machine) }
+	today := q.Now.In(q.Zone)
+	first := today.AddDate(0, 0, 1-today.Day())
+	if q.From = in.From; q.From == "" {
+		q.From = first.Format(time.DateOnly)
+	}
+	if q.To = in.To; q.To == "" {
+		q.To = first.AddDate(0, 1, -1).Format(time.DateOnly)
+	}
+	if !slices.Contains(report.Ways(), q.By) {
+		return q, 0, unfit("query.by", "choisissez parmi : site, territoire, type, group, day, week, month, year, school-year, ou rien")
+	}
+	what, which, _ := strings.Cut(in.Of, ":")
+	for _, x := range q.All {
+		if !p.Sees(x.ID) {
+			continue
+		}
+		mine := false
+		switch what {
+		case "":
+			mine = true
+		case "site":
+			mine = x.ID == which
+		case "territoire":
+			mine = x.Territoire == which
+		case "type":
+			mine = x.Type == which
+		case "group":
+			mine = slices.Contains(x.Groups, which)
+		default:
+			return q, 0, unfit("query.of", "écrivez site:…, territoire:…, type:… ou group:…, ou rien pour tous les lieux")
+		}
+		if mine {
+			q.Places = append(q.Places, x)
+		}
+	}
+	if len(q.Places) == 0 && in.Of != "" {
+		return q, 0, errNotFound()
+	}
+	return q, figures.Row.Price, nil
+}
+
+func unfit(at, why string) *problem {
+	return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{at, why})
+}
+
+// asProblem says in French what a question lacks.
+func asProblem(err error) error {
+	switch {
+	case errors.Is(err, report.ErrMonths):
+		return unfit("query.from", "choisissez des mois entiers, du premier au dernier jour : sur moins, un petit nombre de personnes se verrait")
+	case errors.Is(err, report.ErrSpan):
+		return unfit("query.to", fmt.Sprintf("choisissez deux jours qui existent, le dernier après le premier, sur %d mois au plus (%d jours au plus par jour ou par semaine)", report.MaxMonths, report.MaxDays))
+	}
+	return err
+}
+
+// figuresOf is what may be told.
+func figuresOf(i report.Indicators, guard bool, price float64) Indicators {
+	u := i.Use
+	tell := func(n, hidden int) *int {
+		if guard && n == 0 && hidden > 0 {
+			return nil
+		}
+		return &n
+	}
+	good, said := i.Smiles()
+	v := Indicators{Sites: i.Sites, Colleges: i.Colleges, Shared: i.Shared, OpenSeconds: i.Seconds, OutsideSeconds: i.Outside,
+		Visits: tell(u.Visits, i.Hidden.Visits), OutsideVisits: tell(u.Outside, i.Hidden.Outside+i.Hidden.Visits), Badges: []BadgeCount{},
+		Begun: u.Hours[:], Use: u.Use[:], Unsure: u.Unsure, Langs: []Counted{}, Pages: tell(u.Pages, i.Hidden.Visits),
+		Help: tell(u.Help, i.Hidden.Help), Refusals: tell(u.Refusals, i.Hidden.Refusals),
+		Answers: tell(said, i.Hidden.Smiles+i.Hidden.Visits), Good: tell(good, i.Hidden.Smiles+i.Hidden.Visits),
+		Energy: energySum(i.Energy, price),
+		Hidden: HiddenFigures{i.Hidden.Visits, i.Hidden.Outside, i.Hidden.Hours, i.Hidden.Langs, i.Hidden.Smiles, i.Hidden.Help, i.Hidden.Refusals}}
+	if !guard {
+		v.Badged = &u.Badged
+	}
+	if u.Visits > 0 {
+		mean, median := i.Mean(), report.Median(u.Lengths)
+		v.MeanSeconds, v.MedianSeconds = &mean, &median
+	}
+	for _, l := range report.Top(u.Langs, len(u.Langs)) {
+		v.Langs = append(v.Langs, Counted{l, u.Langs[l]})
+	}
+	for _, h := range i.Holders {
+		b := BadgeCount{Month: h.Month, Part: h.Hidden, Ended: h.Ended}
+		if h.Known && !(h.Hidden && h.Count == 0) {
+			b.Count = &h.Count
+		}
+		v.Badges = append(v.Badges, b)
+	}
+	return v
+}
+
+func choices(all []report.Place, p accounts.Person) IndicatorPlaces {
+	v := IndicatorPlaces{Sites: []PlaceChoice{}, Territoires: []string{}, Types: []string{}}
+	add := func(to *[]string, s string) {
+		if s != "" && !slices.Contains(*to, s) {
+			*to = append(*to, s)
+		}
+	}
+	for _, x := range all {
+		if p.Sees(x.ID) {
+			v.Sites = append(v.Sites, PlaceChoice{x.ID, x.Name})
+			add(&v.Territoires, x.Territoire)
+			add(&v.Types, x.Type)
+		}
+	}
+	slices.SortFunc(v.Sites, func(x, y PlaceChoice) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
+	})
+	slices.Sort(v.Territoires)
+	slices.Sort(v.Types)
+	return v
+}

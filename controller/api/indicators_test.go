@@ -1,0 +1,150 @@
+package api
+
+import (
+	"encoding/csv"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"borne/controller/accounts"
+	"borne/controller/compliance"
+	"borne/controller/store"
+)
+
+// visits adds visits to a terminal's day.
+func (w *world) visits(terminal, day string, n, outside int) {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		return compliance.Count(tx, store.Meta{ID: terminal, Site: terminal[:1]}, day, func(u *store.Rollup) {
+			u.Visits, u.Outside, u.Stay, u.Pages = u.Visits+n, u.Outside+outside, u.Stay+n*600, u.Pages+n
+			u.Hours[10] += n
+			u.Lengths[store.LengthClass(600)] += n
+		})
+	})
+}
+
+func (w *world) badges(month, site string, n int) {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		for i := range n {
+			h := fmt.Sprintf("%s%04d", site, i)
+			if err := put(tx, store.Meta{ID: store.PresenceID(month, h, site), Site: site}, store.Presence{Month: month, Holder: h}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const months = "from=2026-01-01&to=2026-03-31"
+
+func TestIndicators(t *testing.T) {
+	w := start(t)
+	w.visits("a-1", "2026-02-03", 40, 10)
+	w.visits("a-1", "2026-03-01", 3, 0)
+	w.visits("b-1", "2026-02-03", 4, 4)
+	w.badges("2026-02", "a", 12)
+	w.badges("2026-02", "b", 2)
+	read := func(cookie, query string) IndicatorsReport {
+		t.Helper()
+		return decode[IndicatorsReport](t, w.do(cookie, "GET", "/api/indicators?"+query, nil), 200)
+	}
+	adm, obs := w.as(accounts.Administrator), w.as(accounts.Observer)
+	v := read(adm, months+"&by=site")
+	if v.Guarded || *v.Total.Visits != 47 || len(v.Lines) != 2 || *v.Lines[0].Sum.Visits != 43 || *v.Lines[1].Sum.Visits != 4 || *v.Total.MeanSeconds != 600 || v.Total.Begun[10] != 47 {
+		t.Errorf("an administrator sees %+v", v)
+	}
+	if b := v.Total.Badges; len(b) != 3 || *b[0].Count != 0 || *b[1].Count != 14 || b[1].Part {
+		t.Errorf("badges %+v", b)
+	}
+	v = read(obs, months+"&by=site")
+	if !v.Guarded || *v.Total.Visits != 40 || *v.Lines[0].Sum.Visits != 40 || v.Lines[1].Sum.Visits != nil || v.Lines[1].Sum.OutsideVisits != nil || v.Total.Hidden.Visits != 2 || v.Lines[1].Sum.Badges[1].Count != nil {
+		t.Errorf("an observer sees %+v", v)
+	}
+	if b := v.Total.Badges[1]; *b.Count != 12 || !b.Part {
+		t.Errorf("an observer's badges %+v", b)
+	}
+	if got := read(adm, months+"&guarded=true"); !got.Guarded || *got.Total.Visits != 40 {
+		t.Errorf("what an administrator shows others: %+v", got.Total)
+	}
+	// Somebody of one site sees that one, and no total of more.
+	if v = read(w.as(accounts.Correspondant, "b"), months+"&by=site"); len(v.Lines) != 1 || v.Lines[0].Key != "b" || v.Total.Visits != nil || len(v.Choices.Sites) != 1 {
+		t.Errorf("the correspondant of b sees %+v", v)
+	}
+	for query, status := range map[string]int{
+		"of=site:a&" + months: 404, "of=place:b&" + months: 422, "by=person&" + months: 422, "from=2026-02-31&to=2026-03-31": 422, "from=2026-01-01&to=2026-03-30": 422,
+		"by=day&" + months: 422, "from=1990-01-01&to=2026-03-31": 422, "from=2026-03-01&to=2026-01-31": 422, "limit=0": 422, "of=" + strings.Repeat("x", 300): 422,
+	} {
+		if a := w.do(w.as(accounts.Correspondant, "b"), "GET", "/api/indicators?"+query, nil); a.StatusCode != status {
+			t.Errorf("%s: %s, want %d", query, a.Status, status)
+		}
+	}
+	if v = read(adm, "from=2026-02-03&to=2026-03-01&by=day"); len(v.Lines) < 2 || *v.Total.Visits != 47 || v.Lines[0].Key != "2026-02-03" {
+		t.Errorf("by day: %+v", v.Lines)
+	}
+	if v = read(adm, months+"&by=site&limit=1"); len(v.Lines) != 1 || v.Next != 1 || v.Count != 2 {
+		t.Errorf("a page: %+v", v)
+	}
+	if v = read(adm, months+"&by=site&limit=1&offset=1"); len(v.Lines) != 1 || v.Next != 0 || v.Lines[0].Key != "b" {
+		t.Errorf("the next one: %+v", v)
+	}
+}
+
+// TestExportsHoldNoSmallCount, whoever asks, and no terminal.
+func TestExportsHoldNoSmallCount(t *testing.T) {
+	w := start(t)
+	w.decide(func(tx store.Tx) error {
+		return store.Update(tx, "a", func(it *store.Item[store.Site]) error { it.Row.Name = "=HYPERLINK(1)"; return nil })
+	})
+	w.visits("a-1", "2026-02-03", 40, 10)
+	w.visits("a-1", "2026-03-01", 3, 0)
+	w.visits("b-1", "2026-02-03", 4, 4)
+	adm := w.as(accounts.Administrator)
+	file := func(query string) string {
+		t.Helper()
+		a := w.do(adm, "GET", "/api/indicators/export?"+query, nil)
+		if a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment; filename=\"") {
+			t.Fatalf("%s: %s %v %s", query, a.Status, a.Header, a.body)
+		}
+		return string(a.body)
+	}
+	s := file(months + "&by=site")
+	rows, err := func() ([][]string, error) {
+		r := csv.NewReader(strings.NewReader(strings.TrimPrefix(s, "\ufeff")))
+		r.Comma = ';'
+		return r.ReadAll()
+	}()
+	if err != nil || !strings.HasPrefix(s, "\ufeff") || len(rows) != 4 {
+		t.Fatalf("%q: %v", s, err)
+	}
+	at := slices.Index(rows[0], "Passages")
+	if rows[0][0] != "Lieu" || rows[1][0] != "'=HYPERLINK(1)" || rows[1][at] != "40" || rows[2][at] != "" || rows[3][at] != "40" {
+		t.Errorf("the table is %q", rows)
+	}
+	if i := slices.Index(rows[0], "Durée moyenne (min)"); rows[1][i] != "10,0" {
+		t.Errorf("a decimal is %q", rows[1][i])
+	}
+	s = file(months + "&what=open")
+	rows, err = csv.NewReader(strings.NewReader(s)).ReadAll()
+	if err != nil || len(rows) != 7 || strings.Contains(s, "a-1") || strings.Contains(s, "b-1") {
+		t.Fatalf("open data %q: %v", s, err)
+	}
+	at = slices.Index(rows[0], "passages")
+	for _, r := range rows[1:] {
+		if n := r[at]; n != "" && n != "0" && n != "40" {
+			t.Errorf("open data tells of %s passages: %q", n, r)
+		}
+	}
+	s = file("what=dictionary&" + months)
+	for _, c := range columns() {
+		if !strings.Contains(s, c.name) || c.means == "" {
+			t.Errorf("the dictionary does not tell what %s is", c.name)
+		}
+	}
+	for _, q := range []string{"from=2026-01-02&to=2026-03-31", "by=week&" + months, "what=all&" + months, "what=open&from=2020-01-01&to=2026-03-31"} {
+		if a := w.do(adm, "GET", "/api/indicators/export?"+q, nil); a.StatusCode != 422 {
+			t.Errorf("%s: %s", q, a.Status)
+		}
+	}
+}
