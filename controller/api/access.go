@@ -20,6 +20,7 @@ const (
 	ScopeTerminal Scope = "terminal" // {id} is a terminal of the site
 	ScopeReceipt  Scope = "receipt"  // {id} is a receipt of one of the site's terminals
 	ScopePrint    Scope = "print"    // {id} is a print job of one of the site's terminals
+	ScopeMatter   Scope = "matter"   // {id} is a matter of the site, or of the whole Département: then all sites are needed
 )
 
 // Access is who may use one route.
@@ -94,6 +95,8 @@ const (
 	opPutFigures    = "put-energy-figures"
 	opIndicators    = "indicators"
 	opExport        = "export-indicators"
+	opMatters       = "matters"
+	opTakeMatter    = "take-matter"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -168,6 +171,8 @@ func Table() map[string]Access {
 		opPutFigures:    {put, "/api/energy/figures", ScopeAll, r(adm)},
 		opIndicators:    {get, "/api/indicators", ScopeAny, r(adm, cor, dpo, obs)},
 		opExport:        {get, "/api/indicators/export", ScopeAny, r(adm, cor, dpo, obs)},
+		opMatters:       {get, "/api/matters", ScopeAny, r(adm, cor, rec)},
+		opTakeMatter:    {put, "/api/matters/{id}/taken", ScopeMatter, r(adm, cor, rec)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

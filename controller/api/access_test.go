@@ -31,6 +31,7 @@ func matrix() map[string]string {
 		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
 		"GET /api/sites/{id}/energy": "acrdo", "GET /api/energy/figures": "acdo", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
+		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr",
 	}
 }
 
@@ -118,6 +119,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
 		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
+		"PUT /api/matters/{id}/taken":    TakeRequest{},
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"PUT /api/calendars/{zone}":      calendarFile, "POST /api/calendars/{zone}/fetch": FetchRequest{Address: "https://calendar.example/"},
@@ -125,7 +127,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
 		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
-	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a"}
+	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a"}
 	n := 0
 	for op, acc := range Table() {
 		if op == opLive || op == opLogout {

@@ -36,6 +36,8 @@ type Live interface {
 	// Subscribe yields the ids of terminals that changed. The channel may be
 	// closed when this side reads too slowly: then everything is read anew.
 	Subscribe() (changes <-chan string, cancel func())
+	// Changed tells subscribers of a terminal whose rows changed.
+	Changed(terminal string)
 }
 
 // Order is a command that somebody asked for.

@@ -114,6 +114,7 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 		}
 	}
 	b.Printer, b.Waiting = a.printerOf(tx, it.ID, live), waiting(live)
+	b.Matters = a.untaken(tx, it.ID)
 	b.State, b.Reason = StateOf(t, live, a.Now())
 	b.Power = power(t, live)
 	switch b.State {

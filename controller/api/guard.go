@@ -79,6 +79,8 @@ func allowed(acc Access, p accounts.Person, site string) bool {
 		return p.Holds("", acc.Roles...)
 	case ScopeSite, ScopeSpace, ScopeTerminal, ScopeReceipt, ScopePrint:
 		return site != "" && p.Holds(site, acc.Roles...)
+	case ScopeMatter:
+		return p.Holds(site, acc.Roles...)
 	}
 	return false
 }
@@ -98,7 +100,7 @@ func (a *API) who(r *http.Request) (accounts.Person, error) {
 // locate finds the site that the route's {id} belongs to.
 func (a *API) locate(ctx context.Context, acc Access, id string) (site string, err error) {
 	kind := map[Scope]store.Kind{ScopeSite: store.KindSite, ScopeSpace: store.KindSpace,
-		ScopeTerminal: store.KindTerminal, ScopeReceipt: store.KindReceipt, ScopePrint: store.KindPrintJob}[acc.Scope]
+		ScopeTerminal: store.KindTerminal, ScopeReceipt: store.KindReceipt, ScopePrint: store.KindPrintJob, ScopeMatter: store.KindMatter}[acc.Scope]
 	if kind == "" {
 		return "", nil
 	}

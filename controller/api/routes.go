@@ -93,6 +93,8 @@ func (a *API) routes() error {
 		register(a, opPutFigures, "Change them", http.StatusOK, a.putFigures),
 		register(a, opIndicators, "The plan's indicators, from rollups", http.StatusOK, a.indicators),
 		register(a, opExport, "The same as a file, without counts of fewer than five people", http.StatusOK, a.exportIndicators),
+		register(a, opMatters, "What somebody has to see to, most urgent first", http.StatusOK, a.matters),
+		register(a, opTakeMatter, "Take a matter on, or leave it to others again", http.StatusOK, a.takeMatter),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

@@ -47,6 +47,7 @@ type TerminalBrief struct {
 	Printer     *PrinterBrief `json:"printer,omitempty" doc:"Absent when no printer was ever told of"`
 	Power       *PowerBrief   `json:"power,omitempty" doc:"Absent when it does not tell, and is not off by plan"`
 	Waiting     int           `json:"waiting" doc:"Print jobs that staff may release: GET /api/prints lists them"`
+	Matters     int           `json:"matters" doc:"Matters that nobody has taken on: GET /api/matters lists them"`
 }
 
 // Fleet is every site that the person may see.

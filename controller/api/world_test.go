@@ -233,6 +233,8 @@ func (w *world) seed() {
 				put(tx, store.Meta{ID: te, Site: s, Scope: te}, store.PrinterRow{Terminal: te, State: wire.PrinterReady, Since: t0, At: t0}),
 				put(tx, store.Meta{ID: "h-" + s, Site: s}, store.HoursChange{Layer: s, At: t0, By: "x"}),
 				put(tx, store.Meta{ID: "h-" + sp, Site: s, Scope: sp}, store.HoursChange{Layer: sp, At: t0, By: "x"}),
+				put(tx, store.Meta{ID: "m-" + s, Site: s, Scope: te}, store.Matter{Key: store.MatterSubject(te) + "/offline/", Code: "offline", Terminal: te, Space: sp, Level: "soon",
+					Since: t0, Noticed: t0, Changed: t0}),
 				put(tx, store.Meta{ID: "c-" + s, Site: s, Scope: te}, store.CommandRow{Terminal: te, Kind: wire.CmdEnd, Status: store.CommandDone, Issued: t0}),
 			} {
 				if err != nil {
@@ -350,4 +352,12 @@ func (w *world) rev(id string) string {
 		w.t.Fatal(err)
 	}
 	return fmt.Sprintf("%q", fmt.Sprint(rev))
+}
+
+func (f *fakeLive) Changed(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ch := range f.subs {
+		ch <- id
+	}
 }

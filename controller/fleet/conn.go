@@ -33,6 +33,7 @@ type conn struct {
 	log      *slog.Logger
 	terminal string
 	serial   string
+	ends     time.Time // of its certificate
 	boot     string
 
 	out   chan frame    // bounded: a terminal that does not read is dropped
@@ -77,7 +78,7 @@ func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it has answered
 	}
-	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), out: make(chan frame, f.cfg.Queue),
+	c := &conn{f: f, ws: ws, terminal: cert.Subject.CommonName, serial: pki.Serial(cert), ends: cert.NotAfter.UTC(), out: make(chan frame, f.cfg.Queue),
 		wake: make(chan struct{}, 1), pong: make(chan struct{}, 1), gone: make(chan struct{}), permits: map[string]bool{}, commands: map[string]time.Time{},
 		asks: make(chan wire.Message, asksWaiting), mayAsk: rate.NewLimiter(asksPerSecond, asksBurst), mayTap: rate.NewLimiter(tapsPerSecond, tapsBurst)}
 	c.log = f.cfg.Log.With("terminal", c.terminal)

@@ -22,6 +22,7 @@ type LiveState struct {
 	Lit      time.Time   // since when it has said, without a break, that its screen shines (wire.PowerState.Glows); zero: it does not
 	LastSeen time.Time
 	Boot     string
+	CertEnds time.Time // of the certificate that it connected with last
 
 	uncounted time.Duration // connected time that no deadline has counted yet
 }
@@ -161,7 +162,7 @@ func (f *Fleet) join(c *conn) error {
 	}
 	f.conns[c.terminal] = c
 	l := f.live[c.terminal]
-	l.Online, l.LastSeen, l.Boot = true, f.cfg.Now().UTC(), c.boot
+	l.Online, l.LastSeen, l.Boot, l.CertEnds = true, f.cfg.Now().UTC(), c.boot, c.ends
 	f.live[c.terminal] = l
 	f.tell(c.terminal)
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/api"
+	"borne/controller/attend"
 	"borne/controller/audit"
 	"borne/controller/config"
 	"borne/controller/directory"
@@ -47,6 +48,7 @@ type Server struct {
 	api       *api.API
 	terminals *terminals
 	calendars *calendars
+	matters   *matters
 	metrics   *metrics
 	notify    notifier
 	mails     *mail.Sender
@@ -88,6 +90,7 @@ func (s *Server) assemble(c Config) (err error) {
 	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
 	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
 	s.calendars = newCalendars(s.core)
+	s.matters = newMatters(s.core, s.terminals.Fleet.Live, s.terminals.Changed)
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
 		return fmt.Errorf("cannot count the fleet: %w", err)
 	}
@@ -244,6 +247,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { s.purge(ctx) })
 	wg.Go(func() { s.nights(ctx) })
+	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.calendars.refresh(ctx) })
 	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
@@ -380,5 +384,6 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "minutes", Table: store.KindDayCode, Delete: directory.SweepCodes},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
+		retention.Purge{Class: "technical", Table: store.KindMatter, Delete: attend.Purge},
 	)
 }

@@ -49,6 +49,7 @@ const (
 	KindIdentity    Kind = "identity"
 	KindBadgeWindow Kind = "badge-window"
 	KindDayCode     Kind = "day-code"
+	KindMatter      Kind = "matter"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

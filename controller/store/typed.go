@@ -210,5 +210,6 @@ func Rows() []Row {
 		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}, HoursChange{}, Mail{}, EnergyDay{}, EnergyFigures{}, CalendarRow{},
 		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
 		Identity{},
-		BadgeWindow{}, DayCode{}}
+		BadgeWindow{}, DayCode{},
+		Matter{}}
 }

@@ -16,7 +16,7 @@ const devices = [
   { name: 'printer', device: 'ipp://203.0.113.20/ipp/print', health: 'ready' },
 ]
 function terminal(id, name, site, space, state, more = {}) {
-  return { id, name, site, space, state, since: ago(42), level: 'full', missing: [], online: !['offline', 'waiting'].includes(state), lastSeen: ago(1), devices: state === 'waiting' ? [] : devices, sim: false, waiting: 0, printer: state === 'waiting' ? undefined : { state: 'ready', troubles: [] }, ...more }
+  return { id, name, site, space, state, since: ago(42), level: 'full', missing: [], online: !['offline', 'waiting'].includes(state), lastSeen: ago(1), devices: state === 'waiting' ? [] : devices, sim: false, waiting: 0, matters: 0, printer: state === 'waiting' ? undefined : { state: 'ready', troubles: [] }, ...more }
 }
 const site = (id, name, kind, commune, spaces) => ({ id, name, kind, commune, territoire: 'Arve et Faucigny', spaces })
 const space = (id, name, open, terminals) => ({ id, name, open, until: open ? ahead(190) : ahead(900), terminals })
@@ -26,7 +26,7 @@ const fleet = {
     site('samivel', 'Collège Samivel', 'college', 'Bonneville', [
       space('hall', 'Hall d’accueil', true, [
         terminal('t1', 'Poste 1', 'samivel', 'hall', 'free', { printer: { state: 'stopped', troubles: ['printer-paper'] } }),
-        terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13), waiting: 1 }),
+        terminal('t2', 'Poste 2', 'samivel', 'hall', 'in-use', { session: 's-9', leftSeconds: 1931, since: ago(13), waiting: 1, matters: 1 }),
       ]),
       space('cdi', 'CDI', true, [terminal('t3', 'Poste CDI', 'samivel', 'cdi', 'quarantined', { reason: 'receipt-missing', since: ago(74) })]),
     ]),
@@ -139,6 +139,15 @@ const zones = {
   C: { zone: 'C', breaks: [], left: 0, proposed: proposed('C') },
 }
 const publicDays = [['Noël', 29], ['Jour de l’An', 36], ['Lundi de Pâques', 122], ['Fête du Travail', 156], ['Ascension', 161], ['Victoire de 1945', 163], ['Lundi de Pentecôte', 172], ['Fête nationale', 230], ['Assomption', 262], ['Toussaint', 340], ['Armistice de 1918', 350]].map(([name, n], i) => ({ key: `k${i}`, name, day: dayOf(n) }))
+const matter = (id, code, level, minutes, more) => ({ id, code, level, site: 'samivel', siteName: 'Collège Samivel', spaceName: 'Hall d’accueil', terminal: 't2', name: 'Poste 2', since: ago(minutes), ...more })
+const matters = [
+  matter('m1', 'wipe-failed', 'urgent', 35, {}),
+  matter('m2', 'quarantined', 'urgent', 130, { why: 'receipt-failed', terminal: 't3', name: 'Poste CDI', spaceName: 'CDI' }),
+  matter('m3', 'offline', 'soon', 90, { terminal: 't7', name: 'Poste A', site: 'mie', siteName: 'Maison de l’insertion et de l’emploi', spaceName: 'Salle' }),
+  matter('m4', 'printer-supply-soon', 'notice', 2000, { about: 'Toner noir', count: 4 }),
+  matter('m5', 'calendar-ending', 'notice', 2900, { about: 'B', count: 38, site: undefined, siteName: undefined, spaceName: undefined, terminal: undefined, name: undefined }),
+  matter('m6', 'reader-lost', 'soon', 400, { terminal: 't1', name: 'Poste 1', taken: { at: ago(60), by: 'Louis Favre', mine: false, note: 'Lecteur commandé, reçu jeudi.' } }),
+]
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
 let rev = 7
 
@@ -157,6 +166,7 @@ function answer(method, path, body, headers) {
     if (a === 'receipts') return { body: receiptView(id) }
     if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal', 'printing'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
+    if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
     if (b === 'prints') return { body: { jobs, next: 'x' } }
     if (b === 'printers') return { body: { site: id, printers } }
@@ -179,6 +189,7 @@ function answer(method, path, body, headers) {
     }
     return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
   }
+  if (b === 'taken') return { body: { ...matters.find((m) => m.id === id), taken: body.taken ? { at: ago(0), by: me.name, mine: true, note: body.note } : undefined } }
   if (method === 'PUT') {
     if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
     if (body.policy.printing.pagesPerSession === 0) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printing', message: 'L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.' }, { location: 'body.policy.printing.staff[0].badge', message: 'Ce n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.' }, { location: 'body.policy.printing.periods[0].to', message: 'La période finit avant de commencer.' }])

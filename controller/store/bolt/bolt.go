@@ -95,6 +95,7 @@ func migrations() []migration {
 		tables(store.KindIdentity), // people of an OpenID provider
 		energySites,
 		tables(store.KindBadgeWindow, store.KindDayCode),
+		tables(store.KindMatter, store.KindCalendar), // what somebody has to see to; school holidays, which no step had added
 	}
 }
 

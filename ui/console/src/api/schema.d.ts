@@ -141,6 +141,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plan's indicators, from rollups */
+        get: operations["indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/indicators/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file, without counts of fewer than five people */
+        get: operations["export-indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inventory": {
         parameters: {
             query?: never;
@@ -287,6 +321,40 @@ export interface paths {
         /** Where the OpenID provider sends people back to after a logout */
         get: operations["logout-return"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody has to see to, most urgent first */
+        get: operations["matters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matters/{id}/taken": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Take a matter on, or leave it to others again */
+        put: operations["take-matter"];
         post?: never;
         delete?: never;
         options?: never;
@@ -848,6 +916,18 @@ export interface components {
             site?: string;
             target?: string;
         };
+        BadgeCount: {
+            /**
+             * Format: int64
+             * @description Absent when it cannot be told: the month's key is destroyed and these places were not counted together, or they are fewer than five
+             */
+            count?: number;
+            /** @description The month's key is destroyed */
+            ended: boolean;
+            month: string;
+            /** @description Sites with fewer than five are not in it */
+            part: boolean;
+        };
         Because: {
             of: string;
             why: string;
@@ -1025,6 +1105,11 @@ export interface components {
              * @description 0 when hidden
              */
             n: number;
+        };
+        Counted: {
+            /** Format: int64 */
+            count: number;
+            key: string;
         };
         DayPlan: {
             cause: string;
@@ -1287,6 +1372,22 @@ export interface components {
             /** @description Id of the key that signs it */
             key: string;
         };
+        HiddenFigures: {
+            /** Format: int64 */
+            answers: number;
+            /** Format: int64 */
+            begun: number;
+            /** Format: int64 */
+            help: number;
+            /** Format: int64 */
+            langs: number;
+            /** Format: int64 */
+            outside: number;
+            /** Format: int64 */
+            refusals: number;
+            /** Format: int64 */
+            visits: number;
+        };
         Hours: {
             agreements: components["schemas"]["Agreement"][];
             always: boolean;
@@ -1330,7 +1431,7 @@ export interface components {
             own: boolean;
         };
         HoursView: {
-            /** @description Who changed the rules of this level last */
+            /** @description Who changed the hours of this level last */
             by?: string;
             calendar: components["schemas"]["CalendarCover"];
             /** @description always, weekly, season, monthly, exception, school, public or no-agreement */
@@ -1362,6 +1463,140 @@ export interface components {
              */
             until?: string;
             why: string;
+        };
+        IndicatorLine: {
+            /** @description Id of the site, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027 */
+            key: string;
+            name: string;
+            sum: components["schemas"]["Indicators"];
+        };
+        IndicatorPlaces: {
+            sites: components["schemas"]["PlaceChoice"][];
+            territoires: string[];
+            types: string[];
+        };
+        Indicators: {
+            /**
+             * Format: int64
+             * @description How many said how it went
+             */
+            answers?: number;
+            /**
+             * Format: int64
+             * @description Of these, with a badge
+             */
+            badged?: number;
+            /** @description Distinct badges (« bénéficiaires »), by month: over several months nobody can tell */
+            badges: components["schemas"]["BadgeCount"][];
+            /** @description Visits by the local hour at which they began */
+            begun: number[];
+            /**
+             * Format: int64
+             * @description Of these, collèges
+             */
+            colleges: number;
+            energy: components["schemas"]["EnergySum"];
+            /**
+             * Format: int64
+             * @description Of these, that it went well
+             */
+            good?: number;
+            /**
+             * Format: int64
+             * @description How often help was asked for
+             */
+            help?: number;
+            /** @description Months of sites that are not in a figure, for fewer than five people are behind theirs */
+            hidden: components["schemas"]["HiddenFigures"];
+            /** @description Visits by language, the most frequent first */
+            langs: components["schemas"]["Counted"][];
+            /**
+             * Format: int64
+             * @description Mean length of a visit
+             */
+            meanSeconds?: number;
+            /**
+             * Format: int64
+             * @description Length in the middle, to within its class
+             */
+            medianSeconds?: number;
+            /**
+             * Format: int64
+             * @description How long sites were open, by the hours that held then; two sites at once count twice
+             */
+            openSeconds: number;
+            /**
+             * Format: int64
+             * @description Of these, outside school or office hours
+             */
+            outsideSeconds: number;
+            /**
+             * Format: int64
+             * @description Of these, begun outside school or office hours
+             */
+            outsideVisits?: number;
+            /**
+             * Format: int64
+             * @description Printed sides
+             */
+            pages?: number;
+            /**
+             * Format: int64
+             * @description How often somebody was not admitted
+             */
+            refusals?: number;
+            /**
+             * Format: int64
+             * @description Of these, « collèges ayant mutualisé »: at least one visit outside school hours
+             */
+            shared: number;
+            /**
+             * Format: int64
+             * @description Sites that were open to the public
+             */
+            sites: number;
+            /**
+             * Format: int64
+             * @description Visits without an hour, for want of a clock
+             */
+            unsure: number;
+            /** @description Seconds of use, by local hour */
+            use: number[];
+            /**
+             * Format: int64
+             * @description Sessions that opened (« passages »); never to be added to badges
+             */
+            visits?: number;
+        };
+        IndicatorsReport: {
+            by: string;
+            /** @description What it can be limited to */
+            choices: components["schemas"]["IndicatorPlaces"];
+            /**
+             * Format: int64
+             * @description Lines in all
+             */
+            count: number;
+            /** @description First local day */
+            from: string;
+            /** @description Counts of fewer than five people are hidden */
+            guarded: boolean;
+            lines: components["schemas"]["IndicatorLine"][];
+            /**
+             * Format: int64
+             * @description Offset of the next page; 0 when this is the last
+             */
+            next: number;
+            /** @description Empty, or what it is limited to: site:…, territoire:…, type:… */
+            of: string;
+            /**
+             * Format: double
+             * @description Euros a kWh
+             */
+            price: number;
+            /** @description Last local day, included */
+            to: string;
+            total: components["schemas"]["Indicators"];
         };
         Inventory: {
             fields: components["schemas"]["InventoryEntry"][];
@@ -1415,6 +1650,55 @@ export interface components {
         LoginWays: {
             /** @description Name of the OpenID provider that lets people in; absent: none does */
             provider?: string;
+        };
+        MatterTake: {
+            /** Format: date-time */
+            at: string;
+            /** @description Name of the person */
+            by: string;
+            /** @description It is who asks */
+            mine: boolean;
+            note?: string;
+        };
+        MatterView: {
+            /** @description Which device, consumable or zone of school holidays */
+            about?: string;
+            /** @description What is wrong: console.attend.say.<code> of the catalogues, or else reason.<why or code>; console.attend.fix.<code> says what to do */
+            code: string;
+            /**
+             * Format: int64
+             * @description Days left, or how many print jobs
+             */
+            count?: number;
+            /** @description Of this time that it is so */
+            id: string;
+            /** @enum {string} */
+            level: "urgent" | "soon" | "notice";
+            /** @description Of the terminal */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description Since when it is so
+             */
+            since: string;
+            /** @description Empty for the whole Département */
+            site?: string;
+            siteName?: string;
+            spaceName?: string;
+            /** @description Somebody sees to it; absent again when it becomes another matter */
+            taken?: components["schemas"]["MatterTake"];
+            terminal?: string;
+            /** @description Reason code */
+            why?: string;
+        };
+        MattersView: {
+            /** @description Those that nobody has taken on first; then the most urgent, then the oldest */
+            matters: components["schemas"]["MatterView"][];
+            /**
+             * Format: int64
+             * @description How many are left out: there are too many
+             */
+            more: number;
         };
         Me: {
             /** @description The data is a demonstration */
@@ -1486,6 +1770,10 @@ export interface components {
             receiptWithin: number;
             /** Format: int64 */
             validHours: number;
+        };
+        PlaceChoice: {
+            id: string;
+            name: string;
         };
         PlannedSpan: {
             cause: string;
@@ -2039,6 +2327,11 @@ export interface components {
             low: boolean;
             name: string;
         };
+        TakeRequest: {
+            /** @description For colleagues: what is being done */
+            note?: string;
+            taken: boolean;
+        };
         Tally: {
             /**
              * Format: int64
@@ -2106,6 +2399,11 @@ export interface components {
             leftSeconds?: number;
             /** @description Isolation last measured: full or reduced */
             level?: string;
+            /**
+             * Format: int64
+             * @description Matters that nobody has taken on: GET /api/matters lists them
+             */
+            matters: number;
             /** @description Isolation properties that do not hold */
             missing: string[];
             name: string;
@@ -2544,6 +2842,92 @@ export interface operations {
             };
         };
     };
+    indicators: {
+        parameters: {
+            query?: {
+                /** @description First local day, 2026-09-01; the first of this month when empty */
+                from?: string;
+                /** @description Last local day, included; the last of this month when empty */
+                to?: string;
+                /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
+                by?: string;
+                /** @description site:ID, territoire:NAME or type:TYPE; everything that one may see when empty */
+                of?: string;
+                /** @description Hide counts of fewer than five people also from who may see them: for what is shown to others */
+                guarded?: boolean;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorsReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-indicators": {
+        parameters: {
+            query?: {
+                /** @description First local day, 2026-09-01; the first of this month when empty */
+                from?: string;
+                /** @description Last local day, included; the last of this month when empty */
+                to?: string;
+                /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
+                by?: string;
+                /** @description site:ID, territoire:NAME or type:TYPE; everything that one may see when empty */
+                of?: string;
+                /** @description Hide counts of fewer than five people also from who may see them: for what is shown to others */
+                guarded?: boolean;
+                /** @description table: for a spreadsheet; open: for publication as open data, by site and month; dictionary: what each column of both means */
+                what?: "table" | "open" | "dictionary";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     inventory: {
         parameters: {
             query?: never;
@@ -2862,6 +3246,70 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    matters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MattersView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "take-matter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MatterView"];
+                };
             };
             /** @description Error */
             default: {

@@ -5,7 +5,7 @@ import { count, recognised, search, sensible, todo, update } from './fleet.ts'
 import { parse, to } from './route.svelte.ts'
 import { ago, endOf, hhmm, minutesOf, untilMidnight } from './time.ts'
 
-const terminal = (id: string, state: State, more: Partial<TerminalBrief> = {}): TerminalBrief => ({ id, name: id, site: 's1', space: 'p1', state, missing: [], online: true, devices: [], sim: false, waiting: 0, ...more })
+const terminal = (id: string, state: State, more: Partial<TerminalBrief> = {}): TerminalBrief => ({ id, name: id, site: 's1', space: 'p1', state, missing: [], online: true, devices: [], sim: false, waiting: 0, matters: 0, ...more })
 const fleet = (...terminals: TerminalBrief[]): Fleet => ({
   sites: [
     { id: 's1', name: 'Collège Geneviève-Anthonioz', kind: 'college', commune: 'Cluses', spaces: [{ id: 'p1', name: 'Hall', open: true, terminals }] },
@@ -75,6 +75,7 @@ describe('route', () => {
     expect(parse(to.site('s1', 'rules'))).toEqual({ page: 'site', id: 's1', part: 'rules' })
     expect(parse('#/audit')).toEqual({ page: 'audit' })
     expect(parse('#/login/unknown')).toEqual({ page: 'entrance', why: 'unknown' })
+    expect(parse('#/attend')).toEqual({ page: 'attend' })
     expect(parse('#/calendars')).toEqual({ page: 'calendars' })
     for (const t of ['#3q2-_AAAAAAAAAAAAAAA', '#token=3q2-_AAAAAAAAAAAAAAA', '#login=3q2-_AAAAAAAAAAAAAAA']) expect(parse(t)).toEqual({ page: 'login', token: '3q2-_AAAAAAAAAAAAAAA' })
     for (const bad of ['#/nowhere', '#/terminals', '#/terminals/', '#short', '#/audit/3', '#/terminals/%E0%A4%A']) expect(['unknown', 'terminal']).toContain(parse(bad).page)
