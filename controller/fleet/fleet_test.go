@@ -150,7 +150,10 @@ func TestSessionOverTheUplink(t *testing.T) {
 	changes, cancel := w.f.Subscribe()
 	defer cancel()
 	p.send(wire.Message{Status: &wire.Status{Phase: "active", Left: 60}})
-	waitFor(t, changes, func() bool { l, ok := w.f.Live(x.resp.Terminal); return ok && l.Online && l.Status.Phase == "active" })
+	waitFor(t, changes, func() bool {
+		l, ok := w.f.Live(x.resp.Terminal)
+		return ok && l.Online && l.Status.Phase == "active" && l.CertEnds.After(l.LastSeen)
+	})
 
 	id, err := w.f.Command(t.Context(), x.resp.Terminal, wire.Command{Kind: wire.CmdMessage, Text: "Bonjour"}, "u1")
 	must(t, err)
