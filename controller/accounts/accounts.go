@@ -359,7 +359,7 @@ func (s *Service) expires(created, now time.Time) time.Time {
 
 func (s *Service) person(u store.Item[store.User], l store.Item[store.Login]) Person {
 	return Person{ID: u.ID, Name: u.Row.Name, Role: Role(u.Row.Role), Sites: u.Row.Sites, Login: l.ID,
-		Expires: l.Row.Created.Add(s.absolute)}
+		Since: l.Row.Created, Expires: l.Row.Created.Add(s.absolute)}
 }
 
 // tokenLen is the length of a token: 128 bits, base64url.

@@ -109,10 +109,13 @@ func whoIs(tx store.Tx, e External) (link store.Item[store.Identity], u store.It
 	return link, u, nil
 }
 
-// Forget deletes everything that opens an account: its links, its sessions, and
-// the people of a provider that are linked to it.
+// Forget deletes everything that opens an account: its links, its sessions,
+// its passkeys, and the people of a provider that are linked to it.
 func Forget(tx store.Tx, user string) error {
 	if err := forget[store.Login](tx, user); err != nil {
+		return err
+	}
+	if err := forget[store.Passkey](tx, user); err != nil {
 		return err
 	}
 	return forget[store.Identity](tx, user)
@@ -156,15 +159,25 @@ func identityID(issuer, subject string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Orphans deletes at most limit links of people to accounts that are gone, and
-// returns how many.
-func Orphans(tx store.Tx, limit int) (int, error) {
+// OrphanIdentities deletes at most limit links of people to accounts that are
+// gone, and returns how many.
+func OrphanIdentities(tx store.Tx, limit int) (int, error) {
+	return orphans(tx, limit, func(i store.Identity) string { return i.User })
+}
+
+// OrphanPasskeys does the same for passkeys.
+func OrphanPasskeys(tx store.Tx, limit int) (int, error) {
+	return orphans(tx, limit, func(p store.Passkey) string { return p.User })
+}
+
+func orphans[T store.Row](tx store.Tx, limit int, user func(T) string) (int, error) {
 	var ids []string
-	for it, err := range store.List[store.Identity](tx, "", "", false) {
+	var row T
+	for it, err := range store.List[T](tx, "", "", false) {
 		if err != nil {
 			return 0, err
 		}
-		_, err := store.Get[store.User](tx, it.Row.User)
+		_, err := store.Get[store.User](tx, user(it.Row))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return 0, err
 		}
@@ -173,7 +186,7 @@ func Orphans(tx store.Tx, limit int) (int, error) {
 		}
 	}
 	for _, id := range ids {
-		if err := tx.Delete(store.KindIdentity, id); err != nil {
+		if err := tx.Delete(row.Table(), id); err != nil {
 			return 0, err
 		}
 	}

@@ -40,6 +40,7 @@ type Person struct {
 	Name    string
 	Role    Role
 	Sites   []string  // where the role is held; empty for everywhere
+	Since   time.Time // of the session
 	Expires time.Time // of the session, whatever the person does
 	Login   string    // id of the session's row: names the session, does not open it
 }

@@ -46,6 +46,13 @@ const (
 	opLoginWays     = "login-ways"
 	opOIDC          = "login-oidc"
 	opOIDCReturn    = "login-oidc-return"
+	opAskPasskey    = "ask-passkey"
+	opPasskey       = "login-passkey"
+	opPasskeys      = "my-passkeys"
+	opAskNewPasskey = "ask-new-passkey"
+	opAddPasskey    = "add-passkey"
+	opNamePasskey   = "rename-passkey"
+	opDropPasskey   = "remove-passkey"
 	opLogout        = "logout"
 	opLogoutReturn  = "logout-return"
 	opMe            = "me"
@@ -122,6 +129,13 @@ func Table() map[string]Access {
 		opLoginWays:     {get, "/api/login", ScopeNone, nil},
 		opOIDC:          {post, "/api/login/oidc", ScopeNone, nil},
 		opOIDCReturn:    {get, OIDCReturn, ScopeNone, nil}, // a ticket says which browser began
+		opAskPasskey:    {post, "/api/login/passkey/options", ScopeNone, nil},
+		opPasskey:       {post, "/api/login/passkey", ScopeNone, nil},
+		opPasskeys:      {get, "/api/me/passkeys", ScopeSelf, nil},
+		opAskNewPasskey: {post, "/api/me/passkeys/options", ScopeSelf, nil},
+		opAddPasskey:    {post, "/api/me/passkeys", ScopeSelf, nil},
+		opNamePasskey:   {put, "/api/me/passkeys/{key}", ScopeSelf, nil},
+		opDropPasskey:   {http.MethodDelete, "/api/me/passkeys/{key}", ScopeSelf, nil},
 		opLogout:        {post, "/api/logout", ScopeSelf, nil},
 		opLogoutReturn:  {get, LogoutReturn, ScopeNone, nil}, // it changes nothing
 		opMe:            {get, "/api/me", ScopeSelf, nil},

@@ -17,6 +17,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/oidc"
+	"borne/controller/passkeys"
 	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -100,6 +101,7 @@ type Config struct {
 	// button shows; nil for none.
 	Provider     *oidc.Provider
 	ProviderName string
+	Passkeys     *passkeys.Party // nil: the controller does not know its own address
 	// CalendarOf proposes the address of a zone's official calendar; "" proposes none.
 	CalendarOf func(zone string) string
 	Inventory  []store.Field // of every table, those of other rooms included

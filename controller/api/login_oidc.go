@@ -16,6 +16,7 @@ import (
 // LoginWays are the ways in that this controller offers, besides a one-time link.
 type LoginWays struct {
 	Provider string `json:"provider,omitempty" doc:"Name of the OpenID provider that lets people in; absent: none does"`
+	Passkeys bool   `json:"passkeys" doc:"People log in with passkeys"`
 }
 
 // Elsewhere is an address of another party to go to.
@@ -60,7 +61,7 @@ type outReturn struct {
 }
 
 func (a *API) loginWays(context.Context, *nothing) (*out[LoginWays], error) {
-	return answer(LoginWays{Provider: a.ProviderName}), nil
+	return answer(LoginWays{Provider: a.ProviderName, Passkeys: a.Passkeys != nil}), nil
 }
 
 func errNoProvider() *problem {
@@ -89,11 +90,7 @@ func (a *API) beginOIDC(ctx context.Context, _ *nothing) (*away, error) {
 // endOIDC is where the provider sends people back to: into the console, or to
 // its login page with a word for why not.
 func (a *API) endOIDC(ctx context.Context, in *oidcReturn) (*back, error) {
-	ticket := in.Plain
-	if a.Secure {
-		ticket = in.Secure
-	}
-	cookie, err := a.admitOIDC(ctx, ticket, in.query)
+	cookie, err := a.admitOIDC(ctx, a.ticket(in.Plain, in.Secure), in.query)
 	to := &back{Status: http.StatusSeeOther, Location: "/", SetCookie: []http.Cookie{a.step("oidc", "")}}
 	if err == nil {
 		to.SetCookie = append(to.SetCookie, a.cookie(cookie, 0))
@@ -152,13 +149,9 @@ func (a *API) leaveProvider(ctx context.Context, hint string) (address string, t
 // logged out here already, whatever comes: the state only tells whether it is the
 // answer to this browser's logout.
 func (a *API) outOIDC(_ context.Context, in *outReturn) (*back, error) {
-	ticket := in.Plain
-	if a.Secure {
-		ticket = in.Secure
-	}
 	to := &back{Status: http.StatusSeeOther, Location: "/", SetCookie: []http.Cookie{a.step("out", "")}}
 	var state string
-	spend, err := a.tickets.open("out", ticket, &state)
+	spend, err := a.tickets.open("out", a.ticket(in.Plain, in.Secure), &state)
 	if err != nil || !spend() || subtle.ConstantTimeCompare([]byte(state), []byte(in.query.Get("state"))) != 1 {
 		a.Log.Warn("a return from a logout that is not ours")
 		return to, nil

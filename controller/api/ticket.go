@@ -17,7 +17,7 @@ import (
 const ticketMinutes = 10
 
 // maxTicket bounds a ticket's text.
-const maxTicket = 2048
+const maxTicket = 3500 // browsers keep 4096 bytes of a cookie
 
 var errTicket = errors.New("the ticket is unknown, was used, or expired")
 
@@ -115,4 +115,12 @@ func (a *API) step(name, text string) http.Cookie {
 		c.MaxAge = -1
 	}
 	return c
+}
+
+// ticket chooses the cookie that this console sets: another one may be anybody's.
+func (a *API) ticket(plain, secure string) string {
+	if a.Secure {
+		return secure
+	}
+	return plain
 }

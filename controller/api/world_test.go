@@ -20,6 +20,7 @@ import (
 	"borne/controller/audit"
 	"borne/controller/calendar"
 	"borne/controller/ledger"
+	"borne/controller/passkeys"
 	"borne/controller/policy"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
@@ -189,7 +190,11 @@ func start(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
+	party, err := passkeys.New("https://bornes.example.fr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.api, err = New(Config{Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})

@@ -26,6 +26,7 @@ import (
 	"borne/controller/ledger"
 	"borne/controller/mail"
 	"borne/controller/oidc"
+	"borne/controller/passkeys"
 	"borne/controller/report"
 	"borne/controller/retention"
 	"borne/controller/store"
@@ -101,7 +102,13 @@ func (s *Server) assemble(c Config) (err error) {
 	if s.provider, err = openProvider(s.cfg); err != nil {
 		return err
 	}
-	s.api, err = api.New(api.Config{Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
+	var party *passkeys.Party
+	if passkeys.Possible(s.cfg.Console.URL) { // they are bound to it
+		if party, err = passkeys.New(s.cfg.Console.URL); err != nil {
+			return err
+		}
+	}
+	s.api, err = api.New(api.Config{Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
@@ -379,9 +386,10 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, now time.Time) (int, error) {
 			return directory.Forget(tx, before, now, retention.Chunk)
 		}},
-		retention.Purge{Class: "account", Table: store.KindIdentity, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.Orphans(tx, retention.Chunk) }},
 		retention.Purge{Class: "minutes", Table: store.KindBadgeWindow, Delete: directory.SweepWindows},
 		retention.Purge{Class: "minutes", Table: store.KindDayCode, Delete: directory.SweepCodes},
+		retention.Purge{Class: "account", Table: store.KindIdentity, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.OrphanIdentities(tx, retention.Chunk) }},
+		retention.Purge{Class: "account", Table: store.KindPasskey, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.OrphanPasskeys(tx, retention.Chunk) }},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 		retention.Purge{Class: "technical", Table: store.KindMatter, Delete: attend.Purge},

@@ -50,6 +50,7 @@ const (
 	KindBadgeWindow Kind = "badge-window"
 	KindDayCode     Kind = "day-code"
 	KindMatter      Kind = "matter"
+	KindPasskey     Kind = "passkey"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -82,6 +82,7 @@ var may = map[string][]string{
 	"controller/oidc":        nil,                                                         // an OpenID provider: who somebody is, and not what they may do
 	"controller/oidc/…":      nil,                                                         // a real one, for tests
 	"controller/directory":   {"controller/store", "controller/wire", "controller/audit"}, // terminals ask it about badges; what staff do to a badge is recorded
+	"controller/passkeys":    nil,                                                         // answers of authenticators
 	"controller/mail":        {"controller/store"},
 	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"},       // who is told of an alarm is told in the transaction that files the record
 	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"}, // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
@@ -90,7 +91,7 @@ var may = map[string][]string{
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"}, // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                       // reads the receipts anew, and the quarantines in the audit
 	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"},                           // connections carry what these rooms decide
-	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/oidc", "controller/attend"},
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/oidc", "controller/attend", "controller/passkeys"},
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,
 	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
@@ -127,6 +128,7 @@ var only = map[string][]string{
 	"github.com/miekg/dns":     {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
 	"github.com/coreos":        {"controller/oidc"},                                              // foreign bytes of a provider
 	"golang.org/x/oauth2":      {"controller/oidc"},
+	"github.com/go-webauthn":   {"controller/passkeys"}, // foreign bytes of devices
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
 }
 

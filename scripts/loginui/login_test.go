@@ -9,14 +9,26 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/demo"
 	"borne/controller/oidc/oidctest"
 	"borne/controller/store"
 )
 
-func TestProvider(t *testing.T) {
+// TestLogin plays everything at one stage: a console takes long to build.
+func TestLogin(t *testing.T) {
 	yes, no := true, false
 	s := newStage(t, map[string]oidctest.Claims{"camille": {Email: "camille@example.fr", Verified: &yes},
 		"sacha": {Email: "sacha@example.fr", Verified: &no}, "eve": {Email: "eve@example.fr", Verified: &yes}})
+	t.Run("passkeys", func(t *testing.T) {
+		s.t = t
+		s.play("adds", "url", s.link(map[string]string{"name": "Ambre Tissot", "role": "building", "sites": demo.Site}), "name", "Ambre Tissot", "key", "Téléphone", "renamed", "Mon téléphone")
+		s.play("passkey", "name", "Ambre Tissot")
+		s.play("unverified", "says", "n’ouvre aucun compte")
+	})
+	t.Run("provider", func(t *testing.T) { s.t = t; provider(t, s) })
+}
+
+func provider(t *testing.T, s *stage) {
 	ctx := context.Background()
 	create := func(name, email string) string {
 		id, err := s.srv.Accounts().Create(ctx, audit.Controller, accounts.NewUser{Name: name, Email: email, Role: accounts.Administrator, All: true})

@@ -22,8 +22,17 @@ async function fresh() {
   context.setDefaultTimeout(15000)
   page = await context.newPage()
   page.on('pageerror', (e) => errors.push(e.message))
-  // Who is not logged in yet is answered 401, and the browser reports it. The provider's pages are not ours.
-  page.on('console', (m) => m.type() === 'error' && m.location().url.startsWith(home) && !m.text().includes('401') && errors.push(m.text()))
+  // Who is not logged in yet is answered 401, and a refusal of the play 409, and the browser reports it. The provider's pages are not ours.
+  page.on('console', (m) => m.type() === 'error' && m.location().url.startsWith(home) && !/status of 40[19]/.test(m.text()) && errors.push(m.text()))
+}
+let cdp
+let authenticatorId
+/** The device's own authenticator, which verifies whoever sits there. */
+async function device() {
+  cdp = await context.newCDPSession(page)
+  await cdp.send('WebAuthn.enable')
+  const made = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } })
+  authenticatorId = made.authenticatorId
 }
 const text = (s) => page.getByText(s, { exact: false }).first().waitFor()
 const same = (got, want, what) => {
@@ -80,6 +89,62 @@ const scenes = {
     await page.getByRole('link', { name: link }).click()
     await page.locator('table, .card').first().waitFor()
     same(await page.locator('[role=alert]').count(), 0, 'alerts')
+  },
+
+  /** Comes by a link, and lets the device make a passkey. */
+  async adds({ url, name, key, renamed }) {
+    await fresh()
+    await device()
+    await page.goto(url)
+    await page.getByRole('link', { name }).click()
+    await text('Aucune pour l’instant')
+    await page.locator('#named').fill(key)
+    await page.locator('[data-add]').click()
+    await text('La clé d’accès est enregistrée')
+    await page.locator(`[data-key="${key}"]`).getByText('Renommer').click()
+    await page.locator('#renamed').fill(renamed)
+    await page.getByRole('button', { name: 'Enregistrer' }).click()
+    const row = page.locator(`[data-key="${renamed}"]`)
+    await row.getByText('pas encore servi').waitFor()
+    // Not by mistake: it asks, and the last way in stays.
+    await row.locator('[data-remove]').click()
+    await row.getByText('Supprimer pour de bon').click()
+    errors.length = 0 // a 409, which the browser reports
+    await text('seule façon d’entrer')
+    errors.length = 0
+    await row.waitFor()
+    // The same device makes no second key for the account.
+    await page.locator('[data-add]').click()
+    await text('Il en a peut-être déjà une')
+  },
+
+  /** By passkey, without a name: the device knows whose it is. */
+  async passkey({ name }) {
+    await page.getByText('Se déconnecter').first().click()
+    await page.locator('[data-passkey]').click()
+    await text(name)
+    await page.goto(`${home}/#/me`)
+    await page.locator('[data-key]').getByText('a servi').waitFor()
+    const [cookie, ...more] = await context.cookies(home)
+    same([cookie.httpOnly, cookie.sameSite, more.length], [true, 'Strict', 0], 'cookies')
+  },
+
+  /** Whoever cannot be verified by the device does not come in. */
+  async unverified({ says }) {
+    await page.getByText('Se déconnecter').first().click()
+    await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+    await page.locator('[data-passkey]').click()
+    await page.locator('[data-passkey]:not([disabled])').waitFor()
+    await text('Connexion à la console')
+    same((await context.cookies(home)).filter((c) => c.name === 'borne'), [], 'sessions')
+    // The key of a disabled account, or of one that is gone, opens nothing.
+    await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true })
+    const { credentials } = await cdp.send('WebAuthn.getCredentials', { authenticatorId })
+    await cdp.send('WebAuthn.clearCredentials', { authenticatorId })
+    await cdp.send('WebAuthn.addCredential', { authenticatorId, credential: { ...credentials[0], credentialId: btoa('another passkey!') } })
+    await page.locator('[data-passkey]').click()
+    await text(says)
+    errors.length = 0
   },
 
   async logout({ says }) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -98,6 +99,17 @@ func newStage(t *testing.T, people map[string]oidctest.Claims) *stage {
 	}
 	s.browser(root, ui)
 	return s
+}
+
+// link is a one-time login link; args are those of the command line.
+func (s *stage) link(args map[string]string) string {
+	s.t.Helper()
+	r := s.srv.Do(context.Background(), server.Request{Op: server.OpLink, Args: args})
+	if r.Error != "" {
+		s.t.Fatal(r.Error)
+	}
+	url, _, _ := strings.Cut(r.Text, "\n")
+	return url
 }
 
 func (s *stage) browser(root, ui string) {

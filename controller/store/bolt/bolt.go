@@ -96,6 +96,7 @@ func migrations() []migration {
 		energySites,
 		tables(store.KindBadgeWindow, store.KindDayCode),
 		tables(store.KindMatter, store.KindCalendar), // what somebody has to see to; school holidays, which no step had added
+		tables(store.KindPasskey),                    // passkeys
 	}
 }
 

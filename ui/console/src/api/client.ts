@@ -80,6 +80,13 @@ export const api = {
   login: async (token: string) => (await call<T.Me>('POST', '/login/link', { token })).body,
   ways: () => get<T.LoginWays>('/login'),
   loginElsewhere: async () => (await call<T.Elsewhere>('POST', '/login/oidc')).body.address ?? '',
+  askPasskey: async () => (await call<T.PasskeyAsk>('POST', '/login/passkey/options')).body.options,
+  loginPasskey: async (response: string) => (await call<T.Me>('POST', '/login/passkey', { response })).body,
+  passkeys: () => get<T.PasskeyList>('/me/passkeys'),
+  askNewPasskey: async () => (await call<T.PasskeyAsk>('POST', '/me/passkeys/options')).body.options,
+  addPasskey: async (name: string, response: string) => (await call<T.PasskeyList>('POST', '/me/passkeys', { name, response })).body,
+  renamePasskey: async (key: string, name: string) => (await call<T.PasskeyList>('PUT', `/me/passkeys/${id(key)}`, { name })).body,
+  removePasskey: async (key: string) => (await call<T.PasskeyList>('DELETE', `/me/passkeys/${id(key)}`)).body,
   /** Answers where to log out as well, or nothing. */
   logout: async () => (await call<T.Elsewhere>('POST', '/logout')).body.address ?? '',
   me: () => get<T.Me>('/me'),

@@ -1,0 +1,140 @@
+package passkeys_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"borne/controller/passkeys"
+)
+
+func party(t testing.TB) *passkeys.Party {
+	t.Helper()
+	p, err := passkeys.New("https://bornes.example.fr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func add(t testing.TB, p *passkeys.Party, d *device) (passkeys.Key, error) {
+	t.Helper()
+	o := passkeys.Owner{ID: "u1", Name: "Ada"}
+	options, pending, err := p.BeginAdd(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.FinishAdd(o, pending, d.make(t, options))
+}
+
+func login(t testing.TB, p *passkeys.Party, d *device, k passkeys.Key) (string, passkeys.Key, error) {
+	t.Helper()
+	options, pending, err := p.BeginLogin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.FinishLogin(pending, d.login(t, options), func(key []byte, owner string) (passkeys.Owner, error) {
+		if !bytes.Equal(key, k.ID) {
+			return passkeys.Owner{}, passkeys.ErrRefused
+		}
+		return passkeys.Owner{ID: "u1", Name: "Ada", Keys: []passkeys.Key{k}}, nil
+	})
+}
+
+func TestPasskey(t *testing.T) {
+	p, d := party(t), newDevice(t)
+	options, _, err := p.BeginAdd(passkeys.Owner{ID: "u1", Name: "Ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"residentKey":"required"`, `"userVerification":"required"`, `"id":"bornes.example.fr"`, `"attestation":"none"`} {
+		if !strings.Contains(string(options), want) {
+			t.Errorf("the options lack %s: %s", want, options)
+		}
+	}
+	k, err := add(t, p, d)
+	if err != nil || !bytes.Equal(k.ID, d.id) {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	if options, _, err = p.BeginAdd(passkeys.Owner{ID: "u1", Name: "Ada", Keys: []passkeys.Key{k}}); err != nil || !strings.Contains(string(options), b64(d.id)) {
+		t.Errorf("a device is asked for a second key: %s, %v", options, err)
+	}
+	for range 2 {
+		d.counter++
+		owner, next, err := login(t, p, d, k)
+		if err != nil || owner != "u1" {
+			t.Fatalf("%q, %v", owner, err)
+		}
+		k = next
+	}
+	if _, _, err := login(t, p, d, k); !errors.Is(err, passkeys.ErrRefused) || !strings.Contains(err.Error(), "copy") {
+		t.Errorf("a counter that stands still: %v", err)
+	}
+	d.counter = 9
+	for name, lie := range map[string]func(*device){
+		"another origin":       func(d *device) { d.origin = "https://bornes.example.evil" },
+		"a part of the origin": func(d *device) { d.origin = "http://bornes.example.fr" },
+		"another party":        func(d *device) { d.party = "example.fr" },
+		"nobody verified":      func(d *device) { d.flags = 1 },
+		"nobody present":       func(d *device) { d.flags = 4 },
+		"another owner":        func(d *device) { d.owner = "u2" },
+		"no owner":             func(d *device) { d.owner = "" },
+		"another challenge":    func(d *device) { d.challenge = b64(make([]byte, 32)) },
+		"another key":          func(d *device) { d.key = newDevice(t).key },
+		"an unknown passkey":   func(d *device) { d.id = []byte("another one here") },
+	} {
+		liar := *d
+		lie(&liar)
+		if owner, _, err := login(t, p, &liar, k); !errors.Is(err, passkeys.ErrRefused) {
+			t.Errorf("%s: logged in as %q, %v", name, owner, err)
+		}
+		if name == "another key" || strings.Contains(name, "owner") || name == "an unknown passkey" {
+			continue
+		}
+		if _, err := add(t, p, &liar); !errors.Is(err, passkeys.ErrRefused) {
+			t.Errorf("%s: the key is kept: %v", name, err)
+		}
+	}
+	if _, _, err := login(t, p, d, k); err != nil {
+		t.Errorf("and the truth: %v", err)
+	}
+	for at, want := range map[string]bool{"": false, "https://bornes.example.fr": true, "http://bornes.example.fr": false, "http://localhost:8080": true, "https://192.0.2.1": false} {
+		if passkeys.Possible(at) != want {
+			t.Errorf("passkeys at %q: %v", at, !want)
+		}
+	}
+	if _, err := passkeys.New("bornes"); err == nil {
+		t.Error("passkeys without an address")
+	}
+}
+
+func FuzzAnswers(f *testing.F) {
+	p, d := party(f), newDevice(f)
+	o := passkeys.Owner{ID: "u1", Name: "Ada"}
+	adding, one, err := p.BeginAdd(o)
+	if err != nil {
+		f.Fatal(err)
+	}
+	entering, two, err := p.BeginLogin()
+	if err != nil {
+		f.Fatal(err)
+	}
+	made := d.make(f, adding)
+	k, err := p.FinishAdd(o, one, made)
+	if err != nil {
+		f.Fatal(err)
+	}
+	o.Keys = []passkeys.Key{k}
+	f.Add(made)
+	f.Add(d.login(f, entering))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if k, err := p.FinishAdd(o, one, b); err == nil && len(k.ID) == 0 {
+			t.Error("a passkey without a name")
+		}
+		if owner, _, err := p.FinishLogin(two, b, func([]byte, string) (passkeys.Owner, error) { return o, nil }); err == nil && owner != "u1" {
+			t.Errorf("logged in as %q", owner)
+		}
+	})
+}
