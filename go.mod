@@ -3,6 +3,7 @@ module borne
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.1
 	github.com/BurntSushi/toml v1.5.0
 	github.com/OpenPrinting/goipp v1.2.0
 	github.com/coreos/go-oidc/v3 v3.21.0
@@ -33,6 +34,7 @@ require (
 )
 
 require (
+	filippo.io/hpke v0.4.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.1 // indirect

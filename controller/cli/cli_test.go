@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"borne/controller/cli"
 )
 
@@ -131,16 +133,58 @@ func TestOperations(t *testing.T) {
 
 	file := filepath.Join(filepath.Dir(s.config), "b.tar")
 	s.fails(cli.ExitUsage, "give -out", "backup")
-	if out := s.ok("backup", "-out", file); !strings.Contains(out, "private keys") {
+	s.fails(cli.ExitUsage, "who may open", "backup", "-out", file)
+	if out := s.ok("backup", "-out", file, "-unencrypted"); !strings.Contains(out, "private keys") {
 		t.Errorf("nobody is told what a backup holds: %q", out)
 	}
 	if fi, err := os.Stat(file); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("the backup's mode: %v, %v", fi.Mode(), err)
 	}
-	s.fails(cli.ExitError, "exists", "backup", "-out", file)
+	s.fails(cli.ExitError, "exists", "backup", "-out", file, "-unencrypted")
 	s.fails(cli.ExitError, "-replace", "restore", "-in", file)
 	s.ok("restore", "-in", file, "-replace")
 	s.ok("audit", "verify", "-head", head) // the restored chain goes on from the one noted
+}
+
+// TestEncryptedBackups: with the key it is whole, and without it is nothing.
+func TestEncryptedBackups(t *testing.T) {
+	s := start(t)
+	s.ok("init")
+	dir := filepath.Dir(s.config)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, word, file, phrased := filepath.Join(dir, "key"), filepath.Join(dir, "word"), filepath.Join(dir, "b.age"), filepath.Join(dir, "p.age")
+	for name, text := range map[string]string{key: id.String() + "\n", word: "quatre mots au hasard\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.fails(cli.ExitError, "cannot encrypt", "backup", "-out", file, "-recipient", "age1x")
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a backup that was refused is there")
+	}
+	s.ok("backup", "-out", file, "-recipient", id.Recipient().String())
+	s.ok("backup", "-out", phrased, "-passphrase-file", word)
+	s.fails(cli.ExitError, "it is encrypted", "restore", "-in", file, "-look")
+	s.fails(cli.ExitError, "no key that was given", "restore", "-in", file, "-look", "-passphrase-file", word)
+	for _, args := range [][]string{{"-in", file, "-identity", key}, {"-in", phrased, "-passphrase-file", word}} {
+		if out := s.ok(append([]string{"restore", "-look"}, args...)...); !strings.Contains(out, "is whole") || !strings.Contains(out, "nothing was changed") {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || bytes.Contains(b, []byte("manifest.json")) {
+		t.Errorf("it is legible: %v", err)
+	}
+	if err := os.WriteFile(file, b[:len(b)-200], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(cli.ExitError, "cannot", "restore", "-in", file, "-identity", key, "-replace")
+	s.ok("audit", "verify") // what was there is untouched
+	s.ok("restore", "-in", phrased, "-passphrase-file", word, "-replace")
+	s.ok("audit", "verify")
 }
 
 // TestServe starts the controller as people do, asks it over its socket, and
@@ -168,7 +212,8 @@ func TestServe(t *testing.T) {
 	if out := s.ok("user", "link"); strings.Contains(out, ":0/") {
 		t.Errorf("the link names no real port: %s", out)
 	}
-	s.ok("backup", "-out", filepath.Join(filepath.Dir(s.config), "b.tar"))
+	s.ok("backup", "-out", filepath.Join(filepath.Dir(s.config), "b.tar"), "-unencrypted")
+	s.ok("export", "deletions")
 	s.fails(cli.ExitError, "another borne-controller", "serve")
 	cancel()
 	select {

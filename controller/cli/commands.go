@@ -177,55 +177,6 @@ func certificateVerify(ctx context.Context, e *env, args []string) error {
 	return e.do(ctx, c, server.OpCertify, ask)
 }
 
-func backup(ctx context.Context, e *env, args []string) (err error) {
-	out := e.flags.String("out", "", "file to write; it holds the controller's keys: keep it as you keep them")
-	c, err := e.load(args)
-	if err != nil {
-		return err
-	}
-	if *out == "" {
-		return fmt.Errorf("%w: give -out", errUsage)
-	}
-	f, err := os.OpenFile(*out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot write the backup: %w", err)
-	}
-	ok, err := server.FetchBackup(ctx, c.State, f)
-	if err == nil && !ok {
-		err = server.OfflineBackup(ctx, c, f)
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		// Half a backup must not be taken for one.
-		return errors.Join(err, os.Remove(*out))
-	}
-	fmt.Fprintf(e.Out, "wrote %s (only its owner may read it)\n"+
-		"It holds the controller's private keys: whoever has this file can speak to every terminal in the controller's name.\n"+
-		"Encrypt it before it leaves this machine, and keep it under lock.\n", *out)
-	return nil
-}
-
-func restore(ctx context.Context, e *env, args []string) error {
-	in := e.flags.String("in", "", "backup to read")
-	replace := e.flags.Bool("replace", false, "set the store and the keys that are there aside")
-	c, err := e.load(args)
-	if err != nil {
-		return err
-	}
-	if *in == "" {
-		return fmt.Errorf("%w: give -in", errUsage)
-	}
-	f, err := os.Open(*in)
-	if err != nil {
-		return fmt.Errorf("cannot read the backup: %w", err)
-	}
-	defer f.Close()
-	if err := server.Restore(ctx, c.State, f, *replace, time.Now()); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.Out, "restored into %s\n", c.State)
-	return nil
-}
-
 func printConfig(_ context.Context, e *env, args []string) error {
 	if err := e.parse(args); err != nil {
 		return err

@@ -49,6 +49,7 @@ type Config struct {
 	Retention []Retention
 	Calendars Calendars
 	OIDC      OIDC
+	Backup    Backup
 }
 
 // Calendars is how the official calendars of schools are fetched, once an
@@ -132,6 +133,7 @@ type file struct {
 	} `toml:"calendars"`
 	OIDC oidcFile `toml:"oidc"`
 
+	Backup    backupFile `toml:"backup"`
 	Retention []struct {
 		From      string `toml:"from"`
 		Usage     int    `toml:"usage"`
@@ -305,6 +307,7 @@ func (f file) check() (c Config, wrong []error) {
 		c.Calendars.Proxy = u
 	}
 	c.OIDC = f.OIDC.check(c.Console, bad)
+	c.Backup = f.Backup.check(bad)
 	for i, r := range f.Retention {
 		key := fmt.Sprintf("retention[%d]", i)
 		from, err := time.Parse(time.DateOnly, r.From)

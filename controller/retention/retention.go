@@ -88,6 +88,7 @@ func Tables() []Purge {
 		{"account", store.KindPolicy, agreements},
 		{"audit", store.KindHours, byTime[store.HoursChange]},
 		{"audit", store.KindPurge, byTime[store.Purge]},
+		{"audit", store.KindErasure, byTime[store.Erasure]},
 	}
 }
 

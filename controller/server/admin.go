@@ -333,11 +333,12 @@ func (c *core) control() http.Handler {
 		err := c.backup(r.Context(), w)
 		if err != nil {
 			c.log.Error("backup failed", "error", err)
-			w.Header().Set(backupDone, "no: "+err.Error())
+			w.Header().Set(backupDone, "no: "+strings.ReplaceAll(err.Error(), "\n", " "))
 			return
 		}
 		w.Header().Set(backupDone, "yes")
 	})
+	mux.HandleFunc("GET /export/{what}", c.serveExport)
 	return mux
 }
 

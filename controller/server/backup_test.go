@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"borne/controller/api"
+	"borne/controller/config"
 	"borne/controller/demo"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
@@ -34,11 +35,11 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), false, time.Now()); !errors.Is(err, ErrExists) {
+	if err := restoreInto(state, b.Bytes(), false); !errors.Is(err, ErrExists) {
 		t.Errorf("over a store: %v", err)
 	}
 	other := filepath.Join(filepath.Dir(state), "t")
-	if err := Restore(ctx, other, bytes.NewReader(b.Bytes()), false, time.Now()); err != nil {
+	if err := restoreInto(other, b.Bytes(), false); err != nil {
 		t.Fatal(err)
 	}
 	back, _ := running(t, settings(t, other))
@@ -60,7 +61,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the restored audit: %+v", r)
 	}
 	// With -replace, what was there is kept beside it.
-	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), true, time.Now()); err != nil {
+	if err := restoreInto(state, b.Bytes(), true); err != nil {
 		t.Fatal(err)
 	}
 	kept, _ := filepath.Glob(filepath.Join(storeDir(state), "*.before-*"))
@@ -90,7 +91,7 @@ func TestRestoreKeepsTheKeysOfARollover(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(ctx, state, bytes.NewReader(b.Bytes()), true, time.Now()); err != nil {
+	if err := restoreInto(state, b.Bytes(), true); err != nil {
 		t.Fatal(err)
 	}
 	back, _ := running(t, settings(t, state))
@@ -100,6 +101,11 @@ func TestRestoreKeepsTheKeysOfARollover(t *testing.T) {
 	if set := setting(t, back.st); set.Generation != 2 {
 		t.Errorf("generation %d", set.Generation)
 	}
+}
+
+func restoreInto(state string, backup []byte, replace bool) error {
+	_, err := Restore(ctx, Config{Config: config.Config{State: state}}, Restoration{Backup: bytes.NewReader(backup), Replace: replace})
+	return err
 }
 
 func archive(t testing.TB, files map[string]string) []byte {
@@ -167,7 +173,7 @@ func TestForeignArchivesAreRefused(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		state := filepath.Join(dir, "in", "state")
-		if err := Restore(ctx, state, bytes.NewReader(archive(t, files)), false, time.Now()); err == nil {
+		if err := restoreInto(state, archive(t, files), false); err == nil {
 			t.Errorf("%s: it is restored", name)
 		}
 		if _, err := os.Stat(databaseOf(state)); err == nil {

@@ -62,13 +62,19 @@ type core struct {
 	reconnect func()
 }
 
-func openCore(c Config) (*core, error) {
+// complete fills in what a caller left out.
+func (c Config) complete() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	return c
+}
+
+func openCore(c Config) (*core, error) {
+	c = c.complete()
 	if _, err := os.Stat(databaseOf(c.State)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot open the controller: there is none in %s; run borne-controller init, or restore a backup", c.State)
 	}

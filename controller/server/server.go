@@ -336,7 +336,7 @@ func (s *Server) purge(ctx context.Context) {
 	t := time.NewTicker(purgeEvery)
 	defer t.Stop()
 	for {
-		n, err := retention.Run(ctx, s.st, s.kept(), purges(), s.now(), s.log)
+		n, err := retention.Run(ctx, s.st, kept(s.cfg), purges(), s.now(), s.log)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("retention", "error", err)
 		}
@@ -367,9 +367,9 @@ func (s *Server) closeDays(ctx context.Context) error {
 }
 
 // kept is how long the configuration keeps each class.
-func (s *Server) kept() []retention.Rules {
+func kept(c config.Config) []retention.Rules {
 	var all []retention.Rules
-	for _, r := range s.cfg.Retention {
+	for _, r := range c.Retention {
 		all = append(all, retention.Rules{From: r.From, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})
 	}
 	return all

@@ -51,6 +51,7 @@ const (
 	KindDayCode     Kind = "day-code"
 	KindMatter      Kind = "matter"
 	KindPasskey     Kind = "passkey"
+	KindErasure     Kind = "erasure"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -39,8 +39,10 @@ type controller struct {
 	life  int    // how often it was started
 	state string // folder of the present life
 	srv   *server.Server
-	end   context.CancelFunc
-	done  chan error
+	// process is where one listens that is a process of its own; empty: none is.
+	process string
+	end     context.CancelFunc
+	done    chan error
 }
 
 func newController(t *testing.T) *controller {
@@ -71,16 +73,19 @@ type from struct{}
 
 func (c *controller) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	c.mu.Lock()
-	srv := c.srv
+	srv, at := c.srv, c.process
 	c.mu.Unlock()
-	if srv == nil {
+	if srv != nil {
+		at = srv.TerminalsAddr()
+	}
+	if at == "" {
 		return nil, errors.New("connection refused: the controller is down")
 	}
 	d := net.Dialer{Timeout: 5 * time.Second}
 	if ip, ok := ctx.Value(from{}).(net.IP); ok {
 		d.LocalAddr = &net.TCPAddr{IP: ip}
 	}
-	return d.DialContext(ctx, network, srv.TerminalsAddr())
+	return d.DialContext(ctx, network, at)
 }
 
 // start opens the controller on its present files and lets terminals in.
@@ -215,7 +220,8 @@ func (c *controller) restore(backup []byte) {
 	c.gate.Set(false)
 	c.leave()
 	c.state = c.folder()
-	must(c.t, server.Restore(context.Background(), c.state, bytes.NewReader(backup), false, time.Now()))
+	_, err := server.Restore(context.Background(), server.Config{Config: config.Config{State: c.state}}, server.Restoration{Backup: bytes.NewReader(backup)})
+	must(c.t, err)
 	c.start()
 }
 

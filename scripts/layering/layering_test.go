@@ -95,6 +95,7 @@ var may = map[string][]string{
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,
 	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
+	"controller/seal":        nil,                   // encrypts backups
 	"controller/calendar":    {"controller/policy"}, // breaks are the policy's, public holidays too
 	"controller/fetch":       nil,                   // a file of the outside, by its address
 	"controller/cli":         {"controller/…", "ui/console"},
@@ -128,7 +129,8 @@ var only = map[string][]string{
 	"github.com/miekg/dns":     {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
 	"github.com/coreos":        {"controller/oidc"},                                              // foreign bytes of a provider
 	"golang.org/x/oauth2":      {"controller/oidc"},
-	"github.com/go-webauthn":   {"controller/passkeys"}, // foreign bytes of devices
+	"github.com/go-webauthn":   {"controller/passkeys"},                                    // foreign bytes of devices
+	"filippo.io/age":           {"controller/seal", "controller/cli", "scripts/fleettest"}, // one room knows how backups are encrypted; tests make keys
 	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
 }
 

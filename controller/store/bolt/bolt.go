@@ -97,6 +97,7 @@ func migrations() []migration {
 		tables(store.KindBadgeWindow, store.KindDayCode),
 		tables(store.KindMatter, store.KindCalendar), // what somebody has to see to; school holidays, which no step had added
 		tables(store.KindPasskey),                    // passkeys
+		tables(store.KindErasure),                    // what was erased on request
 	}
 }
 
