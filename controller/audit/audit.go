@@ -84,11 +84,31 @@ func Append(tx store.Tx, e Entry) error {
 	if err := store.Put(tx, store.Item[store.AuditEntry]{Meta: m, Row: row}); err != nil {
 		return fmt.Errorf("cannot record %s in the audit: %w", e.Action, err)
 	}
+	end, err := store.Get[store.AuditHead](tx, store.AuditHeadID)
+	if errors.Is(err, store.ErrNotFound) {
+		end.Meta, err = store.Meta{ID: store.AuditHeadID}, nil
+	}
+	if err == nil {
+		end.Row = store.AuditHead{Seq: row.Seq, Hash: row.Hash}
+		err = store.Put(tx, end)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot record %s in the audit: %w", e.Action, err)
+	}
 	return nil
 }
 
-// Last returns the chain's head; its zero value for an empty audit.
+// Last returns the chain's head; its zero value for an empty audit. It is the one
+// that was noted with the newest entry: where that entry is gone, the next one
+// does not hide it.
 func Last(tx store.Tx) (Head, error) {
+	end, err := store.Get[store.AuditHead](tx, store.AuditHeadID)
+	if err == nil {
+		return Head{Seq: end.Row.Seq, Hash: end.Row.Hash}, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return Head{}, fmt.Errorf("cannot find where the audit ends: %w", err)
+	}
 	it, err := store.First(store.List[store.AuditEntry](tx, "", "", true))
 	if errors.Is(err, store.ErrNotFound) {
 		return Head{}, nil
@@ -133,6 +153,18 @@ func Verify(tx store.Tx, want *Head) (Head, error) {
 			}
 			met = true
 		}
+	}
+	end, err := store.Get[store.AuditHead](tx, store.AuditHeadID)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && prev.Seq == 0: // a new store
+	case err != nil:
+		return prev, &Broken{Seq: prev.Seq, Why: "nothing says any more that it is the newest: " + err.Error()}
+	case prev.Seq < end.Row.Seq:
+		return prev, &Broken{Seq: prev.Seq + 1, Why: fmt.Sprintf("it was removed: the newest entry written is %d", end.Row.Seq)}
+	case prev.Seq > end.Row.Seq:
+		return prev, &Broken{Seq: end.Row.Seq + 1, Why: "it was added behind the newest entry written"}
+	case !bytes.Equal(prev.Hash, end.Row.Hash):
+		return prev, &Broken{Seq: prev.Seq, Why: "it is not the newest entry as it was written"}
 	}
 	switch {
 	case !anchored:

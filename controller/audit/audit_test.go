@@ -80,6 +80,22 @@ func TestChainHolds(t *testing.T) {
 	}
 }
 
+// swap puts two entries into each other's places.
+func swap(a, b int) func(store.Tx) error {
+	return func(tx store.Tx) error {
+		x, err := store.Get[store.AuditEntry](tx, fmt.Sprintf("%020d", a))
+		if err != nil {
+			return err
+		}
+		y, err := store.Get[store.AuditEntry](tx, fmt.Sprintf("%020d", b))
+		if err != nil {
+			return err
+		}
+		x.Row, y.Row = y.Row, x.Row
+		return errors.Join(store.Put(tx, x), store.Put(tx, y))
+	}
+}
+
 // TestTampering changes, removes and moves entries the way somebody with the
 // file in hands could, and wants the place named.
 func TestTampering(t *testing.T) {
@@ -92,13 +108,26 @@ func TestTampering(t *testing.T) {
 		do  func(store.Tx) error
 		seq uint64
 	}{
-		"detail":  {change(func(it *store.Item[store.AuditEntry]) { it.Row.Detail = "session" }), 3},
-		"actor":   {change(func(it *store.Item[store.AuditEntry]) { it.Row.Actor = "u2" }), 3},
-		"time":    {change(func(it *store.Item[store.AuditEntry]) { it.Row.At = it.Row.At.Add(time.Minute) }), 3},
-		"site":    {change(func(it *store.Item[store.AuditEntry]) { it.Site = "s2" }), 3},
-		"fields":  {change(func(it *store.Item[store.AuditEntry]) { it.Row.Target, it.Row.Detail = "t2h", "ours" }), 3},
-		"prev":    {change(func(it *store.Item[store.AuditEntry]) { it.Row.Prev[0] ^= 1 }), 3},
-		"hash":    {change(func(it *store.Item[store.AuditEntry]) { it.Row.Hash[0] ^= 1 }), 3},
+		"detail": {change(func(it *store.Item[store.AuditEntry]) { it.Row.Detail = "session" }), 3},
+		"actor":  {change(func(it *store.Item[store.AuditEntry]) { it.Row.Actor = "u2" }), 3},
+		"time":   {change(func(it *store.Item[store.AuditEntry]) { it.Row.At = it.Row.At.Add(time.Minute) }), 3},
+		"site":   {change(func(it *store.Item[store.AuditEntry]) { it.Site = "s2" }), 3},
+		"fields": {change(func(it *store.Item[store.AuditEntry]) { it.Row.Target, it.Row.Detail = "t2h", "ours" }), 3},
+		"prev":   {change(func(it *store.Item[store.AuditEntry]) { it.Row.Prev[0] ^= 1 }), 3},
+		"hash":   {change(func(it *store.Item[store.AuditEntry]) { it.Row.Hash[0] ^= 1 }), 3},
+		"last detail": {func(tx store.Tx) error {
+			return store.Update(tx, fmt.Sprintf("%020d", 5), func(it *store.Item[store.AuditEntry]) error { it.Row.Detail = "session"; return nil })
+		}, 5},
+		"last removed":     {func(tx store.Tx) error { return tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 5)) }, 5},
+		"last two swapped": {swap(4, 5), 4},
+		"two swapped":      {swap(2, 3), 2},
+		"all removed": {func(tx store.Tx) error {
+			var err error
+			for i := range 5 {
+				err = errors.Join(err, tx.Delete(store.KindAudit, fmt.Sprintf("%020d", i+1)))
+			}
+			return err
+		}, 1},
 		"removed": {func(tx store.Tx) error { return tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 3)) }, 3},
 		"first removed": {func(tx store.Tx) error {
 			return errors.Join(tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 1)), tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 2)))
@@ -118,20 +147,57 @@ func TestTampering(t *testing.T) {
 }
 
 func TestNotedHeadShowsACutTailAndANewChain(t *testing.T) {
-	st := open(t)
+	st, other := open(t), open(t)
 	fill(t, st, 5)
 	h, _ := verify(t, st, nil)
-	decide(t, st, func(tx store.Tx) error { return tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 5)) })
-	if _, err := verify(t, st, nil); err != nil {
-		t.Errorf("a cut tail cannot show without a noted head, yet: %v", err)
-	}
 	var b *audit.Broken
+	decide(t, st, func(tx store.Tx) error { // with the end that is noted in the store itself
+		four, err := store.Get[store.AuditEntry](tx, fmt.Sprintf("%020d", 4))
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.Delete(store.KindAudit, fmt.Sprintf("%020d", 5)), store.Update(tx, store.AuditHeadID, func(it *store.Item[store.AuditHead]) error {
+			it.Row = store.AuditHead{Seq: 4, Hash: four.Row.Hash}
+			return nil
+		}))
+	})
+	if _, err := verify(t, st, nil); err != nil {
+		t.Errorf("a tail that was cut with its noted end cannot show without a head noted elsewhere, yet: %v", err)
+	}
 	if _, err := verify(t, st, &h); !errors.As(err, &b) || b.Seq != 5 {
 		t.Errorf("a cut tail gives %v", err)
 	}
-	fill(t, st, 1) // another entry 5
-	if _, err := verify(t, st, &h); !errors.As(err, &b) || b.Seq != 5 {
+	fill(t, other, 4)
+	decide(t, other, func(tx store.Tx) error { return audit.Append(tx, audit.Entry{At: t0, Actor: "u9", Action: "anew"}) })
+	if _, err := verify(t, other, &h); !errors.As(err, &b) || b.Seq != 5 {
 		t.Errorf("a chain written anew gives %v", err)
+	}
+}
+
+// TestCutTailShows: the newest entries are noted apart, and what comes after them
+// does not hide that they are gone.
+func TestCutTailShows(t *testing.T) {
+	st := open(t)
+	fill(t, st, 5)
+	cut := func(n int) func(store.Tx) error {
+		return func(tx store.Tx) error { return tx.Delete(store.KindAudit, fmt.Sprintf("%020d", n)) }
+	}
+	var b *audit.Broken
+	decide(t, st, cut(5))
+	if _, err := verify(t, st, nil); !errors.As(err, &b) || b.Seq != 5 {
+		t.Errorf("without the last: %v", err)
+	}
+	decide(t, st, cut(4))
+	if _, err := verify(t, st, nil); !errors.As(err, &b) || b.Seq != 4 {
+		t.Errorf("without the last two: %v", err)
+	}
+	fill(t, st, 2)
+	if _, err := verify(t, st, nil); !errors.As(err, &b) || b.Seq != 4 {
+		t.Errorf("later entries hide it: %v", err)
+	}
+	decide(t, st, func(tx store.Tx) error { return tx.Delete(store.KindHead, store.AuditHeadID) })
+	if _, err := verify(t, st, nil); !errors.Is(err, audit.ErrBroken) {
+		t.Errorf("without the noted end: %v", err)
 	}
 }
 

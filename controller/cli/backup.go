@@ -175,17 +175,28 @@ func keysOf(c config.Backup, identity, phrase string) (seal.Keys, error) {
 
 // exportTo writes one export into a file that is not there yet, or to the output.
 func exportTo(what server.Export) func(context.Context, *env, []string) error {
-	return func(ctx context.Context, e *env, args []string) (err error) {
+	return func(ctx context.Context, e *env, args []string) error {
+		return exportAs(e, args, func() (server.Export, error) { return what, nil })(ctx)
+	}
+}
+
+// exportAs is exportTo for what is known once the flags are read.
+func exportAs(e *env, args []string, what func() (server.Export, error)) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
 		out := e.flags.String("out", "", "file to write; the output without it")
 		c, err := e.load(args)
 		if err != nil {
 			return err
 		}
+		as, err := what()
+		if err != nil {
+			return err
+		}
 		w := e.Out
 		if *out != "" {
-			f, err := os.OpenFile(*out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return fmt.Errorf("cannot write the export: %w", err)
+			f, err2 := os.OpenFile(*out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if err2 != nil {
+				return fmt.Errorf("cannot write the export: %w", err2)
 			}
 			defer func() {
 				if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
@@ -194,9 +205,9 @@ func exportTo(what server.Export) func(context.Context, *env, []string) error {
 			}()
 			w = f
 		}
-		ok, err := server.FetchExport(ctx, c.State, what, w)
+		ok, err := server.FetchExport(ctx, c.State, as, w)
 		if err == nil && !ok {
-			err = server.OfflineExport(ctx, c, what, w)
+			err = server.OfflineExport(ctx, c, as, w)
 		}
 		return err
 	}

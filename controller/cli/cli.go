@@ -61,7 +61,8 @@ func commands() []command {
 		{"export deletions", "[-out file]", "write what was erased on request: a restore elsewhere needs it", exportTo(server.ExportDeletions)},
 		{"keys", "[-step announce|switch|retire|abandon [-leave]]", "say where a rollover of root and signing key stands, or take its next step", keys},
 		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},
-		{"audit verify", "[-head number:hash]", "verify the audit's chain", auditVerify},
+		{"audit verify", "[-head number:hash] [-file file]", "verify the audit's chain, or that of an exported file", auditVerify},
+		{"audit export", "[-format json|csv] [-out file]", "write the audit with its chain, for whoever keeps or verifies it elsewhere", auditExport},
 		{"certificate verify", "[-file file] [-digest text]", "verify a month's certificate: its file, or the digest printed on it", certificateVerify},
 		{"lists import", "FILE", "take category lists in (Université de Toulouse: a tar.gz archive, or a folder)", importLists},
 		{"lists", "", "say which category lists are there", ask(server.OpLists)},
@@ -139,6 +140,11 @@ func (e *env) load(args []string) (server.Config, error) {
 	if err := e.parse(args); err != nil {
 		return server.Config{}, err
 	}
+	return e.read()
+}
+
+// read reads the configuration that the flags name.
+func (e *env) read() (server.Config, error) {
 	c, err := config.Load(e.config)
 	if err != nil {
 		return server.Config{}, err

@@ -115,6 +115,18 @@ func TestOperations(t *testing.T) {
 	head := s.ok("audit", "verify")
 	_, head, _ = strings.Cut(strings.TrimSpace(head), "head ")
 	s.ok("audit", "verify", "-head", head)
+	out := filepath.Join(filepath.Dir(s.config), "audit.jsonl")
+	s.fails(cli.ExitUsage, "json or csv", "audit", "export", "-format", "xml")
+	s.ok("audit", "export", "-out", out)
+	s.fails(cli.ExitError, "exists", "audit", "export", "-out", out)
+	s.ok("audit", "verify", "-file", out, "-head", head)
+	if b, err := os.ReadFile(out); err != nil || os.WriteFile(out, bytes.Replace(b, []byte("demo.seeded"), []byte("demo.reaped"), 1), 0o600) != nil {
+		t.Error(err)
+	}
+	s.fails(cli.ExitFound, "its content was changed", "audit", "verify", "-file", out)
+	if text := s.ok("audit", "export", "-format", "csv"); !strings.Contains(text, "audit.exported") {
+		t.Errorf("%.300s", text)
+	}
 	s.fails(cli.ExitFound, "does not hold", "audit", "verify", "-head", "99"+head[strings.Index(head, ":"):])
 
 	paper := filepath.Join(filepath.Dir(s.config), "c.json")

@@ -133,7 +133,14 @@ func enrolCode(ctx context.Context, e *env, args []string) error {
 
 func auditVerify(ctx context.Context, e *env, args []string) error {
 	head := e.flags.String("head", "", "a head that was noted before: shows whether newer entries were cut off")
-	c, err := e.load(args)
+	file := e.flags.String("file", "", "what audit export wrote; no controller and no configuration is needed")
+	if err := e.parse(args); err != nil {
+		return err
+	}
+	if *file != "" {
+		return verifyExport(e, *file, *head)
+	}
+	c, err := e.read()
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type Config struct {
 	Calendars Calendars
 	OIDC      OIDC
 	Backup    Backup
+	Syslog    Syslog
 }
 
 // Calendars is how the official calendars of schools are fetched, once an
@@ -134,6 +135,7 @@ type file struct {
 	OIDC oidcFile `toml:"oidc"`
 
 	Backup    backupFile `toml:"backup"`
+	Syslog    syslogFile `toml:"syslog"`
 	Retention []struct {
 		From      string `toml:"from"`
 		Usage     int    `toml:"usage"`
@@ -308,6 +310,7 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	c.OIDC = f.OIDC.check(c.Console, bad)
 	c.Backup = f.Backup.check(bad)
+	c.Syslog = f.Syslog.check(bad)
 	for i, r := range f.Retention {
 		key := fmt.Sprintf("retention[%d]", i)
 		from, err := time.Parse(time.DateOnly, r.From)

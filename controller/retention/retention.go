@@ -26,7 +26,7 @@ type Rules struct {
 
 // Default is what holds when nothing else was decided.
 func Default() Rules {
-	return Rules{Usage: 396, Security: 1096, Account: 396, Audit: 1096, Technical: 183}
+	return Rules{Usage: 396, Security: 1096, Account: 396, Audit: 366, Technical: 183}
 }
 
 // minimum days of a class: below it, the product could not work or prove.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"borne/controller/audit"
 	"borne/controller/retention"
 	"borne/controller/store"
 )
@@ -18,15 +19,25 @@ type Export string
 // Exports.
 const (
 	ExportDeletions Export = "deletions" // what was erased on request
+	ExportAudit     Export = "audit"     // its chain, an entry a line
+	ExportAuditCSV  Export = "audit-csv" // for a spreadsheet
 )
 
 // export writes one export from one snapshot of the store.
 func (c *core) export(ctx context.Context, what Export, w io.Writer) error {
 	run, ok := map[Export]func(store.Tx, io.Writer) error{
-		ExportDeletions: exportDeletions,
+		ExportDeletions: exportDeletions, ExportAudit: audit.WriteJSON, ExportAuditCSV: audit.WriteCSV,
 	}[what]
 	if !ok {
 		return fmt.Errorf("cannot export %.40q: this controller does not know it; use the same version of the command", what)
+	}
+	if what == ExportAudit || what == ExportAuditCSV { // who takes it away is in it
+		err := c.st.Decide(ctx, func(tx store.Tx) error {
+			return audit.Append(tx, audit.Entry{At: c.now(), Actor: audit.Controller, Action: "audit.exported"})
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return c.st.View(ctx, func(tx store.Tx) error { return run(tx, w) })
 }

@@ -31,6 +31,16 @@ func newMetrics(s *Server) *metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "borne_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": s.version}})
 	build.Set(1)
+	if s.syslog != nil {
+		m.registry.MustRegister(
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "borne_syslog_dropped_total", Help: "Events that did not fit while the syslog collector was away."}, func() float64 { return float64(s.syslog.Dropped()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "borne_syslog_connected", Help: "1 while the syslog collector is reached."}, func() float64 {
+				if s.syslog.Connected() {
+					return 1
+				}
+				return 0
+			}))
+	}
 	m.registry.MustRegister(m.requests, m.refused, m.purged, build, &fleetCollector{s: s}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -30,6 +30,7 @@ import (
 	"borne/controller/report"
 	"borne/controller/retention"
 	"borne/controller/store"
+	"borne/controller/syslog"
 )
 
 // Limits on connections of both kinds.
@@ -53,6 +54,7 @@ type Server struct {
 	metrics   *metrics
 	notify    notifier
 	mails     *mail.Sender
+	syslog    *syslog.Sender // nil: no collector
 	provider  *oidc.Provider // nil: people log in without one
 	listeners []listener
 	stopped   chan struct{}
@@ -82,13 +84,19 @@ func New(c Config) (*Server, error) {
 }
 
 func (s *Server) assemble(c Config) (err error) {
+	if s.syslog, err = newSyslog(s.core); err != nil {
+		return err
+	}
 	s.metrics = newMetrics(s)
 	to, err := mailServer(s.cfg.Mail)
 	if err != nil {
 		return err
 	}
 	s.mails = &mail.Sender{Store: s.st, Server: to, Now: s.now, Log: s.log.With("room", "mail")}
-	s.terminals = newTerminals(s.core, func(why string) { s.metrics.refused.WithLabelValues(why).Inc() })
+	s.terminals = newTerminals(s.core, func(why string) {
+		s.metrics.refused.WithLabelValues(why).Inc()
+		s.tell("terminal.refused", "a terminal's connection or enrolment was refused", syslog.Param{Name: "reason", Value: why})
+	})
 	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
 	s.calendars = newCalendars(s.core)
 	s.matters = newMatters(s.core, s.terminals.Fleet.Live, s.terminals.Changed)
@@ -122,7 +130,7 @@ func (s *Server) assemble(c Config) (err error) {
 			return err
 		}
 	}
-	if err := s.listen("console", "tcp", s.cfg.Console.Listen, console, bounded(s.metrics.count(s.api.Handler()))); err != nil {
+	if err := s.listen("console", "tcp", s.cfg.Console.Listen, console, bounded(s.watched(s.metrics.count(s.api.Handler())))); err != nil {
 		return err
 	}
 	s.consoleAddr = func() string { return s.addr("console") }
@@ -256,6 +264,9 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.nights(ctx) })
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
+	if s.syslog != nil {
+		wg.Go(func() { s.syslog.Run(ctx) })
+	}
 	wg.Go(func() { s.calendars.refresh(ctx) })
 	wg.Go(func() { s.notify.watchdog(ctx, s.healthy, func(err error) { s.log.Error("unhealthy", "error", err) }) })
 	s.record(ctx, "controller.started")

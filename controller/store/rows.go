@@ -52,6 +52,7 @@ const (
 	KindMatter      Kind = "matter"
 	KindPasskey     Kind = "passkey"
 	KindErasure     Kind = "erasure"
+	KindHead        Kind = "audit-head"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

@@ -211,5 +211,5 @@ func Rows() []Row {
 		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
 		Identity{},
 		BadgeWindow{}, DayCode{},
-		Matter{}, Passkey{}, Erasure{}}
+		Matter{}, Passkey{}, Erasure{}, AuditHead{}}
 }

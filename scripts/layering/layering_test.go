@@ -95,6 +95,7 @@ var may = map[string][]string{
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,
 	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
+	"controller/syslog":      nil,                   // tells a collector
 	"controller/seal":        nil,                   // encrypts backups
 	"controller/calendar":    {"controller/policy"}, // breaks are the policy's, public holidays too
 	"controller/fetch":       nil,                   // a file of the outside, by its address

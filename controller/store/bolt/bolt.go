@@ -98,7 +98,24 @@ func migrations() []migration {
 		tables(store.KindMatter, store.KindCalendar), // what somebody has to see to; school holidays, which no step had added
 		tables(store.KindPasskey),                    // passkeys
 		tables(store.KindErasure),                    // what was erased on request
+		auditHead,
 	}
+}
+
+// auditHead notes where the chain of a file ends that was made before that was.
+func auditHead(btx *bbolt.Tx) error {
+	if err := tables(store.KindHead)(btx); err != nil {
+		return err
+	}
+	t := &tx{b: btx}
+	last, err := store.First(store.List[store.AuditEntry](t, "", "", true))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return store.Put(t, store.Item[store.AuditHead]{Meta: store.Meta{ID: store.AuditHeadID}, Row: store.AuditHead{Seq: last.Row.Seq, Hash: last.Row.Hash}})
 }
 
 // tables adds tables to a file that was made before they were.
