@@ -64,6 +64,7 @@ const (
 	opReceipt       = "receipt"
 	opCommands      = "terminal-commands"
 	opCommand       = "command-terminal"
+	opAwake         = "hold-space-awake"
 	opEnrol         = "create-enrol-code"
 	opSitePolicy    = "site-policy"
 	opPutSite       = "put-site-policy"
@@ -122,7 +123,7 @@ func Table() map[string]Access {
 	)
 	all := accounts.Roles()
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
-	others := r(adm, cor, rec, dpo, obs) // building staff see hours and nothing else
+	others := r(adm, cor, rec, dpo, obs) // building staff see hours, hold a space awake, and nothing else
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
 	return map[string]Access{
 		opLogin:         {post, "/api/login/link", ScopeNone, nil},
@@ -146,7 +147,8 @@ func Table() map[string]Access {
 		opReceipts:      {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
 		opReceipt:       {get, "/api/receipts/{id}", ScopeReceipt, r(adm, cor, dpo)},
 		opCommands:      {get, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, dpo)},
-		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec, bui)}, // bui: see commandRoles
+		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
+		opAwake:         {post, "/api/spaces/{id}/awake", ScopeSpace, r(adm, cor, bui, rec)}, // bui: whoever opens for an evening
 		opEnrol:         {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
 		opSitePolicy:    {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
 		opPutSite:       {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
@@ -199,8 +201,7 @@ func commandRoles() map[string][]accounts.Role {
 	technical := []accounts.Role{accounts.Administrator, accounts.Correspondant}
 	front := append([]accounts.Role{accounts.Reception}, technical...)
 	return map[string][]accounts.Role{
-		"message": front, "end": front, "identify": front,
-		"awake": append([]accounts.Role{accounts.Building}, front...), // whoever opens for an evening
-		"wipe":  technical, "quarantine": technical, "lift": technical, "out": technical, "back": technical,
+		"message": front, "end": front, "identify": front, "awake": front,
+		"wipe": technical, "quarantine": technical, "lift": technical, "out": technical, "back": technical,
 	}
 }

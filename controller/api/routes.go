@@ -62,6 +62,7 @@ func (a *API) routes() error {
 		register(a, opReceipt, "One receipt, check by check", http.StatusOK, a.receipt),
 		register(a, opCommands, "Its commands, newest first", http.StatusOK, a.commands),
 		register(a, opCommand, "Send a command", http.StatusAccepted, a.command),
+		register(a, opAwake, "Hold each terminal of a space awake for a while", http.StatusAccepted, a.holdAwake),
 		register(a, opEnrol, "Make a one-time installation code", http.StatusCreated, a.enrol),
 		register(a, opSitePolicy, "A site's policy", http.StatusOK, a.sitePolicy),
 		register(a, opPutSite, "Change a site's policy", http.StatusOK, a.putSitePolicy),

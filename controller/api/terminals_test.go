@@ -37,28 +37,61 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestAnEveningIsHeldByWhoeverOpensIt: the controller's clock counts, and building
-// staff may do this and nothing else to a terminal.
+// TestAnEveningIsHeldByWhoeverOpensIt: the controller's clock counts; building staff
+// hold a space, and ask nothing of a terminal.
 func TestAnEveningIsHeldByWhoeverOpensIt(t *testing.T) {
 	w := start(t)
-	building := w.as(accounts.Building, "a")
-	decode[Accepted](t, w.do(building, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake", Minutes: 180}), 202)
-	decode[Accepted](t, w.do(building, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake"}), 202)
+	building, reception := w.as(accounts.Building, "a"), w.as(accounts.Reception, "a")
+	decode[Accepted](t, w.do(reception, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake", Minutes: 180}), 202)
+	decode[Accepted](t, w.do(reception, "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "awake"}), 202)
 	if o := w.orders; len(o) != 2 || o[0].Kind != wire.CmdAwake || o[0].Until.Sub(t0) > 3*time.Hour || o[0].Until.Sub(t0) <= 3*time.Hour-time.Minute || !o[1].Until.IsZero() {
 		t.Errorf("%+v at %v", o, t0)
 	}
-	for _, r := range []CommandRequest{{Kind: "identify"}, {Kind: "wipe"}, {Kind: "out", Text: "x"}} {
+	for _, r := range []CommandRequest{{Kind: "identify"}, {Kind: "wipe"}, {Kind: "out", Text: "x"}, {Kind: "awake"}} {
 		if a := w.do(building, "POST", "/api/terminals/a-1/commands", r); a.StatusCode != 403 {
 			t.Errorf("%s by building staff: %s", r.Kind, a.Status)
 		}
 	}
 	for _, r := range []CommandRequest{{Kind: "awake", Minutes: 1441}, {Kind: "awake", Minutes: -1}} {
-		if a := w.do(building, "POST", "/api/terminals/a-1/commands", r); a.StatusCode != 422 {
+		if a := w.do(building, "POST", "/api/spaces/a-hall/awake", AwakeRequest{Minutes: r.Minutes}); a.StatusCode != 422 {
+			t.Errorf("a space for %d minutes: %s", r.Minutes, a.Status)
+		}
+		if a := w.do(reception, "POST", "/api/terminals/a-1/commands", r); a.StatusCode != 422 {
 			t.Errorf("for %d minutes: %s", r.Minutes, a.Status)
 		}
 	}
 	if a := w.do(w.as(accounts.Correspondant, "a"), "POST", "/api/terminals/a-1/commands", CommandRequest{Kind: "end", Minutes: 5}); a.StatusCode != 422 {
 		t.Errorf("an end for a while: %s", a.Status)
+	}
+}
+
+// TestASpaceIsHeldAwake: each terminal that is in service is told, whoever is away too.
+func TestASpaceIsHeldAwake(t *testing.T) {
+	w := start(t)
+	building := w.as(accounts.Building, "a")
+	w.decide(func(tx store.Tx) error {
+		for id, space := range map[string]string{"a-2": "a-hall", "a-9": "a-other"} {
+			if err := put(tx, store.Meta{ID: id, Site: "a", Scope: space}, store.Terminal{Space: space, Name: id, State: store.StateActive}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	v := decode[AwakeView](t, w.do(building, "POST", "/api/spaces/a-hall/awake", AwakeRequest{Minutes: 90}), 202)
+	if v.Told != 1 || v.Away != 1 || v.Until == nil || len(w.orders) != 2 {
+		t.Fatalf("%+v, orders %+v", v, w.orders)
+	}
+	for _, o := range w.orders {
+		if o.Kind != wire.CmdAwake || !o.Until.Equal(*v.Until) || o.By == "" || o.Terminal != "a-1" && o.Terminal != "a-2" {
+			t.Errorf("%+v until %v", o, v.Until)
+		}
+	}
+	if v = decode[AwakeView](t, w.do(building, "POST", "/api/spaces/a-hall/awake", AwakeRequest{}), 202); v.Until != nil || !w.orders[3].Until.IsZero() {
+		t.Errorf("enough: %+v, %+v", v, w.orders[3])
+	}
+	w.orderErr = fmt.Errorf("not in service: %w", ErrRefused)
+	if a := w.do(building, "POST", "/api/spaces/a-hall/awake", AwakeRequest{Minutes: 90}); a.StatusCode != 409 {
+		t.Errorf("none in service: %s", a.Status)
 	}
 }
 

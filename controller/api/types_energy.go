@@ -18,6 +18,18 @@ type PowerBrief struct {
 	Since   *time.Time `json:"since,omitempty" doc:"Since when that is wrong"`
 }
 
+// AwakeRequest holds a space's terminals awake.
+type AwakeRequest struct {
+	Minutes int `json:"minutes" minimum:"0" maximum:"1440" doc:"For how long they save no energy; 0: they may save again"`
+}
+
+// AwakeView is what became of it.
+type AwakeView struct {
+	Told  int        `json:"told" doc:"Terminals that are connected, and were told"`
+	Away  int        `json:"away" doc:"Terminals that are off, or not connected: they hear of it when they are back"`
+	Until *time.Time `json:"until,omitempty" doc:"Until when they are held; absent when they may save again"`
+}
+
 // EnergySum is what terminals did in some days, and what they drew.
 type EnergySum struct {
 	OnSeconds     int     `json:"onSeconds"`

@@ -204,7 +204,7 @@ func (e Energy) check(c *checker) {
 		c.add("energy.dimMinutes", "L’écran s’éteindrait (%d min) avant de s’assombrir (%d min) : choisissez une attente plus courte.", e.DarkMinutes, e.DimMinutes)
 	}
 	if e.Night != NightLit && !known(e.Night) {
-		c.add("energy.night", "Choisissez ce que fait le poste après la fermeture : rester allumé, éteindre l’écran, économiser ou s’arrêter.")
+		c.add("energy.night", "Choisissez ce que fait le poste après la fermeture : rester allumé, éteindre l’écran, se mettre en veille ou s’endormir.")
 	}
 	c.between("energy.nightMinutes", "L’attente après la fermeture (minutes)", e.NightMinutes, 0, 12*60)
 	c.between("energy.wakeMinutes", "Le réveil avant l’ouverture (minutes)", e.WakeMinutes, minWake, maxWake)

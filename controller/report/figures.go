@@ -95,7 +95,7 @@ func CheckFigures(f store.EnergyFigures) map[string]string {
 		case bad[at+"halted"] == "" && m.Halted > m.Board:
 			bad[at+"halted"] = "arrêté, il ne peut pas consommer plus qu’allumé"
 		case bad[at+"low"] == "" && m.Low > m.Board:
-			bad[at+"low"] = "en basse consommation, il ne peut pas consommer plus qu’allumé"
+			bad[at+"low"] = "en veille, il ne peut pas consommer plus qu’allumé"
 		case bad[at+"standby"] == "" && m.Standby > m.Screen:
 			bad[at+"standby"] = "en veille, l’écran ne peut pas consommer plus qu’allumé"
 		}

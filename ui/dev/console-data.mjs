@@ -73,6 +73,7 @@ const policy = {
     periods: [{ from: '2027-02-06', to: '2027-02-21', why: 'Vacances d’hiver', pagesPerSession: 20, pagesPerJob: 0, pagesPerDay: 40, pagesPerMonth: 0, pagesPerHour: 80 }],
   },
   permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
+  energy: { dimMinutes: 10, darkMinutes: 0, night: 'halt', nightMinutes: 5, wakeMinutes: 12 },
   isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
   keyboard: { layout: 'fr', variant: '', numLock: true },
   network: { resolver: '10.1.2.1', private: ['10.1.2.0/24'], proxy: '', pac: '', proxies: [], ca: [], reasons: [{ of: '10.1.2.0/24', why: 'ENT de l’établissement' }] },
@@ -164,7 +165,7 @@ function answer(method, path, body, headers) {
     if (b === 'receipts') return { body: { receipts } }
     if (b === 'commands') return { body: { commands } }
     if (a === 'receipts') return { body: receiptView(id) }
-    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal', 'printing'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
+    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal', 'printing', 'energy'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
     if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
@@ -177,6 +178,7 @@ function answer(method, path, body, headers) {
   }
   if (headers['x-borne'] !== '1') return problem(403, 'Cette demande ne vient pas de la console : elle a été refusée.')
   if (path === '/api/login/link') return body.token.startsWith('expired') ? problem(401, 'Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.') : { body: me }
+  if (b === 'awake') return { status: 202, body: { told: 2, away: 1, ...(body.minutes ? { until: ahead(body.minutes) } : {}) } }
   if (method === 'POST' && b === 'commands') return { status: 202, body: { id: 'c9' } }
   if (b === 'certificates') return { status: 201, body: { certificate: certificate(body.month), digest: '36ac7f1530f27d592855fd228ddbff3a811aa93b515823198fea8f4e4e59e719', envelope: { kid: 'Zb3mKq0vQ1n2S4yT', domain: 'borne/certificate/1', payload: '', sig: '' } } }
   if (b === 'decision') return body.reason.length < 5 ? problem(422, 'Cette demande n’est pas complète.', [{ location: 'body.reason', message: 'dites pourquoi en quelques mots' }]) : { body: { ...decide[0], state: 'decided' } }

@@ -97,6 +97,7 @@ export const api = {
   receipt: (r: string) => get<T.ReceiptView>(`/receipts/${id(r)}`),
   commands: (t: string, before?: string) => get<T.CommandPage>(`/terminals/${id(t)}/commands${page(before)}`),
   command: async (t: string, c: T.CommandRequest) => (await call<T.Accepted>('POST', `/terminals/${id(t)}/commands`, c)).body,
+  awake: async (space: string, minutes: number) => (await call<T.AwakeView>('POST', `/spaces/${id(space)}/awake`, { minutes })).body,
   enrol: async (site: string, r: T.EnrolRequest) => (await call<T.EnrolCode>('POST', `/sites/${id(site)}/enrol-codes`, r)).body,
   report: (site: string) => get<T.Report>(`/sites/${id(site)}/report`),
   energy: (site: string, from: string, to: string) => get<T.EnergyReport>(`/sites/${id(site)}/energy?from=${id(from)}&to=${id(to)}`),

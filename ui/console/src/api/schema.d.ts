@@ -723,6 +723,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/spaces/{id}/awake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hold each terminal of a space awake for a while */
+        post: operations["hold-space-awake"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/spaces/{id}/hours": {
         parameters: {
             query?: never;
@@ -1002,6 +1019,30 @@ export interface components {
             seq: number;
             site?: string;
             target?: string;
+        };
+        AwakeRequest: {
+            /**
+             * Format: int64
+             * @description For how long they save no energy; 0: they may save again
+             */
+            minutes: number;
+        };
+        AwakeView: {
+            /**
+             * Format: int64
+             * @description Terminals that are off, or not connected: they hear of it when they are back
+             */
+            away: number;
+            /**
+             * Format: int64
+             * @description Terminals that are connected, and were told
+             */
+            told: number;
+            /**
+             * Format: date-time
+             * @description Until when they are held; absent when they may save again
+             */
+            until?: string;
         };
         BadgeCount: {
             /**
@@ -4321,6 +4362,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SpaceView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "hold-space-awake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AwakeRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwakeView"];
                 };
             };
             /** @description Error */
