@@ -1,4 +1,5 @@
 // A small believable fleet of Haute-Savoie, as the API answers, for pictures.
+import { indicators } from './indicators-data.mjs'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { hoursOf } from './hours-data.mjs'
@@ -205,6 +206,10 @@ export async function api(req, res, url) {
   if (url.pathname === '/api/live') {
     res.writeHead(200, { 'content-type': 'text/event-stream' })
     return void res.write(`event: hello\ndata: {"generation":1,"heartbeat":15}\n\n`)
+  }
+  if (url.pathname === '/api/indicators') {
+    const guarded = req.headers['x-mock'] === 'observer' || url.searchParams.has('guarded')
+    return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(indicators(url, guarded)))
   }
   let text = ''
   for await (const chunk of req) text += chunk

@@ -103,6 +103,7 @@ export const api = {
   energy: (site: string, from: string, to: string) => get<T.EnergyReport>(`/sites/${id(site)}/energy?from=${id(from)}&to=${id(to)}`),
   figures: () => call<T.EnergyFiguresView>('GET', '/energy/figures'),
   putFigures: (etag: string, r: T.EnergyFiguresRequest) => call<T.EnergyFiguresView>('PUT', '/energy/figures', r, { 'if-match': etag }),
+  indicators: (q: { from: string; to: string; by?: string; of?: string; guarded?: boolean }) => get<T.IndicatorsReport>(`/indicators?from=${id(q.from)}&to=${id(q.to)}&by=${id(q.by ?? '')}&of=${id(q.of ?? '')}${q.guarded ? '&guarded=true' : ''}&limit=500`),
   certify: async (site: string, month: string) => (await call<T.CertificateView>('POST', `/sites/${id(site)}/certificates`, { month })).body,
   policy: (level: 'sites' | 'spaces', of: string) => call<T.PolicyView>('GET', `/${level}/${id(of)}/policy`),
   putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
