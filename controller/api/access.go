@@ -165,7 +165,7 @@ func Table() map[string]Access {
 		opUndoSite:      {post, "/api/sites/{id}/hours/undo", ScopeSite, r(adm, cor, bui)},
 		opUndoSpace:     {post, "/api/spaces/{id}/hours/undo", ScopeSpace, r(adm, cor, bui)},
 		opApplyHours:    {post, "/api/hours/apply", ScopeAny, r(adm, cor)},
-		opReport:        {get, "/api/sites/{id}/report", ScopeSite, others},
+		opReport:        {get, "/api/sites/{id}/report", ScopeSite, r(adm, cor, rec, dpo)},
 		opCertify:       {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
 		opCreateSite:    {post, "/api/sites", ScopeAll, r(adm)},
 		opCreateSpace:   {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},

@@ -118,7 +118,8 @@ func (d *Directory) Kept(tx store.Tx, h store.Item[store.Holder]) (Kept, error) 
 }
 
 // Erase takes a holder away, and its name from what stays for the figures: its
-// sessions become sessions without a badge. The badge is unknown from then on.
+// sessions become sessions without a badge. The badge is unknown from then on, and
+// after a restore of an older backup too.
 func (d *Directory) Erase(tx store.Tx, h store.Item[store.Holder], by string) (Kept, error) {
 	k, err := d.Kept(tx, h)
 	if err != nil {
@@ -137,11 +138,11 @@ func (d *Directory) Erase(tx store.Tx, h store.Item[store.Holder], by string) (K
 		}
 	}
 	for _, a := range k.Accounts {
-		if err := tx.Delete(store.KindAccount, a.ID); err != nil {
+		if err := store.Erase(tx, store.KindAccount, a.ID, d.now()); err != nil {
 			return k, fmt.Errorf("cannot erase a badge's pages: %w", err)
 		}
 	}
-	if err := tx.Delete(store.KindHolder, h.ID); err != nil {
+	if err := store.Erase(tx, store.KindHolder, h.ID, d.now()); err != nil {
 		return k, fmt.Errorf("cannot erase a badge: %w", err)
 	}
 	return k, d.note(tx, h, by, "badge.erased", "")
