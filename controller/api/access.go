@@ -21,6 +21,7 @@ const (
 	ScopeReceipt  Scope = "receipt"  // {id} is a receipt of one of the site's terminals
 	ScopePrint    Scope = "print"    // {id} is a print job of one of the site's terminals
 	ScopeMatter   Scope = "matter"   // {id} is a matter of the site, or of the whole Département: then all sites are needed
+	ScopeBadge    Scope = "badge"    // {id} is the printed number of a badge that was enrolled on the site
 )
 
 // Access is who may use one route.
@@ -105,6 +106,18 @@ const (
 	opExport        = "export-indicators"
 	opMatters       = "matters"
 	opTakeMatter    = "take-matter"
+	opBadges        = "badges"
+	opBadgeWindow   = "await-badge"
+	opWindow        = "awaited-badge"
+	opBadgeRights   = "put-badge"
+	opBadgeLost     = "lost-badge"
+	opBadgeDay      = "day-badge"
+	opBadgeExport   = "export-badge"
+	opBadgeErase    = "erase-badge"
+	opBadgesFile    = "badges-file"
+	opImportBadges  = "import-badges"
+	opMakeCodes     = "make-day-codes"
+	opCancelCodes   = "cancel-day-codes"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -189,6 +202,18 @@ func Table() map[string]Access {
 		opExport:        {get, "/api/indicators/export", ScopeAny, r(adm, cor, dpo, obs)},
 		opMatters:       {get, "/api/matters", ScopeAny, r(adm, cor, rec)},
 		opTakeMatter:    {put, "/api/matters/{id}/taken", ScopeMatter, r(adm, cor, rec)},
+		opBadges:        {get, "/api/badges", ScopeAny, r(adm, cor, rec, dpo)},
+		opBadgeWindow:   {post, "/api/terminals/{id}/badges", ScopeTerminal, r(adm, cor, rec, dpo)}, // dpo: to find one only
+		opWindow:        {get, "/api/terminals/{id}/badges/{window}", ScopeTerminal, r(adm, cor, rec, dpo)},
+		opBadgeRights:   {put, "/api/badges/{id}", ScopeBadge, r(adm, cor)},
+		opBadgeLost:     {post, "/api/badges/{id}/lost", ScopeBadge, r(adm, cor, rec)},
+		opBadgeDay:      {post, "/api/badges/{id}/day", ScopeBadge, r(adm, cor, rec)},
+		opBadgeExport:   {get, "/api/badges/{id}/export", ScopeBadge, r(adm, dpo)},
+		opBadgeErase:    {post, "/api/badges/{id}/erase", ScopeBadge, r(adm, dpo)},
+		opBadgesFile:    {get, "/api/badges-file", ScopeAny, r(adm, cor, dpo)},
+		opImportBadges:  {post, "/api/badges-file", ScopeAny, r(adm, cor)},
+		opMakeCodes:     {post, "/api/sites/{id}/day-codes", ScopeSite, r(adm, cor, rec)},
+		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

@@ -31,6 +31,9 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
 		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
+		"GET /api/badges": "acrd", "POST /api/terminals/{id}/badges": "acrd", "GET /api/terminals/{id}/badges/{window}": "acrd", "PUT /api/badges/{id}": "ac",
+		"POST /api/badges/{id}/lost": "acr", "POST /api/badges/{id}/day": "acr", "GET /api/badges/{id}/export": "ad", "POST /api/badges/{id}/erase": "ad",
+		"GET /api/badges-file": "acd", "POST /api/badges-file": "ac", "POST /api/sites/{id}/day-codes": "acr", "POST /api/sites/{id}/day-codes/{sheet}/cancel": "acr",
 		"GET /api/sites/{id}/energy": "acrdo", "GET /api/energy/figures": "acdo", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr",
@@ -127,11 +130,14 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"PUT /api/calendars/{zone}":      calendarFile, "POST /api/calendars/{zone}/fetch": FetchRequest{Address: "https://calendar.example/"},
-		"POST /api/hours/osm":         OSMRequest{Text: "Mo-Fr 08:00-12:00"},
-		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
-		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
+		"POST /api/terminals/{id}/badges": WindowRequest{Action: "find"}, "PUT /api/badges/{id}": BadgeChange{Sites: []string{}},
+		"POST /api/badges/{id}/lost": BadgeLost{}, "POST /api/badges/{id}/day": BadgeDay{}, "POST /api/badges-file": BadgesImport{CSV: "numero;groupe;lieux;expire;etat\n"},
+		"POST /api/sites/{id}/day-codes": CodesRequest{N: 1},
+		"POST /api/hours/osm":            OSMRequest{Text: "Mo-Fr 08:00-12:00"},
+		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/sites/{id}/spaces":    SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
-	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a"}
+	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
 	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true}
 	n := 0
@@ -140,10 +146,11 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1").Replace(acc.Path)
+			path := strings.NewReplacer("{key}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}
+			w.badged()
 			a := w.do(p.cookie, acc.Method, path, bodies[acc.Pattern()], "If-Match", w.rev(ids[acc.Scope]))
 			roles := allowed[acc.Pattern()]
 			located := ids[acc.Scope] != ""

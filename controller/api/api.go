@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"borne/controller/accounts"
+	"borne/controller/directory"
 	"borne/controller/oidc"
 	"borne/controller/passkeys"
 	"borne/controller/policy"
@@ -50,6 +51,8 @@ type Order struct {
 	Until    time.Time // of CmdAwake; zero: it may save energy again
 	Reason   string
 	By       string // user's id
+	// Window of CmdBadge keeps what the next badge is for, together with the command.
+	Window func(tx store.Tx, terminal store.Meta, id string) error
 }
 
 // Orders records a command with its audit entry, and sends it. It returns the
@@ -94,6 +97,7 @@ type Config struct {
 	Live      Live
 	Orders    Orders
 	Prints    Prints
+	Directory *directory.Directory
 	Publisher Publisher
 	Sealer    Sealer
 	Calendars Calendars

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"borne/controller/accounts"
+	"borne/controller/directory"
 	"borne/controller/store"
 )
 
@@ -77,7 +78,7 @@ func allowed(acc Access, p accounts.Person, site string) bool {
 		return slices.Contains(acc.Roles, p.Role)
 	case ScopeAll:
 		return p.Holds("", acc.Roles...)
-	case ScopeSite, ScopeSpace, ScopeTerminal, ScopeReceipt, ScopePrint:
+	case ScopeSite, ScopeSpace, ScopeTerminal, ScopeReceipt, ScopePrint, ScopeBadge:
 		return site != "" && p.Holds(site, acc.Roles...)
 	case ScopeMatter:
 		return p.Holds(site, acc.Roles...)
@@ -100,7 +101,7 @@ func (a *API) who(r *http.Request) (accounts.Person, error) {
 // locate finds the site that the route's {id} belongs to.
 func (a *API) locate(ctx context.Context, acc Access, id string) (site string, err error) {
 	kind := map[Scope]store.Kind{ScopeSite: store.KindSite, ScopeSpace: store.KindSpace,
-		ScopeTerminal: store.KindTerminal, ScopeReceipt: store.KindReceipt, ScopePrint: store.KindPrintJob, ScopeMatter: store.KindMatter}[acc.Scope]
+		ScopeTerminal: store.KindTerminal, ScopeReceipt: store.KindReceipt, ScopePrint: store.KindPrintJob, ScopeMatter: store.KindMatter, ScopeBadge: store.KindHolder}[acc.Scope]
 	if kind == "" {
 		return "", nil
 	}
@@ -108,6 +109,11 @@ func (a *API) locate(ctx context.Context, acc Access, id string) (site string, e
 		return "", errNotFound()
 	}
 	err = a.Store.View(ctx, func(tx store.Tx) error {
+		if kind == store.KindHolder { // named by its printed number
+			h, err := directory.Badge(tx, id)
+			site = h.Site
+			return err
+		}
 		m, _, err := tx.Get(kind, id)
 		site = m.Site
 		if kind == store.KindSite {

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"borne/controller/calendar"
+	"borne/controller/directory"
 )
 
 // byID is the input of routes about one thing.
@@ -103,6 +104,18 @@ func (a *API) routes() error {
 		register(a, opExport, "The same as a file, without counts of fewer than five people", http.StatusOK, a.exportIndicators),
 		register(a, opMatters, "What somebody has to see to, most urgent first", http.StatusOK, a.matters),
 		register(a, opTakeMatter, "Take a matter on, or leave it to others again", http.StatusOK, a.takeMatter),
+		register(a, opBadges, "The badges that are enrolled, and the day codes that work", http.StatusOK, a.badges),
+		register(a, opBadgeWindow, "Let the next badge at a terminal be for staff: enrol, give, return or find it", http.StatusAccepted, a.openWindow),
+		register(a, opWindow, "What became of that badge", http.StatusOK, a.window),
+		register(a, opBadgeRights, "Change a badge's rights", http.StatusOK, a.changeBadge),
+		register(a, opBadgeLost, "Declare a badge lost, or found again", http.StatusOK, a.lostBadge),
+		register(a, opBadgeDay, "Give a day badge out, or take it back", http.StatusOK, a.dayBadge),
+		register(a, opBadgeExport, "Everything that is kept about a badge's holder", http.StatusOK, a.exportBadge),
+		register(a, opBadgeErase, "Erase a badge's holder and what is kept about them", http.StatusOK, a.eraseBadge),
+		register(a, opBadgesFile, "The badges as a file", http.StatusOK, a.badgesFile),
+		upload(a, opImportBadges, "Change badges' rights from a file, whole or not at all", http.StatusOK, 2*directory.MaxCSV, a.importBadges),
+		register(a, opMakeCodes, "Make day codes to print", http.StatusCreated, a.makeCodes),
+		register(a, opCancelCodes, "Cancel a printed page of day codes", http.StatusNoContent, a.cancelCodes),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

@@ -19,6 +19,7 @@ import (
 	"borne/controller/accounts"
 	"borne/controller/audit"
 	"borne/controller/calendar"
+	"borne/controller/directory"
 	"borne/controller/ledger"
 	"borne/controller/passkeys"
 	"borne/controller/policy"
@@ -37,6 +38,7 @@ type world struct {
 	st   store.Store
 	acc  *accounts.Service
 	led  *ledger.Ledger
+	dir  *directory.Directory
 	live *fakeLive
 
 	ahead     atomic.Int64 // of t0: see later
@@ -92,6 +94,13 @@ func (w *world) Order(_ context.Context, o Order) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.orders = append(w.orders, o)
+	if o.Window != nil {
+		it := store.Meta{ID: o.Terminal, Site: o.Terminal[:1]}
+		if err := w.st.Decide(context.Background(), func(tx store.Tx) error { return o.Window(tx, it, fmt.Sprintf("cmd-w%d", len(w.orders))) }); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("cmd-w%d", len(w.orders)), w.orderErr
+	}
 	return "cmd-1", w.orderErr
 }
 
@@ -194,7 +203,10 @@ func start(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
+	if w.dir, err = directory.New(bytes.Repeat([]byte{4}, 32), now); err != nil {
+		t.Fatal(err)
+	}
+	w.api, err = New(Config{Directory: w.dir, Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond,
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})

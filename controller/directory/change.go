@@ -84,6 +84,8 @@ type Kept struct {
 	Sessions []store.Item[store.SessionRow]
 	Accounts []store.Item[store.Account]
 	Jobs     []store.Item[store.PrintJob]
+	// Presences are where the holder was counted, each month.
+	Presences []store.Item[store.Presence]
 }
 
 // Kept finds what the holder has in the months whose keys still exist: what is
@@ -100,6 +102,13 @@ func (d *Directory) Kept(tx store.Tx, h store.Item[store.Holder]) (Kept, error) 
 				return k, err
 			}
 			k.Sessions = append(k.Sessions, s)
+		}
+		from := store.PresenceID(m.ID, session, "")
+		for p, err := range store.List[store.Presence](tx, from, from+"\xff", false) {
+			if err != nil {
+				return k, err
+			}
+			k.Presences = append(k.Presences, p)
 		}
 		a, err := store.Get[store.Account](tx, account)
 		if err == nil {
@@ -135,6 +144,20 @@ func (d *Directory) Erase(tx store.Tx, h store.Item[store.Holder], by string) (K
 		j.Row.Account = ""
 		if err := store.Put(tx, j); err != nil {
 			return k, fmt.Errorf("cannot take a badge from its print jobs: %w", err)
+		}
+	}
+	nobody := map[string]string{} // by month: whoever was there stays counted, as nobody's
+	for _, p := range k.Presences {
+		if nobody[p.Row.Month] == "" {
+			nobody[p.Row.Month] = newID()
+		}
+		if err := tx.Delete(store.KindPresence, p.ID); err != nil {
+			return k, fmt.Errorf("cannot take a badge from the figures: %w", err)
+		}
+		p.Row.Holder, p.Rev = nobody[p.Row.Month], 0
+		p.ID = store.PresenceID(p.Row.Month, p.Row.Holder, p.Site)
+		if err := store.Put(tx, p); err != nil {
+			return k, fmt.Errorf("cannot take a badge from the figures: %w", err)
 		}
 	}
 	for _, a := range k.Accounts {

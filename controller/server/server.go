@@ -116,7 +116,7 @@ func (s *Server) assemble(c Config) (err error) {
 			return err
 		}
 	}
-	s.api, err = api.New(api.Config{Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
+	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err

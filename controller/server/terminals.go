@@ -101,6 +101,11 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 		if err != nil {
 			return err
 		}
+		if o.Window != nil {
+			if err := o.Window(tx, it.Meta, id); err != nil {
+				return err
+			}
+		}
 		detail := string(o.Kind)
 		if !o.Until.IsZero() {
 			detail += " " + o.Until.UTC().Format(time.RFC3339)

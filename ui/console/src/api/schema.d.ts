@@ -21,6 +21,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The badges that are enrolled, and the day codes that work */
+        get: operations["badges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The badges as a file */
+        get: operations["badges-file"];
+        put?: never;
+        /** Change badges' rights from a file, whole or not at all */
+        post: operations["import-badges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a badge's rights */
+        put: operations["put-badge"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges/{id}/day": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a day badge out, or take it back */
+        post: operations["day-badge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Erase a badge's holder and what is kept about them */
+        post: operations["erase-badge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that is kept about a badge's holder */
+        get: operations["export-badge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/badges/{id}/lost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Declare a badge lost, or found again */
+        post: operations["lost-badge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/calendars": {
         parameters: {
             query?: never;
@@ -551,6 +671,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/day-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make day codes to print */
+        post: operations["make-day-codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/day-codes/{sheet}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel a printed page of day codes */
+        post: operations["cancel-day-codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/energy": {
         parameters: {
             query?: never;
@@ -844,6 +998,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/terminals/{id}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the next badge at a terminal be for staff: enrol, give, return or find it */
+        post: operations["await-badge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/badges/{window}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of that badge */
+        get: operations["awaited-badge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/terminals/{id}/commands": {
         parameters: {
             query?: never;
@@ -1044,6 +1232,14 @@ export interface components {
              */
             until?: string;
         };
+        BadgeChange: {
+            disabled: boolean;
+            /** @description Last day on which it is valid, as 2027-06-30; empty for no end */
+            expires: string;
+            group: string;
+            /** @description Where it opens sessions; empty for everywhere */
+            sites: string[];
+        };
         BadgeCount: {
             /**
              * Format: int64
@@ -1055,6 +1251,68 @@ export interface components {
             month: string;
             /** @description Sites with fewer than five are not in it */
             part: boolean;
+        };
+        BadgeDay: {
+            given: boolean;
+        };
+        BadgeExport: {
+            badge: components["schemas"]["BadgeView"];
+            /** @description Charged, by month */
+            pages: components["schemas"]["KeptPages"][];
+            /** @description Jobs that are not settled */
+            prints: components["schemas"]["PrintJobView"][];
+            /** @description Of the months that can still be linked to the badge */
+            sessions: components["schemas"]["KeptSession"][];
+        };
+        BadgeLost: {
+            lost: boolean;
+        };
+        BadgeView: {
+            /**
+             * Format: date-time
+             * @description The day on which it was enrolled
+             */
+            created: string;
+            /** @description Suspended by staff */
+            disabled: boolean;
+            /** Format: date-time */
+            expires?: string;
+            /** @description Group of quotas; empty for the usual ones */
+            group: string;
+            /** @enum {string} */
+            kind: "permanent" | "day";
+            lost: boolean;
+            /** @description As it is printed on the badge, without spaces */
+            number: string;
+            /** @description Last month of use; empty for none */
+            seen: string;
+            /** @description Where it was enrolled */
+            site: string;
+            siteName: string;
+            /** @description Where it opens sessions; empty for everywhere */
+            sites: string[];
+            /**
+             * Format: date-time
+             * @description Of a day badge: given until then
+             */
+            until?: string;
+        };
+        BadgesFile: {
+            /** @description numero;groupe;lieux;expire;etat */
+            csv: string;
+        };
+        BadgesImport: {
+            /** @description Only look whether it is right */
+            check?: boolean;
+            csv: string;
+        };
+        BadgesView: {
+            /** @description By printed number */
+            badges: components["schemas"]["BadgeView"][];
+            /** @description Pages of day codes that still work, newest first */
+            codes: components["schemas"]["CodeSheet"][];
+            /** @description Groups of quotas in use */
+            groups: string[];
         };
         Because: {
             of: string;
@@ -1186,6 +1444,32 @@ export interface components {
             name: string;
             place?: string;
             result: string;
+        };
+        CodeSheet: {
+            /**
+             * Format: int64
+             * @description Codes that were not used
+             */
+            left: number;
+            sheet: string;
+            site: string;
+            siteName: string;
+            /** Format: date-time */
+            until: string;
+        };
+        CodesRequest: {
+            group?: string;
+            /** Format: int64 */
+            n: number;
+        };
+        CodesView: {
+            codes: string[];
+            sheet: string;
+            /**
+             * Format: date-time
+             * @description The closing of the place today
+             */
+            until: string;
         };
         CommandPage: {
             commands: components["schemas"]["CommandView"][];
@@ -1426,6 +1710,12 @@ export interface components {
             payload: string;
             sig: string;
         };
+        Erased: {
+            /** Format: int64 */
+            months: number;
+            /** Format: int64 */
+            sessions: number;
+        };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
             location?: string;
@@ -1592,6 +1882,12 @@ export interface components {
             until?: string;
             why: string;
         };
+        Imported: {
+            /** Format: int64 */
+            changed: number;
+            /** Format: int64 */
+            lines: number;
+        };
         IndicatorLine: {
             /** @description Id of the site, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027 */
             key: string;
@@ -1744,6 +2040,27 @@ export interface components {
             requireFull: boolean;
             /** Format: int64 */
             tmpfsMb: number;
+        };
+        KeptPages: {
+            /** Format: int64 */
+            charged: number;
+            /**
+             * Format: int64
+             * @description By staff, on top
+             */
+            given: number;
+            month: string;
+        };
+        KeptSession: {
+            /** Format: date-time */
+            begun: string;
+            /** Format: int64 */
+            pages: number;
+            place: string;
+            /** @description Why it ended */
+            reason: string;
+            /** Format: int64 */
+            seconds: number;
         };
         Keyboard: {
             layout: string;
@@ -2698,6 +3015,31 @@ export interface components {
             thirdPartyCookies: boolean;
             uploads: boolean;
         };
+        WindowRequest: {
+            /** @enum {string} */
+            action: "enrol" | "give" | "return" | "find";
+            /** @description With enrol: last day on which it is valid */
+            expires?: string;
+            /** @description With enrol */
+            group?: string;
+            /** @description With enrol: it opens sessions in this place alone */
+            here?: boolean;
+            /**
+             * @description With enrol
+             * @enum {string}
+             */
+            kind?: "permanent" | "day";
+        };
+        WindowView: {
+            done: boolean;
+            id: string;
+            /** @description Of the badge that came */
+            number?: string;
+            /** @description Why it did not go: key console.badges.why.<code> or reason.<code> */
+            reason?: string;
+            /** Format: date-time */
+            until: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2726,6 +3068,264 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    badges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgesView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "badges-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgesFile"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BadgesImport"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BadgeChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "day-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BadgeDay"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "erase-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeExport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "lost-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BadgeLost"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeView"];
                 };
             };
             /** @description Error */
@@ -3960,6 +4560,71 @@ export interface operations {
             };
         };
     };
+    "make-day-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodesRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodesView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "cancel-day-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                sheet: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "site-energy": {
         parameters: {
             query?: {
@@ -4675,6 +5340,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TerminalDetail"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "await-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "awaited-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                window: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
                 };
             };
             /** @description Error */
