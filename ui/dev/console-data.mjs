@@ -1,4 +1,5 @@
 // A small believable fleet of Haute-Savoie, as the API answers, for pictures.
+import { badgesOf } from './badges-data.mjs'
 import { indicators } from './indicators-data.mjs'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -157,6 +158,8 @@ function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
   const hours = hoursOf(method, path, body)
   if (hours) return hours
+  const badges = badgesOf(method, path, body)
+  if (badges) return badges
   if (method === 'GET') {
     if (a === 'me') return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }

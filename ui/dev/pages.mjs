@@ -51,6 +51,12 @@ export const pages = [
   { name: 'console-calendars-en', path: '/#/calendars', wait: '[data-zone=C]', locale: 'en-GB', only: 'wide' },
   { name: 'console-calendars-refused', path: '/#/calendars', wait: '[data-zone=A]', fails: true, act: async (p) => { await p.setInputFiles('[data-file=A]', { name: 'coupé.ics', mimeType: 'text/calendar', buffer: Buffer.from('BEGIN:VCALENDAR') }); await p.waitForSelector('[data-zone=A] [data-error]') } },
   { name: 'console-calendars-fetched', path: '/#/calendars', wait: '[data-zone=C]', only: 'wide', act: async (p) => { await p.click('[data-zone=C] summary'); await p.click('[data-fetch=C]'); await p.waitForSelector('[data-zone=C] [role=status]') } },
+  { name: 'console-badges', path: '/#/badges', wait: '[data-badge]', dark: true },
+  { name: 'console-badges-en', path: '/#/badges', wait: '[data-badge]', locale: 'en-GB', only: 'wide' },
+  { name: 'console-badges-enrolled', path: '/#/badges', wait: '[data-await]', act: async (p) => { await p.click('[data-await]'); await p.waitForSelector('[data-result]') } },
+  { name: 'console-badges-one', path: '/#/badges', wait: '[data-badge]', act: async (p) => { await p.click('[data-badge]'); await p.click('[data-erase-ask]'); await p.waitForSelector('[data-erase]') } },
+  { name: 'console-badges-codes', path: '/#/badges', wait: '[data-codes]', act: async (p) => { await p.click('[data-codes]'); await p.waitForSelector('.slip') } },
+  { name: 'console-badges-file', path: '/#/badges', wait: '[data-upload]', fails: true, only: 'wide', act: async (p) => { await p.setInputFiles('[data-upload]', { name: 'badges.csv', mimeType: 'text/csv', buffer: Buffer.from('demain') }); await p.waitForSelector('[data-mistakes] li') } },
   { name: 'console-audit', path: '/#/audit', wait: 'ol' },
   { name: 'console-inventory', path: '/#/inventory', wait: 'table' },
 ]
