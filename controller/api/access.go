@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 
 	"borne/controller/accounts"
@@ -67,10 +68,6 @@ const (
 	opCommand       = "command-terminal"
 	opAwake         = "hold-space-awake"
 	opEnrol         = "create-enrol-code"
-	opSitePolicy    = "site-policy"
-	opPutSite       = "put-site-policy"
-	opSpacePolicy   = "space-policy"
-	opPutSpace      = "put-space-policy"
 	opSiteHours     = "site-hours"
 	opSpaceHours    = "space-hours"
 	opPutSiteHours  = "put-site-hours"
@@ -138,7 +135,7 @@ func Table() map[string]Access {
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
 	others := r(adm, cor, rec, dpo, obs) // building staff see hours, hold a space awake, and nothing else
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
-	return map[string]Access{
+	table := map[string]Access{
 		opLogin:         {post, "/api/login/link", ScopeNone, nil},
 		opLoginWays:     {get, "/api/login", ScopeNone, nil},
 		opOIDC:          {post, "/api/login/oidc", ScopeNone, nil},
@@ -163,10 +160,6 @@ func Table() map[string]Access {
 		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
 		opAwake:         {post, "/api/spaces/{id}/awake", ScopeSpace, r(adm, cor, bui, rec)}, // bui: whoever opens for an evening
 		opEnrol:         {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
-		opSitePolicy:    {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
-		opPutSite:       {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
-		opSpacePolicy:   {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, rec, dpo)},
-		opPutSpace:      {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor)},
 		opSiteHours:     {get, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui, rec, dpo)},
 		opSpaceHours:    {get, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui, rec, dpo)},
 		opPutSiteHours:  {put, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui)},
@@ -219,6 +212,8 @@ func Table() map[string]Access {
 		// The console's own files: they hold nothing, and must show the login page.
 		opConsoleFiles: {get, "/", ScopeNone, nil},
 	}
+	maps.Copy(table, policyTable())
+	return table
 }
 
 // commandRoles says who may send which command, on top of the route's access.

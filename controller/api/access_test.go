@@ -9,6 +9,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/report"
+	"borne/controller/store"
 )
 
 // matrix is who may use each route, written a second time on purpose: whoever
@@ -28,6 +29,10 @@ func matrix() map[string]string {
 		"GET /api/calendars": "acbrd", "PUT /api/calendars/{zone}": "a", "POST /api/calendars/{zone}/fetch": "a", "POST /api/hours/osm": "acb",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
 		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acrdo",
+		"GET /api/policy": "acrd", "PUT /api/policy": "a", "GET /api/terminals/{id}/policy": "acrd", "PUT /api/terminals/{id}/policy": "ac",
+		"POST /api/policy/preview": "a", "POST /api/sites/{id}/policy/preview": "ac", "POST /api/spaces/{id}/policy/preview": "ac", "POST /api/terminals/{id}/policy/preview": "ac",
+		"GET /api/policy/changes": "acd", "GET /api/sites/{id}/policy/changes": "acd", "GET /api/spaces/{id}/policy/changes": "acd", "GET /api/terminals/{id}/policy/changes": "acd",
+		"POST /api/policy/undo": "a", "POST /api/sites/{id}/policy/undo": "ac", "POST /api/spaces/{id}/policy/undo": "ac", "POST /api/terminals/{id}/policy/undo": "ac",
 		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
 		"GET /api/spaces/{id}/hours/changes": "acbd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
@@ -113,6 +118,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		people = append(people, who{r, "a", w.as(r, "a")}, who{r, "b", w.as(r, "b")}, who{r, "", w.as(r)})
 	}
 	rules, hours := PolicyRequest{Own: []string{"hours"}, Policy: fresh()}, HoursRequest{Hours: fresh().Hours}
+	web := PolicyRequest{Own: []string{"web"}, Policy: fresh()}
 	look := PreviewRequest{Hours: fresh().Hours, From: "2026-03-02", Days: 7}
 	bodies := map[string]any{
 		"POST /api/login/passkey": PasskeyAnswer{Response: "{}"}, "POST /api/me/passkeys": PasskeyRequest{Name: "x", Response: "{}"}, "PUT /api/me/passkeys/{key}": PasskeyName{Name: "x"},
@@ -121,6 +127,10 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/spaces/{id}/awake":       AwakeRequest{Minutes: 60},
 		"POST /api/sites/{id}/enrol-codes":  EnrolRequest{Space: "a-hall", Replace: "a-1"},
 		"PUT /api/sites/{id}/policy":        rules, "PUT /api/spaces/{id}/policy": rules,
+		"PUT /api/policy": web, "PUT /api/terminals/{id}/policy": web, "POST /api/policy/preview": web, "POST /api/sites/{id}/policy/preview": web,
+		"POST /api/spaces/{id}/policy/preview": web, "POST /api/terminals/{id}/policy/preview": web,
+		"POST /api/policy/undo": UndoRequest{ID: "v-global"}, "POST /api/sites/{id}/policy/undo": UndoRequest{ID: "v-a"},
+		"POST /api/spaces/{id}/policy/undo": UndoRequest{ID: "v-a-hall"}, "POST /api/terminals/{id}/policy/undo": UndoRequest{ID: "v-a-1"},
 		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,
 		"POST /api/sites/{id}/hours/preview": look, "POST /api/spaces/{id}/hours/preview": look,
 		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
@@ -151,7 +161,11 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 				w.doubtful() // whoever came before has decided
 			}
 			w.badged()
-			a := w.do(p.cookie, acc.Method, path, bodies[acc.Pattern()], "If-Match", w.rev(ids[acc.Scope]))
+			layer := ids[acc.Scope]
+			if strings.HasPrefix(acc.Path, "/api/policy") {
+				layer = store.PolicyGlobal
+			}
+			a := w.do(p.cookie, acc.Method, path, bodies[acc.Pattern()], "If-Match", w.rev(layer))
 			roles := allowed[acc.Pattern()]
 			located := ids[acc.Scope] != ""
 			want := "ok"

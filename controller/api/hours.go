@@ -66,15 +66,15 @@ func (a *API) readHours(ctx context.Context, op, site, space string) (*hoursOut,
 }
 
 func (a *API) hoursView(tx store.Tx, site, space string) (HoursView, error) {
-	v := HoursView{Level: layerOf(space), Spaces: []HoursSpace{}}
-	row, err := store.Get[store.PolicyRow](tx, layerID(site, space))
+	v := HoursView{Level: place{site: site, space: space}.level(), Spaces: []HoursSpace{}}
+	row, err := store.Get[store.PolicyRow](tx, place{site: site, space: space}.id())
 	switch {
 	case err == nil:
 		v.Rev, v.Own = row.Rev, section(row.Row.Doc, "hours") != nil
 	case !errors.Is(err, store.ErrNotFound):
 		return v, err
 	}
-	switch last, err := store.First(store.FindRange[store.HoursChange](tx, "layer", layerID(site, space), "", "", true)); {
+	switch last, err := store.First(store.FindRange[store.HoursChange](tx, "layer", place{site: site, space: space}.id(), "", "", true)); {
 	case err == nil:
 		v.Changed, v.By = timed(last.Row.At), names{tx: tx, by: map[string]string{}}.of(last.Row.By)
 	case !errors.Is(err, store.ErrNotFound):
@@ -133,7 +133,7 @@ func (a *API) writeHours(ctx context.Context, op string, in *hoursIn, site, spac
 			return nil, a.fail(op, err)
 		}
 	}
-	return a.setHours(ctx, op, change{site: site, space: space, rev: rev, note: strings.TrimSpace(in.Body.Note),
+	return a.setHours(ctx, op, change{place: place{site: site, space: space}, rev: rev, note: strings.TrimSpace(in.Body.Note),
 		next: func(_ store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) { return withHours(was, own) }})
 }
 

@@ -64,10 +64,10 @@ func (a *API) undoHours(ctx context.Context, op string, in *undoIn, site, space 
 	if err != nil {
 		return nil, err
 	}
-	return a.setHours(ctx, op, change{site: site, space: space, rev: rev, note: "Retour en arrière",
+	return a.setHours(ctx, op, change{place: place{site: site, space: space}, rev: rev, note: "Retour en arrière",
 		next: func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) {
 			row, err := store.Get[store.HoursChange](tx, in.Body.ID)
-			if errors.Is(err, store.ErrNotFound) || err == nil && row.Row.Layer != layerID(site, space) {
+			if errors.Is(err, store.ErrNotFound) || err == nil && row.Row.Layer != (place{site: site, space: space}).id() {
 				return nil, newProblem(http.StatusNotFound, "Ce changement n’est plus dans l’historique de ces horaires.")
 			}
 			if err != nil {
@@ -99,7 +99,7 @@ func (a *API) applyHours(ctx context.Context, in *applyIn) (*out[Applied], error
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
-			_, err = a.change(ctx, tx, change{site: site, rev: row.Rev, note: "Mêmes horaires pour plusieurs lieux",
+			_, err = a.change(ctx, tx, change{place: place{site: site}, rev: row.Rev, note: "Mêmes horaires pour plusieurs lieux",
 				next: func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) {
 					mine, err := Effective(tx, site, "", "")
 					if err != nil {

@@ -24,13 +24,13 @@ func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error)
 func wrong(found []policy.Problem) []field {
 	var all []field
 	for _, f := range found {
-		all = append(all, field{"body.policy." + place.ReplaceAllString(f.Field, "[$1]"), f.Sentence})
+		all = append(all, field{"body.policy." + indexAt.ReplaceAllString(f.Field, "[$1]"), f.Sentence})
 	}
 	return all
 }
 
-// place is an index in a policy's path; the API writes it as in its other errors.
-var place = regexp.MustCompile(`\.(\d+)`)
+// indexAt is an index in a policy's path; the API writes it as in its other errors.
+var indexAt = regexp.MustCompile(`\.(\d+)`)
 
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {

@@ -14,6 +14,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/compliance"
 	"borne/controller/policy"
 	"borne/controller/store"
 )
@@ -29,26 +30,51 @@ type policyIn struct {
 	Body    PolicyRequest
 }
 
+type policyAllIn struct {
+	IfMatch string `header:"If-Match" doc:"The ETag of the policy that was read; \"0\" when nothing was set here yet"`
+	Body    PolicyRequest
+}
+
+func (a *API) allPolicy(ctx context.Context, _ *nothing) (*policyOut, error) {
+	return a.readPolicy(ctx, opAllPolicy, place{})
+}
+
 func (a *API) sitePolicy(ctx context.Context, in *byID) (*policyOut, error) {
-	return a.readPolicy(ctx, opSitePolicy, in.ID, "")
+	return a.readPolicy(ctx, opSitePolicy, place{site: in.ID})
 }
 
 func (a *API) spacePolicy(ctx context.Context, in *byID) (*policyOut, error) {
-	return a.readPolicy(ctx, opSpacePolicy, siteOf(ctx), in.ID)
+	return a.readPolicy(ctx, opSpacePolicy, place{site: siteOf(ctx), space: in.ID})
+}
+
+func (a *API) terminalPolicy(ctx context.Context, in *byID) (*policyOut, error) {
+	return a.readPolicy(ctx, opTerminalPolicy, place{site: siteOf(ctx), terminal: in.ID})
+}
+
+func (a *API) putAllPolicy(ctx context.Context, in *policyAllIn) (*policyOut, error) {
+	return a.writePolicy(ctx, opPutAll, in.IfMatch, in.Body, place{})
 }
 
 func (a *API) putSitePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutSite, in, in.ID, "")
+	return a.writePolicy(ctx, opPutSite, in.IfMatch, in.Body, place{site: in.ID})
 }
 
 func (a *API) putSpacePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutSpace, in, siteOf(ctx), in.ID)
+	return a.writePolicy(ctx, opPutSpace, in.IfMatch, in.Body, place{site: siteOf(ctx), space: in.ID})
 }
 
-func (a *API) readPolicy(ctx context.Context, op, site, space string) (*policyOut, error) {
+func (a *API) putTerminalPolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
+	return a.writePolicy(ctx, opPutTerminal, in.IfMatch, in.Body, place{site: siteOf(ctx), terminal: in.ID})
+}
+
+func (a *API) readPolicy(ctx context.Context, op string, at place) (*policyOut, error) {
 	var v PolicyView
-	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
-		v, err = policyView(tx, site, space)
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		where, err := at.find(tx)
+		if err != nil {
+			return err
+		}
+		v, err = policyView(tx, where, person(ctx))
 		return err
 	})
 	if err != nil {
@@ -57,10 +83,9 @@ func (a *API) readPolicy(ctx context.Context, op, site, space string) (*policyOu
 	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
 }
 
-func policyView(tx store.Tx, site, space string) (PolicyView, error) {
-	v := PolicyView{Level: layerOf(space), Own: []string{}, Applied: []AppliedView{}}
-	id := layerID(site, space)
-	row, err := store.Get[store.PolicyRow](tx, id)
+func policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, error) {
+	v := PolicyView{Level: at.level(), Own: []string{}, Applied: []AppliedView{}}
+	row, err := store.Get[store.PolicyRow](tx, at.id())
 	switch {
 	case err == nil:
 		v.Rev, v.Changed = row.Rev, timed(row.Row.Changed)
@@ -71,17 +96,21 @@ func policyView(tx store.Tx, site, space string) (PolicyView, error) {
 	case !errors.Is(err, store.ErrNotFound):
 		return v, err
 	}
-	if v.Policy, err = Effective(tx, site, space, ""); err != nil {
+	if v.Policy, v.Origin, err = origins(tx, at); err != nil {
 		return v, err
 	}
-	for it, err := range store.List[store.Terminal](tx, "", "", false) {
-		if err != nil {
-			return v, err
-		}
-		if it.Site != site || (space != "" && it.Row.Space != space) || it.Row.State == store.StateWaiting || it.Row.State == store.StateRevoked {
+	if v.Levels, err = at.levels(tx); err != nil {
+		return v, err
+	}
+	below, err := at.terminals(tx)
+	if err != nil {
+		return v, err
+	}
+	for _, it := range below {
+		if !p.Sees(it.Site) {
 			continue
 		}
-		wanted, err := Effective(tx, site, it.Row.Space, it.ID)
+		wanted, err := compliance.Effective(tx, it)
 		if err != nil {
 			return v, err
 		}
@@ -90,22 +119,16 @@ func policyView(tx store.Tx, site, space string) (PolicyView, error) {
 	return v, nil
 }
 
-func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, space string) (*policyOut, error) {
-	rev, err := revOf(in.IfMatch)
+func (a *API) writePolicy(ctx context.Context, op, ifMatch string, r PolicyRequest, at place) (*policyOut, error) {
+	rev, err := revOf(ifMatch)
 	if err != nil {
 		return nil, err
 	}
-	own := slices.Compact(slices.Sorted(slices.Values(in.Body.Own)))
-	emptyNotNil(reflect.ValueOf(&in.Body.Policy).Elem())
-	for i := range in.Body.Policy.Filter.Categories { // the one of the list that is there is written when the layers are merged
-		in.Body.Policy.Filter.Categories[i].Digest = ""
-	}
-	in.Body.Policy.Hours.School.Breaks = []policy.Break{} // and so are the school holidays
-	next, err := layerDoc(in.Body.Policy, own)
+	next, err := r.doc()
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.changeLayer(ctx, op, change{site: site, space: space, rev: rev,
+	v, err := a.changeLayer(ctx, op, change{place: at, rev: rev, note: strings.TrimSpace(r.Note),
 		next: func(store.Tx, json.RawMessage) (map[string]json.RawMessage, error) { return next, nil }})
 	if err != nil {
 		return nil, err
@@ -113,12 +136,23 @@ func (a *API) writePolicy(ctx context.Context, op string, in *policyIn, site, sp
 	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
 }
 
+// doc is the document of the layer that a request asks for.
+func (r *PolicyRequest) doc() (map[string]json.RawMessage, error) {
+	own := slices.Compact(slices.Sorted(slices.Values(r.Own)))
+	emptyNotNil(reflect.ValueOf(&r.Policy).Elem())
+	for i := range r.Policy.Filter.Categories { // the one of the list that is there is written when the layers are merged
+		r.Policy.Filter.Categories[i].Digest = ""
+	}
+	r.Policy.Hours.School.Breaks = []policy.Break{} // and so are the school holidays
+	return layerDoc(r.Policy, own)
+}
+
 // change is one layer's change: next makes its sections of those that it has.
 type change struct {
-	site, space string
-	rev         uint64
-	note        string // why the hours change, in the person's words
-	next        func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
+	place
+	rev  uint64
+	note string // why, in the person's words
+	next func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
 }
 
 // changeLayer makes a change, and has the terminals below apply it.
@@ -146,8 +180,13 @@ func (a *API) publish(ctx context.Context, site, space string) {
 
 // change writes a layer within a transaction, checked as it will hold.
 func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, error) {
-	p, now, id := person(ctx), a.Now().UTC(), layerID(c.site, c.space)
+	p, now := person(ctx), a.Now().UTC()
 	none := PolicyView{}
+	var err error
+	if c.place, err = c.find(tx); err != nil {
+		return none, err
+	}
+	id := c.id()
 	row, err := store.Get[store.PolicyRow](tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		row = store.Item[store.PolicyRow]{Meta: store.Meta{ID: id, Site: c.site, Scope: c.space}, Row: store.PolicyRow{Doc: []byte("{}")}}
@@ -177,16 +216,23 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err := store.Put(tx, set); err != nil {
 		return none, err
 	}
-	was, err := Effective(tx, c.site, c.space, "")
+	if slices.Contains(changed, "hours") && (c.site == "" || c.terminal != "") {
+		return none, newProblem(http.StatusUnprocessableEntity, "Les horaires se règlent pour un lieu ou pour un espace, sur la page « Horaires ».", field{"body.own", "la partie « hours » ne se fixe pas ici"})
+	}
+	was, _, err := origins(tx, c.place)
 	if err != nil {
 		return none, err
 	}
-	before := section(row.Row.Doc, "hours")
-	row.Row = store.PolicyRow{Layer: layerOf(c.space), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
+	sound, err := belowProblems(tx, c.place)
+	if err != nil {
+		return none, err
+	}
+	before := row.Row.Doc
+	row.Row = store.PolicyRow{Layer: c.level(), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
 	if err := store.Put(tx, row); err != nil {
 		return none, err
 	}
-	v, err := policyView(tx, c.site, c.space)
+	v, err := policyView(tx, c.place, p)
 	if err != nil {
 		return none, err
 	}
@@ -200,17 +246,20 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if bad := wrong(found); len(bad) > 0 {
 		return none, newProblem(http.StatusUnprocessableEntity, "Certaines règles ne conviennent pas.", bad...)
 	}
-	// A site's change reaches spaces that hold other sections: they must stay sound too.
-	if err := validBelow(tx, c.site, c.space); err != nil {
+	// A change reaches places that hold other sections: they must stay sound too.
+	if err := validBelow(tx, c.place, sound); err != nil {
 		return none, err
 	}
 	if slices.Contains(changed, "hours") {
 		m := store.Meta{ID: store.TimeID(now, newID()), Site: c.site, Scope: c.space}
 		err := store.Put(tx, store.Item[store.HoursChange]{Meta: m, Row: store.HoursChange{Layer: id, At: now, By: p.ID, Note: c.note,
-			Said: list(policy.Describe(was.Hours, v.Policy.Hours)), Before: before}})
+			Said: list(policy.Describe(was.Hours, v.Policy.Hours)), Before: section(before, "hours")}})
 		if err != nil {
 			return none, err
 		}
+	}
+	if err := keepVersion(tx, c, row.Row, before, changed, was, v.Policy); err != nil {
+		return none, err
 	}
 	return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: c.site, Scope: c.space, Target: id,
 		Detail: strings.Join(changed, " ")})
@@ -235,30 +284,6 @@ func section(doc json.RawMessage, name string) json.RawMessage {
 	return all[name]
 }
 
-// validBelow checks the spaces that inherit from the site.
-func validBelow(tx store.Tx, site, space string) error {
-	if space != "" {
-		return nil
-	}
-	for it, err := range store.List[store.Space](tx, "", "", false) {
-		if err != nil {
-			return err
-		}
-		if it.Site != site {
-			continue
-		}
-		p, err := Effective(tx, site, it.ID, "")
-		if err != nil {
-			return err
-		}
-		if bad := wrong(p.Check()); len(bad) > 0 {
-			return newProblem(http.StatusUnprocessableEntity,
-				fmt.Sprintf("Ces règles ne conviennent pas à l’espace « %s », qui en fixe d’autres : changez-les d’abord là-bas.", it.Row.Name), bad...)
-		}
-	}
-	return nil
-}
-
 // changedSections lists the sections whose text differs between the layer as it
 // is and as it shall be.
 func changedSections(was json.RawMessage, next map[string]json.RawMessage) ([]string, error) {
@@ -281,20 +306,6 @@ func compact(b json.RawMessage) []byte {
 		return nil
 	}
 	return out.Bytes()
-}
-
-func layerID(site, space string) string {
-	if space != "" {
-		return space
-	}
-	return site
-}
-
-func layerOf(space string) string {
-	if space != "" {
-		return "space"
-	}
-	return "site"
 }
 
 func etag(rev uint64) string { return strconv.Quote(strconv.FormatUint(rev, 10)) }

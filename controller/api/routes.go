@@ -65,10 +65,6 @@ func (a *API) routes() error {
 		register(a, opCommand, "Send a command", http.StatusAccepted, a.command),
 		register(a, opAwake, "Hold each terminal of a space awake for a while", http.StatusAccepted, a.holdAwake),
 		register(a, opEnrol, "Make a one-time installation code", http.StatusCreated, a.enrol),
-		register(a, opSitePolicy, "A site's policy", http.StatusOK, a.sitePolicy),
-		register(a, opPutSite, "Change a site's policy", http.StatusOK, a.putSitePolicy),
-		register(a, opSpacePolicy, "A space's policy", http.StatusOK, a.spacePolicy),
-		register(a, opPutSpace, "Change a space's policy", http.StatusOK, a.putSpacePolicy),
 		register(a, opSiteHours, "A site's opening hours", http.StatusOK, a.siteHours),
 		register(a, opSpaceHours, "A space's opening hours", http.StatusOK, a.spaceHours),
 		register(a, opPutSiteHours, "Change a site's opening hours", http.StatusOK, a.putSiteHours),
@@ -116,6 +112,7 @@ func (a *API) routes() error {
 		upload(a, opImportBadges, "Change badges' rights from a file, whole or not at all", http.StatusOK, 2*directory.MaxCSV, a.importBadges),
 		register(a, opMakeCodes, "Make day codes to print", http.StatusCreated, a.makeCodes),
 		register(a, opCancelCodes, "Cancel a printed page of day codes", http.StatusNoContent, a.cancelCodes),
+		a.policyRoutes(),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

@@ -229,15 +229,24 @@ type EnrolCode struct {
 	Expires  time.Time `json:"expires"`
 }
 
-// PolicyView is a site's or a space's policy.
+// PolicyView is the policy of the Département, a site, a space or a terminal.
 type PolicyView struct {
-	Rev     uint64        `json:"rev" doc:"Also the ETag; 0 while nothing was set here"`
-	Level   string        `json:"level" enum:"site,space"`
-	Own     []string      `json:"own" doc:"Sections set here; the others come from the level above"`
-	Policy  policy.Policy `json:"policy" doc:"What holds here, inheritance applied"`
-	Changed *time.Time    `json:"changed,omitempty"`
-	By      string        `json:"by,omitempty" doc:"Who changed it last"`
-	Applied []AppliedView `json:"applied" doc:"How far the terminals below are"`
+	Rev     uint64            `json:"rev" doc:"Also the ETag; 0 while nothing was set here"`
+	Level   string            `json:"level" enum:"global,site,space,terminal"`
+	Own     []string          `json:"own" doc:"Sections set here; the others come from the level above"`
+	Policy  policy.Policy     `json:"policy" doc:"What holds here, inheritance applied"`
+	Origin  map[string]string `json:"origin" doc:"The level that each value comes from, by JSON path; empty for what Borne begins with"`
+	Levels  []LevelView       `json:"levels" doc:"The levels that this one inherits from and itself, the Département first"`
+	Changed *time.Time        `json:"changed,omitempty"`
+	By      string            `json:"by,omitempty" doc:"Who changed it last"`
+	Applied []AppliedView     `json:"applied" doc:"How far the terminals below are"`
+}
+
+// LevelView is a level that values come from.
+type LevelView struct {
+	Level string `json:"level" enum:"global,site,space,terminal"`
+	ID    string `json:"id" doc:"Of the site, the space or the terminal; empty for the Département"`
+	Name  string `json:"name"`
 }
 
 // AppliedView is how far one terminal is with its policy.
@@ -253,6 +262,7 @@ type AppliedView struct {
 type PolicyRequest struct {
 	Own    []string      `json:"own" maxItems:"20"`
 	Policy policy.Policy `json:"policy"`
+	Note   string        `json:"note,omitempty" maxLength:"300" doc:"Why, for the history"`
 }
 
 // SiteRequest creates a site.

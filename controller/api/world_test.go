@@ -234,6 +234,9 @@ func (w *world) seed() {
 		if err := put(tx, store.Meta{ID: store.SettingController}, store.Setting{Generation: 3, Created: t0}); err != nil {
 			return err
 		}
+		if err := put(tx, store.Meta{ID: "v-global"}, store.PolicyChange{Layer: store.PolicyGlobal, At: t0, By: "x", Before: []byte("{}")}); err != nil {
+			return err
+		}
 		for _, s := range []string{"a", "b"} {
 			sp, te := s+"-hall", s+"-1"
 			payload, _ := json.Marshal(wire.Receipt{Terminal: te, Kind: wire.ReceiptSession, WipeMS: 420, Attempt: 1, Level: wire.LevelFull,
@@ -252,6 +255,9 @@ func (w *world) seed() {
 				put(tx, store.Meta{ID: "h-" + sp, Site: s, Scope: sp}, store.HoursChange{Layer: sp, At: t0, By: "x"}),
 				put(tx, store.Meta{ID: "m-" + s, Site: s, Scope: te}, store.Matter{Key: store.MatterSubject(te) + "/offline/", Code: "offline", Terminal: te, Space: sp, Level: "soon",
 					Since: t0, Noticed: t0, Changed: t0}),
+				put(tx, store.Meta{ID: "v-" + s, Site: s}, store.PolicyChange{Layer: s, At: t0, By: "x", Before: []byte("{}")}),
+				put(tx, store.Meta{ID: "v-" + sp, Site: s, Scope: sp}, store.PolicyChange{Layer: sp, At: t0, By: "x", Before: []byte("{}")}),
+				put(tx, store.Meta{ID: "v-" + te, Site: s, Scope: sp}, store.PolicyChange{Layer: te, At: t0, By: "x", Before: []byte("{}")}),
 				put(tx, store.Meta{ID: "c-" + s, Site: s, Scope: te}, store.CommandRow{Terminal: te, Kind: wire.CmdEnd, Status: store.CommandDone, Issued: t0}),
 			} {
 				if err != nil {

@@ -89,23 +89,50 @@ type terminal = store.Item[store.Terminal]
 // its site, its space and itself over policy.Default, with the lists and the school
 // holidays that are there now. Version is the newest of theirs.
 func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
+	p, _, err := Origins(tx, t)
+	return p, err
+}
+
+// chain is the layers of a terminal, each over the one before it. Layers of groups
+// of sites have their place between the Département and the site.
+func chain(t terminal) []struct{ name, id string } {
+	return []struct{ name, id string }{{LayerGlobal, store.PolicyGlobal}, {LayerSite, t.Site}, {LayerSpace, t.Row.Space}, {LayerTerminal, t.ID}}
+}
+
+// Names of layers, as Origins tells them.
+const (
+	LayerGlobal   = "global"
+	LayerSite     = "site"
+	LayerSpace    = "space"
+	LayerTerminal = "terminal"
+)
+
+// Origins is Effective, with the layer that each value comes from, by JSON path;
+// "" is policy.Default.
+func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) {
 	var layers []policy.Layer
 	version := uint64(1)
-	for _, l := range []struct{ name, id string }{{"global", store.PolicyGlobal}, {"site", t.Site}, {"space", t.Row.Space}, {"terminal", t.ID}} {
+	for _, l := range chain(t) {
 		row, err := store.Get[store.PolicyRow](tx, l.id)
 		if l.id == "" || errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return policy.Policy{}, err
+			return policy.Policy{}, nil, err
 		}
 		layers = append(layers, policy.Layer{Name: l.name, Doc: row.Row.Doc})
 		version = max(version, row.Row.Version)
 	}
-	p, _, err := policy.Merge(policy.Default(), layers...)
+	p, origin, err := policy.Merge(policy.Default(), layers...)
 	if err != nil {
-		return p, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
+		return p, nil, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
 	}
+	p, err = current(tx, p, version)
+	return p, origin, err
+}
+
+// current gives a policy the lists and the school holidays that are there now.
+func current(tx store.Tx, p policy.Policy, version uint64) (policy.Policy, error) {
 	for i := range p.Filter.Categories {
 		k := &p.Filter.Categories[i]
 		k.Digest = ""

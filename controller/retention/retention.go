@@ -87,6 +87,7 @@ func Tables() []Purge {
 		{"audit", store.KindCommand, commands},
 		{"account", store.KindPolicy, agreements},
 		{"audit", store.KindHours, byTime[store.HoursChange]},
+		{"audit", store.KindPolicyChange, byTime[store.PolicyChange]},
 		{"audit", store.KindPurge, byTime[store.Purge]},
 		{"audit", store.KindErasure, byTime[store.Erasure]},
 	}

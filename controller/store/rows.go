@@ -53,6 +53,8 @@ const (
 	KindPasskey     Kind = "passkey"
 	KindErasure     Kind = "erasure"
 	KindHead        Kind = "audit-head"
+
+	KindPolicyChange Kind = "policy-change"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

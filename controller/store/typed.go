@@ -211,5 +211,6 @@ func Rows() []Row {
 		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
 		Identity{},
 		BadgeWindow{}, DayCode{},
-		Matter{}, Passkey{}, Erasure{}, AuditHead{}}
+		Matter{}, Passkey{}, Erasure{}, AuditHead{},
+		PolicyChange{}}
 }

@@ -99,6 +99,7 @@ func migrations() []migration {
 		tables(store.KindPasskey),                    // passkeys
 		tables(store.KindErasure),                    // what was erased on request
 		auditHead,
+		tables(store.KindPolicyChange), // versions of the rules
 	}
 }
 

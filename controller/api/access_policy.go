@@ -1,0 +1,66 @@
+package api
+
+import (
+	"net/http"
+
+	"borne/controller/accounts"
+)
+
+// Operations about the rules of the Département, a site, a space and a terminal.
+const (
+	opAllPolicy          = "policy"
+	opSitePolicy         = "site-policy"
+	opSpacePolicy        = "space-policy"
+	opTerminalPolicy     = "terminal-policy"
+	opPutAll             = "put-policy"
+	opPutSite            = "put-site-policy"
+	opPutSpace           = "put-space-policy"
+	opPutTerminal        = "put-terminal-policy"
+	opPreviewAll         = "preview-policy"
+	opPreviewSitePolicy  = "preview-site-policy"
+	opPreviewSpacePolicy = "preview-space-policy"
+	opPreviewTerminal    = "preview-terminal-policy"
+	opAllVersions        = "policy-changes"
+	opSiteVersions       = "site-policy-changes"
+	opSpaceVersions      = "space-policy-changes"
+	opTerminalVersions   = "terminal-policy-changes"
+	opUndoAllPolicy      = "undo-policy"
+	opUndoSitePolicy     = "undo-site-policy"
+	opUndoSpacePolicy    = "undo-space-policy"
+	opUndoTerminal       = "undo-terminal-policy"
+)
+
+// policyTable is the part of Table about rules. Whoever reads a site's rules reads
+// what it inherits too.
+func policyTable() map[string]Access {
+	const (
+		adm = accounts.Administrator
+		cor = accounts.Correspondant
+		rec = accounts.Reception
+		dpo = accounts.DPO
+	)
+	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
+	r := func(roles ...accounts.Role) []accounts.Role { return roles }
+	return map[string]Access{
+		opAllPolicy:          {get, "/api/policy", ScopeAny, r(adm, cor, rec, dpo)},
+		opPutAll:             {put, "/api/policy", ScopeAll, r(adm)},
+		opPreviewAll:         {post, "/api/policy/preview", ScopeAll, r(adm)},
+		opAllVersions:        {get, "/api/policy/changes", ScopeAny, r(adm, cor, dpo)},
+		opUndoAllPolicy:      {post, "/api/policy/undo", ScopeAll, r(adm)},
+		opSitePolicy:         {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
+		opPutSite:            {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
+		opPreviewSitePolicy:  {post, "/api/sites/{id}/policy/preview", ScopeSite, r(adm, cor)},
+		opSiteVersions:       {get, "/api/sites/{id}/policy/changes", ScopeSite, r(adm, cor, dpo)},
+		opUndoSitePolicy:     {post, "/api/sites/{id}/policy/undo", ScopeSite, r(adm, cor)},
+		opSpacePolicy:        {get, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor, rec, dpo)},
+		opPutSpace:           {put, "/api/spaces/{id}/policy", ScopeSpace, r(adm, cor)},
+		opPreviewSpacePolicy: {post, "/api/spaces/{id}/policy/preview", ScopeSpace, r(adm, cor)},
+		opSpaceVersions:      {get, "/api/spaces/{id}/policy/changes", ScopeSpace, r(adm, cor, dpo)},
+		opUndoSpacePolicy:    {post, "/api/spaces/{id}/policy/undo", ScopeSpace, r(adm, cor)},
+		opTerminalPolicy:     {get, "/api/terminals/{id}/policy", ScopeTerminal, r(adm, cor, rec, dpo)},
+		opPutTerminal:        {put, "/api/terminals/{id}/policy", ScopeTerminal, r(adm, cor)},
+		opPreviewTerminal:    {post, "/api/terminals/{id}/policy/preview", ScopeTerminal, r(adm, cor)},
+		opTerminalVersions:   {get, "/api/terminals/{id}/policy/changes", ScopeTerminal, r(adm, cor, dpo)},
+		opUndoTerminal:       {post, "/api/terminals/{id}/policy/undo", ScopeTerminal, r(adm, cor)},
+	}
+}

@@ -1,0 +1,33 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+)
+
+// policyRoutes are those about rules: of the Département, a site, a space and a
+// terminal.
+func (a *API) policyRoutes() error {
+	return errors.Join(
+		register(a, opAllPolicy, "The Département's policy", http.StatusOK, a.allPolicy),
+		register(a, opPutAll, "Change the Département's policy", http.StatusOK, a.putAllPolicy),
+		register(a, opSitePolicy, "A site's policy", http.StatusOK, a.sitePolicy),
+		register(a, opPutSite, "Change a site's policy", http.StatusOK, a.putSitePolicy),
+		register(a, opSpacePolicy, "A space's policy", http.StatusOK, a.spacePolicy),
+		register(a, opPutSpace, "Change a space's policy", http.StatusOK, a.putSpacePolicy),
+		register(a, opTerminalPolicy, "A terminal's policy", http.StatusOK, a.terminalPolicy),
+		register(a, opPutTerminal, "Change a terminal's policy", http.StatusOK, a.putTerminalPolicy),
+		register(a, opPreviewAll, "What a policy would change in the Département", http.StatusOK, a.previewAllPolicy),
+		register(a, opPreviewSitePolicy, "What a policy would change at a site", http.StatusOK, a.previewSitePolicy),
+		register(a, opPreviewSpacePolicy, "What a policy would change at a space", http.StatusOK, a.previewSpacePolicy),
+		register(a, opPreviewTerminal, "What a policy would change at a terminal", http.StatusOK, a.previewTerminalPolicy),
+		register(a, opAllVersions, "Publications of the Département's policy, newest first", http.StatusOK, a.allPolicyChanges),
+		register(a, opSiteVersions, "Publications of a site's policy, newest first", http.StatusOK, a.sitePolicyChanges),
+		register(a, opSpaceVersions, "Publications of a space's policy, newest first", http.StatusOK, a.spacePolicyChanges),
+		register(a, opTerminalVersions, "Publications of a terminal's policy, newest first", http.StatusOK, a.terminalPolicyChanges),
+		register(a, opUndoAllPolicy, "Go back before a publication of the Département's policy", http.StatusOK, a.undoAllPolicy),
+		register(a, opUndoSitePolicy, "Go back before a publication of a site's policy", http.StatusOK, a.undoSitePolicy),
+		register(a, opUndoSpacePolicy, "Go back before a publication of a space's policy", http.StatusOK, a.undoSpacePolicy),
+		register(a, opUndoTerminal, "Go back before a publication of a terminal's policy", http.StatusOK, a.undoTerminalPolicy),
+	)
+}
