@@ -4,6 +4,7 @@ import { indicators } from './indicators-data.mjs'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { hoursOf } from './hours-data.mjs'
+import { rulesWith } from './rules-data.mjs'
 
 const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString()
 const ahead = (minutes) => ago(-minutes)
@@ -152,7 +153,8 @@ const matters = [
   matter('m6', 'reader-lost', 'soon', 400, { terminal: 't1', name: 'Poste 1', taken: { at: ago(60), by: 'Louis Favre', mine: false, note: 'Lecteur commandé, reçu jeudi.' } }),
 ]
 const problem = (status, detail, errors = []) => ({ status, body: { status, title: 'Erreur', detail, errors } })
-let rev = 7
+
+const rulesOf = rulesWith(policy, ago, problem)
 
 function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
@@ -160,6 +162,8 @@ function answer(method, path, body, headers) {
   if (hours) return hours
   const badges = badgesOf(method, path, body)
   if (badges) return badges
+  const rules = rulesOf(method, path, body)
+  if (rules) return rules
   if (method === 'GET') {
     if (a === 'me') return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
@@ -169,7 +173,6 @@ function answer(method, path, body, headers) {
     if (b === 'receipts') return { body: { receipts } }
     if (b === 'commands') return { body: { commands } }
     if (a === 'receipts') return { body: receiptView(id) }
-    if (b === 'policy') return { body: { rev, level: a === 'sites' ? 'site' : 'space', own: ['session', 'hours', 'portal', 'printing', 'energy'], policy, changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', wanted: 12, applied: 12 }, { terminal: 't2', wanted: 12, applied: 11 }] }, etag: `"${rev}"` }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
     if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
@@ -196,12 +199,6 @@ function answer(method, path, body, headers) {
     return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
   }
   if (b === 'taken') return { body: { ...matters.find((m) => m.id === id), taken: body.taken ? { at: ago(0), by: me.name, mine: true, note: body.note } : undefined } }
-  if (method === 'PUT') {
-    if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
-    if (body.policy.printing.pagesPerSession === 0) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printing', message: 'L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.' }, { location: 'body.policy.printing.staff[0].badge', message: 'Ce n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.' }, { location: 'body.policy.printing.periods[0].to', message: 'La période finit avant de commencer.' }])
-    if (body.policy.session.minutes === 44) return problem(412, 'Quelqu’un a changé ces règles entre-temps. Rechargez la page, puis refaites votre changement.')
-    return { body: { rev: ++rev, level: 'site', own: body.own, policy: body.policy, applied: [] }, etag: `"${rev}"` }
-  }
   return problem(404, 'Cet élément n’existe pas, ou plus.')
 }
 

@@ -72,6 +72,8 @@ async function call<B>(method: string, path: string, body?: unknown, headers: Re
 
 const get = async <B>(path: string) => (await call<B>('GET', path)).body
 const id = encodeURIComponent
+type Level = 'all' | 'sites' | 'spaces' | 'terminals'
+const rulesOf = (level: Level, of: string): string => (level === 'all' ? '/policy' : `/${level}/${id(of)}/policy`)
 /** A place's own path: its hours are below it. */
 export const placeOf = (level: 'sites' | 'spaces', of: string): string => `/${level}/${id(of)}`
 const page = (before?: string) => (before ? `?limit=25&before=${id(before)}` : '?limit=25')
@@ -105,8 +107,11 @@ export const api = {
   putFigures: (etag: string, r: T.EnergyFiguresRequest) => call<T.EnergyFiguresView>('PUT', '/energy/figures', r, { 'if-match': etag }),
   indicators: (q: { from: string; to: string; by?: string; of?: string; guarded?: boolean }) => get<T.IndicatorsReport>(`/indicators?from=${id(q.from)}&to=${id(q.to)}&by=${id(q.by ?? '')}&of=${id(q.of ?? '')}${q.guarded ? '&guarded=true' : ''}&limit=500`),
   certify: async (site: string, month: string) => (await call<T.CertificateView>('POST', `/sites/${id(site)}/certificates`, { month })).body,
-  policy: (level: 'sites' | 'spaces', of: string) => call<T.PolicyView>('GET', `/${level}/${id(of)}/policy`),
-  putPolicy: (level: 'sites' | 'spaces', of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', `/${level}/${id(of)}/policy`, r, { 'if-match': etag }),
+  policy: (level: Level, of: string) => call<T.PolicyView>('GET', rulesOf(level, of)),
+  putPolicy: (level: Level, of: string, etag: string, r: T.PolicyRequest) => call<T.PolicyView>('PUT', rulesOf(level, of), r, { 'if-match': etag }),
+  previewPolicy: async (level: Level, of: string, r: T.PolicyRequest) => (await call<T.PolicyPreview>('POST', `${rulesOf(level, of)}/preview`, r)).body,
+  policyChanges: async (level: Level, of: string) => (await get<{ changes: T.PolicyChange[] }>(`${rulesOf(level, of)}/changes`)).changes,
+  undoPolicy: (level: Level, of: string, etag: string, change: string) => call<T.PolicyView>('POST', `${rulesOf(level, of)}/undo`, { id: change }, { 'if-match': etag }),
   hours: (at: string) => call<T.HoursView>('GET', `${at}/hours`),
   putHours: (at: string, etag: string, r: { hours: T.Hours; inherit: boolean; note?: string }) => call<T.HoursView>('PUT', `${at}/hours`, r, { 'if-match': etag }),
   previewHours: async (at: string, hours: T.Hours, from: string, days: number) => (await call<T.Preview>('POST', `${at}/hours/preview`, { hours, from, days })).body,

@@ -1,7 +1,7 @@
 export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string; of?: string }
-  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' }
+  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'rules' }
   | { page: 'login'; token: string }
   | { page: 'entrance'; why: string }
   | { page: 'unknown' }
@@ -18,7 +18,7 @@ export function parse(hash: string): Route {
     if (first === 'sites') return { page: 'site', id, part, ...(of ? { of } : {}) }
     if (first === 'login') return { page: 'entrance', why: id }
     if (first === 'receipts') return { page: 'receipt', id }
-  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints') return { page: first }
+  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'rules') return { page: first }
   return { page: 'unknown' }
 }
 
@@ -36,6 +36,8 @@ export const to = {
   site: (id: string, part = '') => `#/sites/${encodeURIComponent(id)}${part && '/' + encodeURIComponent(part)}`,
   /** The hours of a site, or of one of its spaces. */
   hours: (site: string, space = '') => `#/sites/${encodeURIComponent(site)}/hours${space && '/' + encodeURIComponent(space)}`,
+  /** The rules of the Département, or of one terminal. */
+  rules: (terminal = '') => (terminal ? `#/terminals/${encodeURIComponent(terminal)}/rules` : '#/rules'),
   receipt: (id: string) => `#/receipts/${encodeURIComponent(id)}`,
 }
 
