@@ -3,5 +3,6 @@ import '../../../shared/tokens.css'
 import './shell.css'
 import './dim.css'
 import App from './App.svelte'
+import { reload, styled } from './styles.ts'
 
-mount(App, { target: document.getElementById('app')! })
+void styled([...document.querySelectorAll<HTMLLinkElement>('link[rel=stylesheet]')], reload).then(() => mount(App, { target: document.getElementById('app')! }))
