@@ -212,7 +212,7 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
-	set.Row.Policy++
+	set.Row.NextPolicy()
 	if err := store.Put(tx, set); err != nil {
 		return none, err
 	}

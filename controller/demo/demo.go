@@ -201,7 +201,7 @@ func (s *seeder) layer(site, space, layer string, doc map[string]any) {
 	if set, s.err = store.Get[store.Setting](s.tx, store.SettingController); s.err != nil {
 		return
 	}
-	set.Row.Policy++
+	set.Row.NextPolicy()
 	if s.err = store.Put(s.tx, set); s.err != nil {
 		return
 	}

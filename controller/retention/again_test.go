@@ -36,7 +36,7 @@ func FuzzParseErasures(f *testing.F) {
 		}
 		var again bytes.Buffer
 		if err := retention.WriteErasures(&again, all); err != nil {
-			t.Skip() // years that RFC 3339 does not have
+			return // years that RFC 3339 does not have
 		}
 		if back, err := retention.ParseErasures(again.Bytes()); err != nil || len(back) != len(all) {
 			t.Errorf("%q: %v", b, err)

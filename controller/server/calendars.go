@@ -180,8 +180,7 @@ func (c *calendars) keep(ctx context.Context, zone policy.Zone, by string, cal *
 			if err != nil {
 				return err
 			}
-			set.Row.Policy++
-			row.Row.Version = set.Row.Policy // policies of this zone have other days from now on
+			row.Row.Version = set.Row.NextPolicy() // policies of this zone have other days from now on
 			if err := store.Put(tx, set); err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func (c *core) importLists(ctx context.Context, r io.Reader) (Reply, error) {
 		if err != nil {
 			return err
 		}
-		set.Row.Policy++
+		set.Row.NextPolicy()
 		var changed []string
 		for _, k := range all {
 			row, err := store.Get[store.ListRow](tx, k.Name)

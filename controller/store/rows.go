@@ -378,5 +378,13 @@ type Setting struct {
 	Name       string    `json:"name,omitempty" inventory:"name of the Département's service;none-personal;life"`
 }
 
+// NextPolicy gives the next version of a policy. The first is 2: 1 is that of the
+// defaults, which terminals have when nothing was set, and whoever refused it
+// would seem to have applied it.
+func (s *Setting) NextPolicy() uint64 {
+	s.Policy = max(s.Policy, 1) + 1
+	return s.Policy
+}
+
 // SettingController is the id of the one Setting.
 const SettingController = "controller"

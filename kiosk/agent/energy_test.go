@@ -13,6 +13,7 @@ import (
 	"borne/hw"
 	"borne/kiosk/agent/agenttest"
 	"borne/kiosk/shell"
+	"borne/kiosk/uplink"
 )
 
 // nightBed is a terminal with a screen, a relay and a board that can go off, under
@@ -246,6 +247,21 @@ func TestWhatIsToBeSeenLightsTheScreen(t *testing.T) {
 		come()
 		screen.is(t, name, hw.On)
 	}
+}
+
+// TestANeighboursAlarmIsAnAlarm: where another terminal has the contact, this one
+// is as dark under it as that one.
+func TestANeighboursAlarmIsAnAlarm(t *testing.T) {
+	b, screen := nightBed(t, nil, nil)
+	b.Pass(61 * time.Second)
+	screen.is(t, "by day", hw.On)
+	b.c.Say(uplink.Event{Space: &wire.Space{Armed: true}})
+	b.see(shell.Closed)
+	b.Pass(61 * time.Second)
+	screen.is(t, "armed", hw.Off)
+	b.c.Say(uplink.Event{Space: &wire.Space{}})
+	b.see(shell.Welcome)
+	screen.is(t, "disarmed", hw.On)
 }
 
 // counter is a meter: a watt-hour each time that it is read.
