@@ -12,6 +12,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/demo"
 	"borne/controller/policy"
+	"borne/scripts/consoletest"
 )
 
 const (
@@ -53,7 +54,7 @@ func (s *stage) open(day, clock string, want bool) {
 
 // quick says what a task took and fails when it was too much. A person who reads
 // takes longer than a browser that is driven: each action counts two seconds more.
-func (s *stage) quick(task string, p played) {
+func (s *stage) quick(task string, p consoletest.Answer) {
 	s.t.Helper()
 	took := time.Duration(p.MS) * time.Millisecond
 	s.t.Logf("%-14s %3d actions, %s", task, p.Actions, took)
@@ -69,13 +70,13 @@ func (s *stage) quick(task string, p played) {
 func TestBuildingStaff(t *testing.T) {
 	s := newStage(t)
 	s.set(usual)
-	s.play("login", "url", s.staff())
+	s.Play("login", "url", s.staff())
 
 	for _, by := range []string{"mouse", "keys"} {
 		t.Run("next Friday afternoon by "+by, func(t *testing.T) {
 			s.t = t
 			s.set(usual)
-			s.quick("close-"+by, s.play("close-"+by, "why", "Réunion de l’équipe"))
+			s.quick("close-"+by, s.Play("close-"+by, "why", "Réunion de l’équipe"))
 			s.open("2027-03-12", "11:59", true)
 			s.open("2027-03-12", "12:00", false)
 			s.open("2027-03-12", "14:00", false)
@@ -88,7 +89,7 @@ func TestBuildingStaff(t *testing.T) {
 		t.Run("first Tuesday of each month by "+by, func(t *testing.T) {
 			s.t = t
 			s.set(usual)
-			s.quick("monthly-"+by, s.play("monthly-"+by, "until", "20h30"))
+			s.quick("monthly-"+by, s.Play("monthly-"+by, "until", "20h30"))
 			h, evenings := s.hours().Hours, 0
 			for d := begun; d.Before(begun.AddDate(1, 0, 0)); d = d.AddDate(0, 0, 1) {
 				first := d.Weekday() == time.Tuesday && d.Day() <= 7
@@ -113,13 +114,13 @@ func TestBuildingStaff(t *testing.T) {
 	t.Run("summer hours by mouse", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.quick("season-mouse", s.play("season-mouse", "from", "2027-07-05", "to", "2027-08-27", "until", "13h"))
+		s.quick("season-mouse", s.Play("season-mouse", "from", "2027-07-05", "to", "2027-08-27", "until", "13h"))
 		s.summer("2027-07-05", "2027-08-27")
 	})
 	t.Run("summer hours by keyboard", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.quick("season-keys", s.play("season-keys", "until", "13"))
+		s.quick("season-keys", s.Play("season-keys", "until", "13"))
 		s.summer("2027-07-01", "2027-08-31")
 	})
 	t.Run("summer hours where school holidays close", func(t *testing.T) {
@@ -127,13 +128,13 @@ func TestBuildingStaff(t *testing.T) {
 		s.call("PUT", "/api/calendars/A", []byte(calendar), nil)
 		s.set(func(h *policy.Hours) { usual(h); h.School = policy.School{Zone: policy.ZoneA, Mode: policy.ModeClosed} })
 		s.open("2027-07-05", "10:00", false)
-		s.quick("season-mouse", s.play("season-mouse", "from", "2027-07-01", "to", "2027-08-31", "until", "13h"))
+		s.quick("season-mouse", s.Play("season-mouse", "from", "2027-07-01", "to", "2027-08-31", "until", "13h"))
 		s.summer("2027-07-01", "2027-08-31")
 	})
 	t.Run("hours as text", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.play("text-mouse", "text", "Tu 10:00-12:00; PH off; SH off")
+		s.Play("text-mouse", "text", "Tu 10:00-12:00; PH off; SH off")
 		if h := s.hours().Hours; fmt.Sprint(h.Weekly) != "[[] [] [{600 720}] [] [] [] []]" || h.School.Mode != policy.ModeClosed || h.Public.Mode != policy.ModeClosed {
 			t.Errorf("read as %+v", h)
 		}
@@ -141,23 +142,23 @@ func TestBuildingStaff(t *testing.T) {
 	t.Run("an evening of a collège", func(t *testing.T) {
 		s.t = t
 		s.set(func(h *policy.Hours) { usual(h); h.Duty, h.Guarded = h.Weekly, true })
-		s.quick("accord-mouse", s.play("accord-mouse", "by", "Mme Bonnard, principale", "key", "M. Ours, gardien"))
+		s.quick("accord-mouse", s.Play("accord-mouse", "by", "Mme Bonnard, principale", "key", "M. Ours, gardien"))
 		s.open("2027-03-16", "19:00", true) // the next Tuesday
 		s.open("2027-03-16", "20:00", false)
 		a := s.hours().Hours.Agreements
 		if len(a) != 1 || a[0].From != "2027-03-16" || a[0].To != "2027-03-16" || a[0].By != "Mme Bonnard, principale" || a[0].Key != "M. Ours, gardien" || a[0].Agreed != "2027-03-10" {
 			t.Errorf("the agreement is %+v", a)
 		}
-		s.quick("suspend-mouse", s.play("suspend-mouse"))
+		s.quick("suspend-mouse", s.Play("suspend-mouse"))
 		s.open("2027-03-16", "19:00", false)
 		s.open("2027-03-16", "17:00", true)
-		s.quick("suspend-mouse", s.play("suspend-mouse")) // and resumed
+		s.quick("suspend-mouse", s.Play("suspend-mouse")) // and resumed
 		s.open("2027-03-16", "19:00", true)
 	})
 	t.Run("an evening where staff is there by day only", func(t *testing.T) {
 		s.t = t
 		s.set(func(h *policy.Hours) { usual(h); h.Duty = h.Weekly })
-		s.quick("accord-mouse", s.play("accord-mouse", "by", "", "key", "Mme Vial, agent d’accueil"))
+		s.quick("accord-mouse", s.Play("accord-mouse", "by", "", "key", "Mme Vial, agent d’accueil"))
 		s.open("2027-03-16", "19:00", true)
 		if a := s.hours().Hours.Agreements; len(a) != 1 || a[0].From != "2027-03-10" || a[0].Key != "Mme Vial, agent d’accueil" || a[0].By != "" {
 			t.Errorf("the agreement is %+v", a)
@@ -166,13 +167,13 @@ func TestBuildingStaff(t *testing.T) {
 	t.Run("a Saturday where staff is there by day only", func(t *testing.T) {
 		s.t = t
 		s.set(func(h *policy.Hours) { usual(h); h.Duty = h.Weekly })
-		s.quick("key-mouse", s.play("key-mouse", "key", "Mme Vial"))
+		s.quick("key-mouse", s.Play("key-mouse", "key", "Mme Vial"))
 		s.open("2027-03-13", "09:10", true)
 	})
 	t.Run("the week", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.quick("grid-mouse", s.play("grid-mouse"))
+		s.quick("grid-mouse", s.Play("grid-mouse"))
 		if got := fmt.Sprint(s.hours().Hours.Weekly[time.Saturday]); got != "[{540 720}]" {
 			t.Errorf("Saturday is %s", got)
 		}
@@ -181,38 +182,38 @@ func TestBuildingStaff(t *testing.T) {
 		if c := changes.Changes[0]; c.Note != "Essai du samedi" || c.By != "Camille Perrollaz" || len(c.Sentences) != 1 {
 			t.Errorf("the change is %+v", c)
 		}
-		s.play("undone")
+		s.Play("undone")
 		if got := s.hours().Hours.Weekly[time.Saturday]; len(got) != 0 {
 			t.Errorf("Saturday is %v after it was taken back", got)
 		}
-		s.quick("grid-keys", s.play("grid-keys"))
+		s.quick("grid-keys", s.Play("grid-keys"))
 		if got := fmt.Sprint(s.hours().Hours.Weekly[time.Wednesday]); got != "[{480 720} {780 840}]" {
 			t.Errorf("Wednesday is %s", got)
 		}
-		s.play("undone-later")
+		s.Play("undone-later")
 		s.open("2027-03-17", "13:30", false)
 	})
 	t.Run("a day of the year", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.quick("year-keys", s.play("year-keys", "day", "2027-03-25"))
+		s.quick("year-keys", s.Play("year-keys", "day", "2027-03-25"))
 		s.open("2027-03-25", "10:00", false)
 		s.open("2027-03-26", "10:00", true)
-		s.play("leave", "other", "#/sites/demo-blanchard/hours/demo-blanchard-multimedia")
+		s.Play("leave", "other", "#/sites/demo-blanchard/hours/demo-blanchard-multimedia")
 		s.open("2027-03-25", "10:00", false)
 	})
 	t.Run("nothing else", func(t *testing.T) {
 		s.t = t
-		s.play("nothing-else")
+		s.Play("nothing-else")
 	})
 	t.Run("for everybody", func(t *testing.T) {
 		s.t = t
-		s.play("access")
+		s.Play("access")
 	})
 	t.Run("a space of its own", func(t *testing.T) {
 		s.t = t
 		s.set(usual)
-		s.quick("space-mouse", s.play("space-mouse", "hash", "#/sites/"+demo.Site+"/hours/demo-blanchard-multimedia"))
+		s.quick("space-mouse", s.Play("space-mouse", "hash", "#/sites/"+demo.Site+"/hours/demo-blanchard-multimedia"))
 		var v api.HoursView
 		s.call("GET", "/api/spaces/demo-blanchard-multimedia/hours", nil, &v)
 		if o := v.Hours.At(at("2027-03-12", "14:00"), zone); !v.Own || o.Open {
@@ -224,19 +225,19 @@ func TestBuildingStaff(t *testing.T) {
 		s.t = t
 		s.set(usual)
 		late := func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1200) }
-		s.play("login", "url", s.staff()) // at the site again
-		s.play("meanwhile-open")
+		s.Play("login", "url", s.staff()) // at the site again
+		s.Play("meanwhile-open")
 		s.set(late)
-		s.play("meanwhile-save")
+		s.Play("meanwhile-save")
 		s.open("2027-03-12", "14:00", false)
 		s.open("2027-03-15", "19:00", true)
-		s.play("theirs-drop")
+		s.Play("theirs-drop")
 		s.set(func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1260) })
-		s.play("theirs-save")
+		s.Play("theirs-save")
 		s.open("2027-03-12", "14:00", false)
 		s.open("2027-03-15", "20:30", true)
 		s.set(func(h *policy.Hours) { h.Weekly[time.Monday] = span(480, 1290) })
-		s.play("late-revert")
+		s.Play("late-revert")
 		s.open("2027-03-15", "21:00", true)
 	})
 	t.Run("other places", func(t *testing.T) {
@@ -244,13 +245,13 @@ func TestBuildingStaff(t *testing.T) {
 		s.set(usual)
 		s.setOf("demo-rousseau", func(h *policy.Hours) { usual(h); h.Weekly[time.Saturday] = span(540, 720) })
 		s.setOf("demo-verney", usual)
-		s.play("login", "url", s.link(nil), "hash", "#/sites/"+demo.Site+"/hours")
-		s.quick("holidays-mouse", s.play("holidays-mouse", "worked", "whit-monday"))
+		s.Play("login", "url", s.link(nil), "hash", "#/sites/"+demo.Site+"/hours")
+		s.quick("holidays-mouse", s.Play("holidays-mouse", "worked", "whit-monday"))
 		s.open("2027-05-17", "10:00", true)
 		s.open("2027-05-06", "10:00", false) // Ascension
-		s.quick("copy-mouse", s.play("copy-mouse", "from", "demo-rousseau"))
+		s.quick("copy-mouse", s.Play("copy-mouse", "from", "demo-rousseau"))
 		s.open("2027-03-13", "10:00", true)
-		s.quick("apply-mouse", s.play("apply-mouse", "onto", []string{"demo-verney", "demo-bonneville"}))
+		s.quick("apply-mouse", s.Play("apply-mouse", "onto", []string{"demo-verney", "demo-bonneville"}))
 		for _, site := range []string{"demo-verney", "demo-bonneville"} {
 			if o := s.hoursOf(site).Hours.At(at("2027-03-13", "10:00"), zone); !o.Open {
 				t.Errorf("%s is closed on Saturday", site)

@@ -21,9 +21,9 @@ func TestLogin(t *testing.T) {
 		"sacha": {Email: "sacha@example.fr", Verified: &no}, "eve": {Email: "eve@example.fr", Verified: &yes}})
 	t.Run("passkeys", func(t *testing.T) {
 		s.t = t
-		s.play("adds", "url", s.link(map[string]string{"name": "Ambre Tissot", "role": "building", "sites": demo.Site}), "name", "Ambre Tissot", "key", "Téléphone", "renamed", "Mon téléphone")
-		s.play("passkey", "name", "Ambre Tissot")
-		s.play("unverified", "says", "n’ouvre aucun compte")
+		s.Play("adds", "url", s.link(map[string]string{"name": "Ambre Tissot", "role": "building", "sites": demo.Site}), "name", "Ambre Tissot", "key", "Téléphone", "renamed", "Mon téléphone")
+		s.Play("passkey", "name", "Ambre Tissot")
+		s.Play("unverified", "says", "n’ouvre aucun compte")
 	})
 	t.Run("provider", func(t *testing.T) { s.t = t; provider(t, s) })
 }
@@ -38,16 +38,16 @@ func provider(t *testing.T, s *stage) {
 	id := create("Camille Perrollaz", "camille@example.fr")
 	create("Sacha Vuillermoz", "sacha@example.fr")
 
-	s.play("refused", "login", "eve", "says", "Aucun compte ouvert ici")
-	s.play("refused", "login", "sacha", "says", "Aucun compte ouvert ici")
-	s.play("refused", "login", "", "says", "Vous avez interrompu")
-	s.play("stale", "says", "commencé dans un autre navigateur")
-	s.play("login", "login", "camille", "name", "Camille Perrollaz")
-	s.play("use", "link", "Données conservées")
-	s.play("logout", "says", "déconnecté de la console et du fournisseur")
+	s.Play("refused", "login", "eve", "says", "Aucun compte ouvert ici")
+	s.Play("refused", "login", "sacha", "says", "Aucun compte ouvert ici")
+	s.Play("refused", "login", "", "says", "Vous avez interrompu")
+	s.Play("stale", "says", "commencé dans un autre navigateur")
+	s.Play("login", "login", "camille", "name", "Camille Perrollaz")
+	s.Play("use", "link", "Données conservées")
+	s.Play("logout", "says", "déconnecté de la console et du fournisseur")
 	// The provider asks again: the logout was there too.
-	s.play("login", "login", "camille", "name", "Camille Perrollaz")
-	s.play("logout", "says", "déconnecté de la console et du fournisseur")
+	s.Play("login", "login", "camille", "name", "Camille Perrollaz")
+	s.Play("logout", "says", "déconnecté de la console et du fournisseur")
 
 	var did []string
 	must(t, s.srv.Store().View(ctx, func(tx store.Tx) error {
