@@ -81,7 +81,7 @@ func (s *Service) Create(ctx context.Context, actor string, u NewUser) (string, 
 	switch {
 	case u.Name == "" || len(u.Name) > 120:
 		return "", errors.New("cannot create the account: give a name of at most 120 bytes")
-	case len(u.Email) > 200 || (u.Email != "" && !strings.Contains(u.Email, "@")):
+	case len(u.Email) > maxEmail || (u.Email != "" && !strings.Contains(u.Email, "@")):
 		return "", fmt.Errorf("cannot create the account: %.40q is no mail address", u.Email)
 	case u.All == (len(u.Sites) > 0):
 		return "", errors.New("cannot create the account: name the sites of the role, or say that it is held on all of them")

@@ -88,7 +88,7 @@ func whoIs(tx store.Tx, e External) (link store.Item[store.Identity], u store.It
 		if err != nil {
 			return link, u, err
 		}
-		if !it.Row.Disabled && strings.EqualFold(it.Row.Email, e.Email) {
+		if !it.Row.Disabled && sameAddress(it.Row.Email, e.Email) {
 			u, found = it, found+1
 		}
 	}
@@ -138,6 +138,38 @@ func forget[T store.Row](tx store.Tx, user string) error {
 	return nil
 }
 
+// SetEmail gives an account its mail address, by which a provider's person is
+// matched the first time.
+func (s *Service) SetEmail(ctx context.Context, by, user, email string) error {
+	if len(email) > maxEmail || !strings.Contains(email, "@") {
+		return fmt.Errorf("cannot set the mail address: %.40q is none", email)
+	}
+	err := s.store.Decide(ctx, func(tx store.Tx) error {
+		u, err := store.Get[store.User](tx, user)
+		if err != nil {
+			return err
+		}
+		if u.Row.Email == email {
+			return nil
+		}
+		if err := freeEmail(tx, email, user); err != nil {
+			return err
+		}
+		u.Row.Email = email
+		if err := store.Put(tx, u); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Entry{At: s.now().UTC(), Actor: by, Action: "account.email", Target: user})
+	})
+	if err != nil {
+		return fmt.Errorf("cannot set the mail address: %w", err)
+	}
+	return nil
+}
+
+// maxEmail bounds a mail address, in bytes.
+const maxEmail = 200
+
 // freeEmail refuses an address that another open account has: it lets people in.
 func freeEmail(tx store.Tx, email, but string) error {
 	if email == "" {
@@ -147,11 +179,25 @@ func freeEmail(tx store.Tx, email, but string) error {
 		if err != nil {
 			return err
 		}
-		if it.ID != but && !it.Row.Disabled && strings.EqualFold(it.Row.Email, email) {
+		if it.ID != but && !it.Row.Disabled && sameAddress(it.Row.Email, email) {
 			return fmt.Errorf("the account of %s has that mail address already", it.Row.Name)
 		}
 	}
 	return nil
+}
+
+// sameAddress tells whether two mail addresses are one: letters of ASCII in any
+// case, and everything else as it is written. Unicode's own folding takes the Kelvin
+// sign for a k, and whoever has the one address would get the other's account.
+func sameAddress(a, b string) bool { return lowerASCII(a) == lowerASCII(b) }
+
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func identityID(issuer, subject string) string {

@@ -40,6 +40,11 @@ func TestExternalPeople(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// The Kelvin sign is no k, though Unicode folds it to one.
+	w.withEmail(t, "Kim", "kim@example.fr")
+	if _, _, err := login(accounts.External{Issuer: "https://op.example", Subject: "k", Email: "\u212aim@example.fr", Verified: true}); !errors.Is(err, accounts.ErrUnknown) {
+		t.Errorf("a look-alike: %v", err)
+	}
 	cookie, p, err := login(who)
 	if err != nil || p.ID != ada || p.Role != accounts.Observer {
 		t.Fatalf("the first time: %+v, %v", p, err)

@@ -91,8 +91,10 @@ func (s *Service) RenamePasskey(ctx context.Context, user, id, name string) erro
 	})
 }
 
-// RemovePasskey deletes a passkey of the account, unless it is the last way in.
-func (s *Service) RemovePasskey(ctx context.Context, user, id string) error {
+// RemovePasskey deletes a passkey of the account, unless it is the last way in. The
+// account's other sessions end with it: one of them may be a thief's. login is the
+// one that stays.
+func (s *Service) RemovePasskey(ctx context.Context, user, id, login string) error {
 	return s.own(ctx, user, id, func(tx store.Tx, p store.Item[store.Passkey]) error {
 		have, err := passkeysOf(tx, user)
 		if err != nil {
@@ -107,6 +109,20 @@ func (s *Service) RemovePasskey(ctx context.Context, user, id string) error {
 		}
 		if err := tx.Delete(store.KindPasskey, id); err != nil {
 			return err
+		}
+		var others []string
+		for l, err := range store.Find[store.Login](tx, "user", user) {
+			if err != nil {
+				return err
+			}
+			if l.ID != login {
+				others = append(others, l.ID)
+			}
+		}
+		for _, l := range others {
+			if err := tx.Delete(store.KindLogin, l); err != nil {
+				return err
+			}
 		}
 		return audit.Append(tx, audit.Entry{At: s.now().UTC(), Actor: user, Action: "passkey.removed", Target: user, Detail: p.Row.Name})
 	})

@@ -25,7 +25,7 @@ func TestPasskeysOfAnAccount(t *testing.T) {
 	if err := add(eve, "k1"); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a passkey that another account has: %v", err)
 	}
-	for name, err := range map[string]error{"rename": w.RenamePasskey(ctx, eve, id("k1"), "x"), "remove": w.RemovePasskey(ctx, eve, id("k1")), "remove none": w.RemovePasskey(ctx, ada, "none")} {
+	for name, err := range map[string]error{"rename": w.RenamePasskey(ctx, eve, id("k1"), "x"), "remove": w.RemovePasskey(ctx, eve, id("k1"), ""), "remove none": w.RemovePasskey(ctx, ada, "none", "")} {
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s another's passkey: %v", name, err)
 		}
@@ -37,25 +37,37 @@ func TestPasskeysOfAnAccount(t *testing.T) {
 	if err != nil || name != "Ada" || was.Row.Name != "Clé du bureau" || was.Row.User != ada {
 		t.Errorf("%+v, %q, %v", was, name, err)
 	}
-	if _, p, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`)); err != nil || p.ID != ada {
+	cookie, p, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`))
+	if err != nil || p.ID != ada {
 		t.Errorf("the login: %+v, %v", p, err)
+	}
+	thief, _, err := w.LoginExternal(ctx, accounts.External{Issuer: "i", Subject: "s", Email: "ada@example.fr", Verified: true}, "a")
+	if err != nil {
+		t.Fatal(err)
 	}
 	if _, _, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`)); !errors.Is(err, accounts.ErrUnknown) {
 		t.Errorf("two logins by one answer: %v", err)
 	}
-	if err := w.RemovePasskey(ctx, ada, id("k2")); err != nil {
+	if err := w.RemovePasskey(ctx, ada, id("k2"), p.Login); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.RemovePasskey(ctx, ada, id("k1")); !errors.Is(err, accounts.ErrLastWay) {
+	// Whoever removes a key stays, and everybody else who is in goes.
+	if _, err := w.Authenticate(ctx, cookie); err != nil {
+		t.Errorf("the session that removed it: %v", err)
+	}
+	if _, err := w.Authenticate(ctx, thief); !errors.Is(err, accounts.ErrLogin) {
+		t.Errorf("another session of the account: %v", err)
+	}
+	if err := add(eve, "only"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.RemovePasskey(ctx, eve, id("only"), ""); !errors.Is(err, accounts.ErrLastWay) {
 		t.Errorf("the last way in: %v", err)
 	}
-	if _, _, err := w.LoginExternal(ctx, accounts.External{Issuer: "i", Subject: "s", Email: "ada@example.fr", Verified: true}, "a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.RemovePasskey(ctx, ada, id("k1")); err != nil {
+	if err := w.RemovePasskey(ctx, ada, id("k1"), p.Login); err != nil {
 		t.Errorf("with another way in: %v", err)
 	}
-	for i := range 20 {
+	for i := range 19 {
 		if err := add(eve, fmt.Sprint("e", i)); err != nil {
 			t.Fatal(err)
 		}

@@ -277,7 +277,7 @@ func (a *API) removePasskey(ctx context.Context, in *passkeyIn) (*out[PasskeyLis
 	if !a.recent(person(ctx)) {
 		return nil, errNotRecent()
 	}
-	err := a.Accounts.RemovePasskey(ctx, person(ctx).ID, in.Key)
+	err := a.Accounts.RemovePasskey(ctx, person(ctx).ID, in.Key, person(ctx).Login)
 	if errors.Is(err, accounts.ErrLastWay) {
 		return nil, newProblem(http.StatusConflict, "C’est votre seule façon d’entrer : sans elle il faudrait demander un lien. Ajoutez d’abord une autre clé d’accès.")
 	}

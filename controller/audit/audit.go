@@ -119,6 +119,10 @@ func Last(tx store.Tx) (Head, error) {
 	return Head{Seq: it.Row.Seq, Hash: it.Row.Hash}, nil
 }
 
+// ErrOld says that a head was noted before the oldest entry that is kept: nothing
+// is wrong, and it can no longer be compared.
+var ErrOld = errors.New("the entry that was noted is older than what is kept: it can no longer be compared; the chain that is kept is whole")
+
 // Verify walks the whole chain and returns its head, or a *Broken that names
 // the first entry that was changed, added or removed. With a want that was
 // noted before, it also shows whether the newest entries were cut off or the
@@ -169,6 +173,9 @@ func Verify(tx store.Tx, want *Head) (Head, error) {
 	switch {
 	case !anchored:
 		return prev, &Broken{Seq: begins.Seq, Why: "the entries up to it were removed, and no retention run says so"}
+	case !met && begins != nil && want.Seq == begins.Seq && bytes.Equal(want.Hash, begins.Hash): // the first that is kept follows it
+	case !met && begins != nil && want.Seq <= begins.Seq:
+		return prev, ErrOld
 	case !met:
 		return prev, &Broken{Seq: prev.Seq + 1, Why: fmt.Sprintf("the chain ends before the entry %d that was noted: the newest were removed", want.Seq)}
 	}

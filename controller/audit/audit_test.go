@@ -220,6 +220,10 @@ func TestPurgeKeepsTheChainProvable(t *testing.T) {
 		n, err = audit.Purge(tx, t0.AddDate(9, 0, 0), t0.AddDate(9, 0, 0))
 		return err
 	})
+	// A head that was noted before what is kept accuses nobody.
+	if _, err := verify(t, st, &audit.Head{Seq: 2, Hash: before.Hash}); !errors.Is(err, audit.ErrOld) || errors.Is(err, audit.ErrBroken) {
+		t.Errorf("an old head: %v", err)
+	}
 	if h, err := verify(t, st, nil); err != nil || n != 3 || h.Seq != 8 {
 		t.Errorf("after a second purge (%d went): %v, %v", n, h, err)
 	}

@@ -152,6 +152,9 @@ func VerifyFile(r io.Reader, want *Head) (first, head Head, err error) {
 	if err := in.Err(); err != nil {
 		return first, head, &Broken{Seq: head.Seq + 1, Why: "it cannot be read: " + err.Error()}
 	}
+	if !met && want.Seq < first.Seq {
+		return first, head, ErrOld
+	}
 	if !met {
 		return first, head, &Broken{Seq: head.Seq + 1, Why: fmt.Sprintf("the file ends before the entry %d that was noted", want.Seq)}
 	}

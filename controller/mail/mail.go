@@ -168,7 +168,7 @@ func (s Server) send(ctx context.Context, m store.Mail) error {
 		return fmt.Errorf("cannot use the sender's address: %w; mend mail.from in the configuration", err)
 	}
 	if err := msg.To(m.To); err != nil {
-		return fmt.Errorf("cannot use the address of who is to be told: %w; mend it with the opening's agreement", err)
+		return errors.New("cannot use the address of who is to be told; mend it with the opening's agreement") // the error would repeat it
 	}
 	msg.Subject(m.Subject)
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
@@ -200,6 +200,10 @@ func (s Server) send(ctx context.Context, m store.Mail) error {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
 	if err := c.DialAndSendWithContext(ctx, msg); err != nil {
+		var refused *gomail.SendError
+		if errors.As(err, &refused) { // its text repeats who the mail is for, and servers' answers do
+			return fmt.Errorf("cannot send by %s: %s, the server's code is %d", s.Address, refused.Reason, refused.ErrorCode())
+		}
 		return fmt.Errorf("cannot send by %s: %w", s.Address, err)
 	}
 	return nil

@@ -32,6 +32,7 @@ type post struct {
 	got    []string
 	to     []string
 	busy   bool
+	strict bool // it refuses who the mail is for, and repeats them
 	logins int
 }
 
@@ -72,6 +73,9 @@ func (l *letter) Mail(string, *smtp.MailOptions) error {
 func (l *letter) Rcpt(to string, _ *smtp.RcptOptions) error {
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
+	if l.p.strict {
+		return &smtp.SMTPError{Code: 550, Message: "no such user: " + to}
+	}
 	l.p.to = append(l.p.to, to)
 	return nil
 }
@@ -252,6 +256,25 @@ func TestNothingIsSentUnprotected(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "loge@") {
 		t.Errorf("the log tells %s", log.String())
+	}
+}
+
+// TestTheLogNamesNobody: what a server answers repeats who the mail is for.
+func TestTheLogNamesNobody(t *testing.T) {
+	p := &post{strict: true}
+	var log bytes.Buffer
+	w := start(t, serve(t, p))
+	w.s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	w.queue("a", "loge@example.org")
+	w.queue("b", "Mme Durand loge@@example.org")
+	w.round()
+	for _, s := range []string{"loge", "Durand"} {
+		if strings.Contains(log.String(), s) {
+			t.Errorf("the log tells %s", log.String())
+		}
+	}
+	if !strings.Contains(log.String(), "550") || strings.Count(log.String(), "cannot be sent yet") != 2 {
+		t.Errorf("the log does not tell what is wrong: %s", log.String())
 	}
 }
 

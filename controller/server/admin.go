@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,12 +78,23 @@ func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) 
 	if err != nil {
 		return Reply{}, err
 	}
+	sites := strings.FieldsFunc(args["sites"], func(r rune) bool { return r == ',' || r == ' ' })
+	if id != "" {
+		if err := c.same(ctx, id, args["role"], sites); err != nil {
+			return Reply{}, err
+		}
+		if email := args["email"]; email != "" {
+			if err := c.acc.SetEmail(ctx, audit.Controller, id, email); err != nil {
+				return Reply{}, err
+			}
+		}
+	}
 	if id == "" {
 		role := args["role"]
 		if role == "" {
 			role = string(accounts.Administrator)
 		}
-		u := accounts.NewUser{Name: name, Email: args["email"], Role: accounts.Role(role), Sites: strings.FieldsFunc(args["sites"], func(r rune) bool { return r == ',' || r == ' ' })}
+		u := accounts.NewUser{Name: name, Email: args["email"], Role: accounts.Role(role), Sites: sites}
 		u.All = len(u.Sites) == 0 && (u.Role == accounts.Administrator || args["all"] == "true")
 		if id, err = c.acc.Create(ctx, audit.Controller, u); err != nil {
 			return Reply{}, err
@@ -95,6 +107,25 @@ func (c *core) link(ctx context.Context, args map[string]string) (Reply, error) 
 	// Behind the #: browsers send it to no server, so no log holds it.
 	return Reply{Text: fmt.Sprintf("%s/#login=%s\n", c.consoleURL(), token) +
 		fmt.Sprintf("for %s, once, until %s\n", name, expires.In(c.zone).Format("15:04"))}, nil
+}
+
+// same refuses what an account is not: a link opens it as it is, and whoever gives
+// another role or other sites would believe that they hold.
+func (c *core) same(ctx context.Context, id, role string, sites []string) error {
+	var u store.User
+	err := c.st.View(ctx, func(tx store.Tx) error {
+		it, err := store.Get[store.User](tx, id)
+		u = it.Row
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	have, want := slices.Sorted(slices.Values(u.Sites)), slices.Sorted(slices.Values(sites))
+	if role != "" && role != u.Role || len(sites) > 0 && !slices.Equal(have, want) {
+		return fmt.Errorf("cannot make the link: the account of %s is %s on %v already, and a link does not change that; leave -role and -sites out, or give another name", u.Name, u.Role, u.Sites)
+	}
+	return nil
 }
 
 // account finds the open account of that name; "" when there is none.

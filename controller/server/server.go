@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -29,6 +28,7 @@ import (
 	"borne/controller/passkeys"
 	"borne/controller/report"
 	"borne/controller/retention"
+	"borne/controller/seal"
 	"borne/controller/store"
 	"borne/controller/syslog"
 )
@@ -169,12 +169,7 @@ func mailServer(c config.Mail) (mail.Server, error) {
 
 // secret reads the one line of a file that only the controller reads.
 func secret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 1024))
+	b, err := seal.File(path) // which refuses one that others may read
 	return strings.TrimSpace(string(b)), err
 }
 

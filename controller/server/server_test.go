@@ -452,6 +452,22 @@ func TestWhatBecomesOfATerminalIsAudited(t *testing.T) {
 	}
 }
 
+func TestSecretsThatOthersMayReadAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte("s3cret\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a file that others may read: %v", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := secret(path); err != nil || got != "s3cret" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	state := fresh(t)
 	c := settings(t, state)
@@ -475,11 +491,29 @@ func TestRequests(t *testing.T) {
 	if r := s.Do(ctx, Request{Op: OpLink, Args: map[string]string{"name": "Ada", "role": "dpo", "all": "true"}}); r.Error != "" {
 		t.Error(r.Error)
 	}
+	// A link opens the account as it is: another role is refused, an address is kept.
+	if r := s.Do(ctx, Request{Op: OpLink, Args: map[string]string{"name": "Ada", "role": "observer"}}); !strings.Contains(r.Error, "is dpo on") {
+		t.Errorf("a link with another role: %+v", r)
+	}
+	if r := s.Do(ctx, Request{Op: OpLink, Args: map[string]string{"name": "Ada", "role": "dpo", "email": "ada@example.fr"}}); r.Error != "" {
+		t.Error(r.Error)
+	}
+	err := s.st.View(ctx, func(tx store.Tx) error {
+		for it, err := range store.List[store.User](tx, "", "", false) {
+			if err != nil || it.Row.Name == "Ada" && it.Row.Email != "ada@example.fr" {
+				t.Errorf("%+v, %v", it, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if st, err := os.Stat(socketPath(state)); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the control socket: %v, %v", st, err)
 	}
 	// Somebody who changes the audit is found.
-	err := s.st.Decide(ctx, func(tx store.Tx) error {
+	err = s.st.Decide(ctx, func(tx store.Tx) error {
 		e, err := store.First(store.List[store.AuditEntry](tx, "", "", false))
 		if err != nil {
 			return err
