@@ -18,7 +18,7 @@ const (
 	Building      Role = "building"      // « gardien », « chef d'établissement »: opening hours
 	Reception     Role = "reception"     // « agent d'accueil »: sees, ends a session, sends a message
 	DPO           Role = "dpo"           // « délégué à la protection des données »: receipts, audit, inventory
-	Observer      Role = "observer"      // sees the fleet and its figures
+	Observer      Role = "observer"      // indicators, and nothing else
 )
 
 // Roles lists every role.

@@ -133,7 +133,9 @@ func Table() map[string]Access {
 	)
 	all := accounts.Roles()
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
-	others := r(adm, cor, rec, dpo, obs) // building staff see hours, hold a space awake, and nothing else
+	// Building staff see hours, hold a space awake, and nothing else; observers see
+	// indicators: who sees a terminal in use sees each visit, which they hide.
+	others := r(adm, cor, rec, dpo)
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
 	table := map[string]Access{
 		opLogin:         {post, "/api/login/link", ScopeNone, nil},
@@ -189,7 +191,7 @@ func Table() map[string]Access {
 		opPages:         {post, "/api/terminals/{id}/pages", ScopeTerminal, r(adm, cor, rec)},
 		opPrinters:      {get, "/api/sites/{id}/printers", ScopeSite, others},
 		opEnergy:        {get, "/api/sites/{id}/energy", ScopeSite, others},
-		opFigures:       {get, "/api/energy/figures", ScopeAny, r(adm, cor, dpo, obs)},
+		opFigures:       {get, "/api/energy/figures", ScopeAny, r(adm, cor, dpo)},
 		opPutFigures:    {put, "/api/energy/figures", ScopeAll, r(adm)},
 		opIndicators:    {get, "/api/indicators", ScopeAny, r(adm, cor, dpo, obs)},
 		opExport:        {get, "/api/indicators/export", ScopeAny, r(adm, cor, dpo, obs)},

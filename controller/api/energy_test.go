@@ -29,7 +29,7 @@ func (w *world) days(rows ...store.EnergyDay) {
 
 func TestEnergyReport(t *testing.T) {
 	w := start(t)
-	obs := w.as(accounts.Observer, "a")
+	obs := w.as(accounts.DPO, "a")
 	v := decode[EnergyReport](t, w.do(obs, "GET", "/api/sites/a/energy", nil), 200)
 	if v.Total.Basis != "none" || v.From != "2026-03-01" || v.To != "2026-03-02" || len(v.Terminals) != 0 || v.Told != 0 || v.Price != 0.194 {
 		t.Errorf("nothing told yet: %+v", v)

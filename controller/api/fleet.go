@@ -44,7 +44,7 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 		if err != nil {
 			return f, err
 		}
-		if _, ok := at[it.Site]; ok && p.Role != accounts.Building { // who sees hours and nothing else
+		if _, ok := at[it.Site]; ok && p.Role != accounts.Building && p.Role != accounts.Observer { // who sees hours and nothing else
 			terminals[it.Row.Space] = append(terminals[it.Row.Space], a.brief(tx, it))
 		}
 	}

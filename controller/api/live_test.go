@@ -87,7 +87,7 @@ func TestLiveFeed(t *testing.T) {
 
 func TestLiveFeedsAreBounded(t *testing.T) {
 	w := start(t)
-	cookie := w.as(accounts.Observer)
+	cookie := w.as(accounts.Correspondant)
 	for range maxStreams {
 		w.api.streams <- struct{}{}
 	}
