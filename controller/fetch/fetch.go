@@ -155,7 +155,7 @@ func (f *Fetcher) allowed(u *url.URL) error {
 	here := host == "localhost" || literal && ip.Unmap().IsLoopback()
 	switch {
 	case u.Scheme != "https" && !(u.Scheme == "http" && f.cfg.Private && here) || host == "" || u.User != nil:
-		return &Error{Sentence: "L’adresse doit commencer par https:// et nommer un site, sans mot de passe."}
+		return &Error{Sentence: "L’adresse doit commencer par https:// et nommer un serveur, sans mot de passe."}
 	case f.cfg.Private:
 		return nil
 	case literal && !public(ip) || here:
@@ -196,7 +196,7 @@ func (f *Fetcher) Get(ctx context.Context, address, etag, modified string) (File
 	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone:
 		return File{}, &Error{Sentence: "Il n’y a rien à cette adresse (réponse " + strconv.Itoa(res.StatusCode) + ")."}
 	case res.StatusCode != http.StatusOK:
-		return File{}, &Error{Sentence: "Le site ne donne pas le fichier (réponse " + strconv.Itoa(res.StatusCode) + ")."}
+		return File{}, &Error{Sentence: "Cette adresse ne donne pas le fichier (réponse " + strconv.Itoa(res.StatusCode) + ")."}
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, f.cfg.MaxBytes+1))
 	switch {
@@ -229,13 +229,13 @@ func told(err error) error {
 	case errors.Is(err, errPrivate):
 		return &Error{"Cette adresse mène à un réseau privé : elle n’est pas permise ici.", err}
 	case errors.As(err, &dns):
-		return &Error{"Ce site n’existe pas, ou le serveur n’a pas accès à Internet.", err}
+		return &Error{"Cette adresse n’existe pas, ou le contrôleur n’a pas accès à Internet.", err}
 	case errors.As(err, &cert):
-		return &Error{"Le certificat du site n’est pas reconnu.", err}
+		return &Error{"Le certificat de cette adresse n’est pas reconnu.", err}
 	case errors.Is(err, context.DeadlineExceeded) || timeout(err):
-		return &Error{"Le site n’a pas répondu à temps.", err}
+		return &Error{"L’adresse n’a pas répondu à temps.", err}
 	}
-	return &Error{"Le site n’a pas répondu.", err}
+	return &Error{"L’adresse n’a pas répondu.", err}
 }
 
 func timeout(err error) bool {

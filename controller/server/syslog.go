@@ -95,8 +95,11 @@ func (s *Server) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &counted{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(c, r)
-		switch c.status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		// A login by a provider that fails leads back to the login page, and says why there.
+		why, back := strings.CutPrefix(c.Header().Get("Location"), "/#/login/")
+		switch {
+		case c.status == http.StatusUnauthorized, c.status == http.StatusForbidden, c.status == http.StatusTooManyRequests,
+			c.status == http.StatusSeeOther && back && why != "cancelled":
 			from, _, err := net.SplitHostPort(r.RemoteAddr)
 			if err != nil {
 				from = r.RemoteAddr
