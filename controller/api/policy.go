@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -250,10 +249,11 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err := validBelow(tx, c.place, sound); err != nil {
 		return none, err
 	}
-	if slices.Contains(changed, "hours") {
+	said := policy.Describe(was.Hours, v.Policy.Hours)
+	if slices.Contains(changed, "hours") && (len(said) > 0 || c.note != "" || (section(before, "hours") == nil) != (section(doc, "hours") == nil)) {
 		m := store.Meta{ID: store.TimeID(now, newID()), Site: c.site, Scope: c.space}
 		err := store.Put(tx, store.Item[store.HoursChange]{Meta: m, Row: store.HoursChange{Layer: id, At: now, By: p.ID, Note: c.note,
-			Said: list(policy.Describe(was.Hours, v.Policy.Hours)), Before: section(before, "hours")}})
+			Said: list(said), Before: section(before, "hours")}})
 		if err != nil {
 			return none, err
 		}
@@ -284,8 +284,8 @@ func section(doc json.RawMessage, name string) json.RawMessage {
 	return all[name]
 }
 
-// changedSections lists the sections whose text differs between the layer as it
-// is and as it shall be.
+// changedSections lists the sections that differ between the layer as it is and as
+// it shall be. A form writes a section anew in its own order, which changes nothing.
 func changedSections(was json.RawMessage, next map[string]json.RawMessage) ([]string, error) {
 	old := map[string]json.RawMessage{}
 	if err := json.Unmarshal(was, &old); err != nil {
@@ -293,19 +293,30 @@ func changedSections(was json.RawMessage, next map[string]json.RawMessage) ([]st
 	}
 	var changed []string
 	for _, s := range sections() {
-		if !bytes.Equal(compact(old[s]), compact(next[s])) {
+		same, err := sameSection(s, old[s], next[s])
+		if err != nil {
+			return nil, err
+		}
+		if !same {
 			changed = append(changed, s)
 		}
 	}
 	return changed, nil
 }
 
-func compact(b json.RawMessage) []byte {
-	var out bytes.Buffer
-	if json.Compact(&out, b) != nil {
-		return nil
+// sameSection compares what two texts of a section say; nil is inherited.
+func sameSection(name string, a, b json.RawMessage) (bool, error) {
+	if a == nil || b == nil {
+		return a == nil && b == nil, nil
 	}
-	return out.Bytes()
+	var read [2]policy.Policy
+	for i, raw := range []json.RawMessage{a, b} {
+		if err := json.Unmarshal(fmt.Appendf(nil, "{%q:%s}", name, raw), &read[i]); err != nil {
+			return false, fmt.Errorf("cannot read a layer of the policy: %w", err)
+		}
+		emptyNotNil(reflect.ValueOf(&read[i]).Elem())
+	}
+	return reflect.DeepEqual(read[0], read[1]), nil
 }
 
 func etag(rev uint64) string { return strconv.Quote(strconv.FormatUint(rev, 10)) }

@@ -171,7 +171,11 @@ func (f Facts) outOf(s wire.Status) Found {
 	case wire.OutStaff:
 		return Found{Code: OutStaff, Level: Notice, Wait: staffAfter}
 	}
-	return Found{Code: Out, Why: s.Reason, Level: Urgent, Since: f.Phase, Wait: policyAfter}
+	wait := policyAfter
+	if s.Reason == string(wire.EndTamper) { // an opened case does not pass by itself
+		wait = 0
+	}
+	return Found{Code: Out, Why: s.Reason, Level: Urgent, Since: f.Phase, Wait: wait}
 }
 
 // Patience of the alarm: what the terminal waits itself before it tells.

@@ -64,8 +64,8 @@ func (w *warner) day(day civil) {
 	h := r.h
 	parts, cause, why := r.parts(day)
 	for _, p := range parts {
-		if p.refused {
-			w.add("refused", day, "Le %s, de %s à %s : personne n’a donné son accord pour cette ouverture en dehors des heures du personnel. Le lieu restera fermé.",
+		if p.refused && day < w.first+keysAhead { // nobody knows yet who will agree in a year
+			w.add("refused", day, "Le %s, de %s à %s : personne n’a donné son accord pour cette ouverture en dehors des heures du personnel. Ce lieu restera fermé à ces heures.",
 				Day(day.time()), Clock(p.From), Clock(p.To))
 		}
 	}

@@ -11,8 +11,12 @@ export function say(m: MatterView): string {
 
 /** What to do; empty for a code that is newer than this page. */
 export function fix(m: MatterView): string {
+  const none = t('reason.none')
+  // Some reasons ask for something of their own.
+  const own = m.why ? words.t.code('console.attend.fix.', m.why, 'reason.none') : none
+  if (own !== none) return own
   const found = words.t.code('console.attend.fix.', m.code, 'reason.none')
-  return found === t('reason.none') ? '' : found
+  return found === none ? '' : found
 }
 
 /** Where to do it. */

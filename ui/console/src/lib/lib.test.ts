@@ -93,7 +93,7 @@ describe('time', () => {
   })
   it('says how long ago', () => {
     const now = Date.parse('2026-11-22T12:00:00Z')
-    expect([ago('2026-11-22T11:59:40Z', now, 'fr'), ago('2026-11-22T11:15:00Z', now, 'fr'), ago('2026-11-21T12:00:00Z', now, 'fr'), ago('', now, 'fr'), ago(undefined, now, 'fr')]).toEqual(['cette minute-ci', 'il y a 45 minutes', 'hier', '', ''])
+    expect([ago('2026-11-22T11:59:40Z', now, 'fr'), ago('2026-11-22T11:15:00Z', now, 'fr'), ago('2026-11-21T12:00:00Z', now, 'fr'), ago('', now, 'fr'), ago(undefined, now, 'fr')]).toEqual(['maintenant', 'il y a 45 minutes', 'hier', '', ''])
   })
 })
 

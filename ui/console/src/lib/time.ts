@@ -5,7 +5,7 @@ export function ago(at: string | undefined, now: number, lang: string): string {
   const s = (then - now) / 1000
   const f = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' })
   const abs = Math.abs(s)
-  if (abs < 60) return f.format(0, 'minute')
+  if (abs < 60) return f.format(0, 'second')
   if (abs < 3600) return f.format(Math.round(s / 60), 'minute')
   if (abs < 86_400) return f.format(Math.round(s / 3600), 'hour')
   return f.format(Math.round(s / 86_400), 'day')
