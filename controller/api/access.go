@@ -115,6 +115,8 @@ const (
 	opImportBadges  = "import-badges"
 	opMakeCodes     = "make-day-codes"
 	opCancelCodes   = "cancel-day-codes"
+	opAlerts        = "my-alerts"
+	opPutAlerts     = "put-my-alerts"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -209,6 +211,8 @@ func Table() map[string]Access {
 		opImportBadges:  {post, "/api/badges-file", ScopeAny, r(adm, cor)},
 		opMakeCodes:     {post, "/api/sites/{id}/day-codes", ScopeSite, r(adm, cor, rec)},
 		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
+		opAlerts:        {get, "/api/me/alerts", ScopeAny, r(adm, cor, rec)}, // their own
+		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

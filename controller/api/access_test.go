@@ -41,7 +41,7 @@ func matrix() map[string]string {
 		"GET /api/badges-file": "acd", "POST /api/badges-file": "ac", "POST /api/sites/{id}/day-codes": "acr", "POST /api/sites/{id}/day-codes/{sheet}/cancel": "acr",
 		"GET /api/sites/{id}/energy": "acrd", "GET /api/energy/figures": "acd", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
-		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr",
+		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr", "GET /api/me/alerts": "acr", "PUT /api/me/alerts": "acr",
 	}
 }
 
@@ -136,7 +136,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
 		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
-		"PUT /api/matters/{id}/taken":    TakeRequest{},
+		"PUT /api/matters/{id}/taken": TakeRequest{}, "PUT /api/me/alerts": AlertsRequest{Level: "soon", Sites: []string{}},
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"PUT /api/calendars/{zone}":      calendarFile, "POST /api/calendars/{zone}/fetch": FetchRequest{Address: "https://calendar.example/"},

@@ -116,6 +116,7 @@ type Config struct {
 	Log        *slog.Logger
 	Version    string
 	Demo       bool
+	Mails      bool // a mail server is configured
 	Secure     bool // served over TLS: cookies say so
 }
 

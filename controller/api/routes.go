@@ -113,6 +113,8 @@ func (a *API) routes() error {
 		register(a, opMakeCodes, "Make day codes to print", http.StatusCreated, a.makeCodes),
 		register(a, opCancelCodes, "Cancel a printed page of day codes", http.StatusNoContent, a.cancelCodes),
 		a.policyRoutes(),
+		register(a, opAlerts, "What the person wants to be told of by mail", http.StatusOK, a.myAlerts),
+		register(a, opPutAlerts, "Change it", http.StatusOK, a.putAlerts),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
 	)

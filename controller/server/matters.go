@@ -13,6 +13,7 @@ import (
 	"borne/controller/ledger"
 	"borne/controller/policy"
 	"borne/controller/store"
+	"borne/controller/tell"
 )
 
 // How often what somebody has to see to is looked at: all of it, and a terminal
@@ -127,7 +128,22 @@ func (m *matters) look(ctx context.Context, some map[string]bool) error {
 	if err != nil || some != nil {
 		return err
 	}
-	return m.everywhere(ctx, zones)
+	return errors.Join(m.everywhere(ctx, zones), m.tell(ctx))
+}
+
+// tell queues the mails that are due.
+func (m *matters) tell(ctx context.Context) error {
+	d, n := tell.Desk{Console: m.core.consoleURL(), Zone: m.core.zone}, 0
+	round := func(write bool) func(store.Tx) error {
+		return func(tx store.Tx) (err error) {
+			n, err = d.Round(tx, m.core.now(), write)
+			return err
+		}
+	}
+	if err := m.core.st.View(ctx, round(false)); err != nil || n == 0 {
+		return err
+	}
+	return m.core.st.Decide(ctx, round(true))
 }
 
 // clone copies what is waited for at a terminal: a transaction may run again.

@@ -31,6 +31,7 @@ import (
 	"borne/controller/seal"
 	"borne/controller/store"
 	"borne/controller/syslog"
+	"borne/controller/tell"
 )
 
 // Limits on connections of both kinds.
@@ -117,7 +118,7 @@ func (s *Server) assemble(c Config) (err error) {
 		}
 	}
 	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
-		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Secure: s.cfg.Console.Secure()})
+		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
 	}
@@ -399,5 +400,7 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 		retention.Purge{Class: "technical", Table: store.KindMatter, Delete: attend.Purge},
+		retention.Purge{Class: "minutes", Table: store.KindTold, Delete: tell.Purge},
+		retention.Purge{Class: "account", Table: store.KindWatch, Delete: tell.Forget},
 	)
 }

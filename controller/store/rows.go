@@ -55,6 +55,8 @@ const (
 	KindHead        Kind = "audit-head"
 
 	KindPolicyChange Kind = "policy-change"
+	KindWatch        Kind = "watch"
+	KindTold         Kind = "told"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

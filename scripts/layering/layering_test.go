@@ -88,9 +88,10 @@ var may = map[string][]string{
 	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"}, // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
 	"controller/retention":   {"controller/store"},
 	"controller/attend":      {"controller/wire", "controller/policy", "controller/store", "controller/report", "ui/catalogues", "os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
-	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"}, // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
-	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                       // reads the receipts anew, and the quarantines in the audit
-	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"},                           // connections carry what these rooms decide
+	"controller/tell":        {"controller/policy", "controller/store", "controller/accounts", "controller/attend", "controller/compliance", "controller/mail", "ui/catalogues"}, // who sees which site, at which hours, in the words of the console, by the outbox of mails
+	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                  // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
+	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                        // reads the receipts anew, and the quarantines in the audit
+	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"},                                            // connections carry what these rooms decide
 	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys"},
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/config":      nil,

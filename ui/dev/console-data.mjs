@@ -143,6 +143,7 @@ const zones = {
   C: { zone: 'C', breaks: [], left: 0, proposed: proposed('C') },
 }
 const publicDays = [['Noël', 29], ['Jour de l’An', 36], ['Lundi de Pâques', 122], ['Fête du Travail', 156], ['Ascension', 161], ['Victoire de 1945', 163], ['Lundi de Pentecôte', 172], ['Fête nationale', 230], ['Assomption', 262], ['Toussaint', 340], ['Armistice de 1918', 350]].map(([name, n], i) => ({ key: `k${i}`, name, day: dayOf(n) }))
+const alertsNow = { on: true, level: 'soon', sites: [], night: false, email: 'camille.perrollaz@example.org', mails: true }
 const matter = (id, code, level, minutes, more) => ({ id, code, level, site: 'samivel', siteName: 'Collège Samivel', spaceName: 'Hall d’accueil', terminal: 't2', name: 'Poste 2', since: ago(minutes), ...more })
 const matters = [
   matter('m1', 'wipe-failed', 'urgent', 35, {}),
@@ -165,7 +166,7 @@ function answer(method, path, body, headers) {
   const rules = rulesOf(method, path, body)
   if (rules) return rules
   if (method === 'GET') {
-    if (a === 'me') return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'me' && !id) return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
     if (path === '/api/login') return { body: { provider: 'ProConnect' } }
     if (a === 'terminals' && !b) return { body: detail(id) }
@@ -174,6 +175,7 @@ function answer(method, path, body, headers) {
     if (b === 'commands') return { body: { commands } }
     if (a === 'receipts') return { body: receiptView(id) }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
+    if (a === 'me' && id === 'alerts') return { body: alertsNow }
     if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
     if (b === 'prints') return { body: { jobs, next: 'x' } }
@@ -198,6 +200,7 @@ function answer(method, path, body, headers) {
     }
     return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
   }
+  if (a === 'me' && id === 'alerts') return { body: { ...alertsNow, ...body } }
   if (b === 'taken') return { body: { ...matters.find((m) => m.id === id), taken: body.taken ? { at: ago(0), by: me.name, mine: true, note: body.note } : undefined } }
   return problem(404, 'Cet élément n’existe pas, ou plus.')
 }

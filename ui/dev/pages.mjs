@@ -20,6 +20,7 @@ export const pages = [
   { name: 'console-certificate', path: '/#/sites/samivel/certificate', wait: '[data-certify]', dark: true, act: async (p) => { await p.click('[data-certify]'); await p.waitForSelector('.paper') } },
   { name: 'console-attend', path: '/#/attend', wait: '[data-take]', dark: true },
   { name: 'console-attend-en', path: '/#/attend', wait: '[data-take]', locale: 'en-GB', only: 'wide' },
+  { name: 'console-attend-mail', path: '/#/attend', wait: '[data-alerts]', act: async (p) => { await p.click('[data-alerts] summary'); await p.waitForSelector('[data-on]') } },
   { name: 'console-attend-take', path: '/#/attend', wait: '[data-take]', act: async (p) => { await p.click('[data-take=m1]'); await p.waitForSelector('dialog[open]') } },
   { name: 'console-prints', path: '/#/prints', wait: '[data-release]', dark: true },
   { name: 'console-prints-en', path: '/#/prints', wait: '[data-release]', locale: 'en-GB', only: 'wide' },

@@ -99,7 +99,8 @@ func migrations() []migration {
 		tables(store.KindPasskey),                    // passkeys
 		tables(store.KindErasure),                    // what was erased on request
 		auditHead,
-		tables(store.KindPolicyChange), // versions of the rules
+		tables(store.KindPolicyChange),          // versions of the rules
+		tables(store.KindWatch, store.KindTold), // who is told of that by mail
 	}
 }
 

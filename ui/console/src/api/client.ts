@@ -119,6 +119,8 @@ export const api = {
   undoHours: (at: string, etag: string, change: string) => call<T.HoursView>('POST', `${at}/hours/undo`, { id: change }, { 'if-match': etag }),
   applyHours: async (hours: T.Hours, sites: string[]) => (await call<T.Applied>('POST', '/hours/apply', { hours, sites })).body,
   readHours: async (text: string, zone: string) => (await call<T.OSMView>('POST', '/hours/osm', { text, ...(zone ? { zone } : {}) })).body.hours,
+  alerts: () => get<T.AlertsView>('/me/alerts'),
+  putAlerts: async (r: T.AlertsRequest) => (await call<T.AlertsView>('PUT', '/me/alerts', r)).body,
   matters: () => get<T.MattersView>('/matters'),
   takeMatter: async (m: string, taken: boolean, note = '') => (await call<T.MatterView>('PUT', `/matters/${id(m)}/taken`, { taken, ...(note ? { note } : {}) })).body,
   prints: () => get<T.PrintsView>('/prints'),

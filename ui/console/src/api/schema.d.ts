@@ -533,6 +533,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the person wants to be told of by mail */
+        get: operations["my-alerts"];
+        /** Change it */
+        put: operations["put-my-alerts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/passkeys": {
         parameters: {
             query?: never;
@@ -1404,6 +1422,29 @@ export interface components {
             at: string;
             /** @description Reason code */
             code: string;
+        };
+        AlertsRequest: {
+            /** @enum {string} */
+            level: "urgent" | "soon" | "notice";
+            night: boolean;
+            on: boolean;
+            sites: string[];
+        };
+        AlertsView: {
+            /** @description Where to; empty when the account has no address */
+            email?: string;
+            /**
+             * @description The least urgent
+             * @enum {string}
+             */
+            level: "urgent" | "soon" | "notice";
+            /** @description A mail server is configured */
+            mails: boolean;
+            /** @description Urgent ones at any hour; the others wait until the place opens */
+            night: boolean;
+            on: boolean;
+            /** @description Ids; empty for all that the person sees */
+            sites: string[];
         };
         Applied: {
             applied: string[];
@@ -4489,6 +4530,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "my-alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-my-alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsView"];
                 };
             };
             /** @description Error */
