@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -75,98 +74,4 @@ func (d *Directory) Change(tx store.Tx, h store.Item[store.Holder], r Rights, by
 	}
 	h.Rev++
 	return h, d.note(tx, h, by, action, "")
-}
-
-// Kept is everything that is kept about one holder: what an export hands out and
-// what an erasure takes away.
-type Kept struct {
-	Holder   store.Item[store.Holder]
-	Sessions []store.Item[store.SessionRow]
-	Accounts []store.Item[store.Account]
-	Jobs     []store.Item[store.PrintJob]
-	// Presences are where the holder was counted, each month.
-	Presences []store.Item[store.Presence]
-}
-
-// Kept finds what the holder has in the months whose keys still exist: what is
-// older is nobody's any more.
-func (d *Directory) Kept(tx store.Tx, h store.Item[store.Holder]) (Kept, error) {
-	k := Kept{Holder: h}
-	for m, err := range store.List[store.MonthKey](tx, "", "", false) {
-		if err != nil {
-			return k, err
-		}
-		session, account := fmt.Sprintf("%x", pseudonym(m.Row.Key, h, "")), fmt.Sprintf("%x", pseudonym(m.Row.Key, h, ledgerUse))
-		for s, err := range store.Find[store.SessionRow](tx, "holder", session) {
-			if err != nil {
-				return k, err
-			}
-			k.Sessions = append(k.Sessions, s)
-		}
-		from := store.PresenceID(m.ID, session, "")
-		for p, err := range store.List[store.Presence](tx, from, from+"\xff", false) {
-			if err != nil {
-				return k, err
-			}
-			k.Presences = append(k.Presences, p)
-		}
-		a, err := store.Get[store.Account](tx, account)
-		if err == nil {
-			k.Accounts = append(k.Accounts, a)
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return k, err
-		}
-		for j, err := range store.Find[store.PrintJob](tx, "account", account) {
-			if err != nil {
-				return k, err
-			}
-			k.Jobs = append(k.Jobs, j)
-		}
-	}
-	return k, nil
-}
-
-// Erase takes a holder away, and its name from what stays for the figures: its
-// sessions become sessions without a badge. The badge is unknown from then on, and
-// after a restore of an older backup too.
-func (d *Directory) Erase(tx store.Tx, h store.Item[store.Holder], by string) (Kept, error) {
-	k, err := d.Kept(tx, h)
-	if err != nil {
-		return k, err
-	}
-	for _, s := range k.Sessions {
-		s.Row.Holder = ""
-		if err := store.Put(tx, s); err != nil {
-			return k, fmt.Errorf("cannot take a badge from its sessions: %w", err)
-		}
-	}
-	for _, j := range k.Jobs {
-		j.Row.Account = ""
-		if err := store.Put(tx, j); err != nil {
-			return k, fmt.Errorf("cannot take a badge from its print jobs: %w", err)
-		}
-	}
-	nobody := map[string]string{} // by month: whoever was there stays counted, as nobody's
-	for _, p := range k.Presences {
-		if nobody[p.Row.Month] == "" {
-			nobody[p.Row.Month] = newID()
-		}
-		if err := tx.Delete(store.KindPresence, p.ID); err != nil {
-			return k, fmt.Errorf("cannot take a badge from the figures: %w", err)
-		}
-		p.Row.Holder, p.Rev = nobody[p.Row.Month], 0
-		p.ID = store.PresenceID(p.Row.Month, p.Row.Holder, p.Site)
-		if err := store.Put(tx, p); err != nil {
-			return k, fmt.Errorf("cannot take a badge from the figures: %w", err)
-		}
-	}
-	for _, a := range k.Accounts {
-		if err := store.Erase(tx, store.KindAccount, a.ID, d.now()); err != nil {
-			return k, fmt.Errorf("cannot erase a badge's pages: %w", err)
-		}
-	}
-	if err := store.Erase(tx, store.KindHolder, h.ID, d.now()); err != nil {
-		return k, fmt.Errorf("cannot erase a badge: %w", err)
-	}
-	return k, d.note(tx, h, by, "badge.erased", "")
 }

@@ -76,9 +76,14 @@ func erasable(kind string) bool {
 	return false
 }
 
+// Undo takes a row away as the room that knows it does, with all that names it
+// elsewhere; it leaves alone what needs no more than its deletion.
+type Undo func(tx store.Tx, k store.Kind, id string, at time.Time) error
+
 // Again erases what was erased after a backup was made, in its restored copy, and
-// returns how many rows were there to be erased.
-func Again(tx store.Tx, all []store.Erasure, since time.Time) (int, error) {
+// returns how many rows were there to be erased. undo comes before each row goes:
+// what it has to look for is found through that row.
+func Again(tx store.Tx, all []store.Erasure, since time.Time, undo Undo) (int, error) {
 	n := 0
 	for _, e := range all {
 		if e.At.Before(since) || !erasable(e.Kind) {
@@ -88,6 +93,9 @@ func Again(tx store.Tx, all []store.Erasure, since time.Time) (int, error) {
 			n++
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return n, err
+		}
+		if err := undo(tx, store.Kind(e.Kind), e.Row, e.At); err != nil {
+			return n, fmt.Errorf("cannot erase again what names a row of table %s: %w", e.Kind, err)
 		}
 		if err := store.Erase(tx, store.Kind(e.Kind), e.Row, e.At); err != nil {
 			return n, fmt.Errorf("cannot erase a row of table %s again: %w", e.Kind, err)

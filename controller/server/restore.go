@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"borne/controller/audit"
+	"borne/controller/directory"
 	"borne/controller/pki"
 	"borne/controller/retention"
 	"borne/controller/store"
@@ -126,7 +127,7 @@ func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletio
 		return done, fmt.Errorf("cannot use the backup: %w", err)
 	}
 	err = st.Decide(ctx, func(tx store.Tx) (err error) {
-		if done.Erased, err = retention.Again(tx, deletions, m.At); err != nil {
+		if done.Erased, err = retention.Again(tx, deletions, m.At, undo); err != nil {
 			return err
 		}
 		return afterRestore(tx, c.Now())
@@ -139,6 +140,14 @@ func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletio
 	}
 	// Compacted: pages of rows that just went are in no file that stays.
 	return done, st.Backup(ctx, fresh)
+}
+
+// undo hands what is erased again to the room that knows what else names it.
+func undo(tx store.Tx, k store.Kind, id string, at time.Time) error {
+	if k == store.KindHolder {
+		return directory.EraseAgain(tx, id, at)
+	}
+	return nil
 }
 
 // presentDeletions is what the store that a restore replaces knows of.
