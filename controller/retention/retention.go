@@ -66,6 +66,8 @@ const keepCodes = 24 * time.Hour
 type Purge struct {
 	Class string // usage, security, account, audit, technical, minutes
 	Table store.Kind
+	// Outlives are classes that its rows outlive when those are kept longer.
+	Outlives []string
 	// Delete takes away at most Chunk rows, and returns how many.
 	Delete func(tx store.Tx, before, now time.Time) (int, error)
 }
@@ -74,23 +76,37 @@ type Purge struct {
 // Other rooms add theirs: see Run.
 func Tables() []Purge {
 	return []Purge{
-		{"usage", store.KindSession, byTime[store.SessionRow]},
-		{"usage", store.KindPrintJob, byTime[store.PrintJob]},
-		{"usage", store.KindGrant, byTime[store.Grant]},
-		{"technical", store.KindPrinter, printers},
-		{"technical", store.KindSupply, supplies},
-		{"security", store.KindReceipt, byTime[store.ReceiptRow]},
-		{"security", store.KindPermit, permits},
-		{"technical", store.KindRecord, byTime[store.RecordRow]},
-		{"account", store.KindUser, users},
-		{"minutes", store.KindCode, codes},
-		{"audit", store.KindCommand, commands},
-		{"account", store.KindPolicy, agreements},
-		{"audit", store.KindHours, byTime[store.HoursChange]},
-		{"audit", store.KindPolicyChange, byTime[store.PolicyChange]},
-		{"audit", store.KindPurge, byTime[store.Purge]},
-		{"audit", store.KindErasure, byTime[store.Erasure]},
+		{Class: "usage", Table: store.KindSession, Delete: byTime[store.SessionRow]},
+		{Class: "usage", Table: store.KindPrintJob, Delete: byTime[store.PrintJob]},
+		{Class: "usage", Table: store.KindGrant, Delete: byTime[store.Grant]},
+		{Class: "technical", Table: store.KindPrinter, Delete: printers},
+		{Class: "technical", Table: store.KindSupply, Delete: supplies},
+		{Class: "security", Table: store.KindReceipt, Delete: byTime[store.ReceiptRow]},
+		{Class: "security", Table: store.KindPermit, Delete: permits},
+		{Class: "technical", Table: store.KindRecord, Delete: byTime[store.RecordRow]},
+		{Class: "account", Table: store.KindUser, Delete: users},
+		{Class: "minutes", Table: store.KindCode, Delete: codes},
+		{Class: "audit", Table: store.KindCommand, Delete: commands},
+		{Class: "account", Table: store.KindPolicy, Delete: agreements},
+		{Class: "audit", Table: store.KindHours, Delete: byTime[store.HoursChange]},
+		{Class: "audit", Table: store.KindPolicyChange, Delete: byTime[store.PolicyChange]},
+		{Class: "audit", Table: store.KindPurge, Delete: byTime[store.Purge]},
+		// A backup may be as old as what is kept longest of a person: one that is restored
+		// erases by this log.
+		{Class: "audit", Table: store.KindErasure, Outlives: []string{"account", "usage"}, Delete: byTime[store.Erasure]},
 	}
+}
+
+// over returns the time up to which a table's rows are over.
+func (p Purge) over(r Rules, now time.Time) (time.Time, error) {
+	first, err := r.before(p.Class, now)
+	for _, class := range p.Outlives {
+		t, err2 := r.before(class, now)
+		if err = errors.Join(err, err2); t.Before(first) {
+			first = t
+		}
+	}
+	return first, err
 }
 
 // before returns the time up to which a class is over.
@@ -106,28 +122,32 @@ func (r Rules) before(class string, now time.Time) (time.Time, error) {
 }
 
 // Run deletes everything whose time has passed, and writes what it deleted
-// into the log of deletions. It returns how many rows went.
+// into the log of deletions. It returns how many rows went. A table that fails
+// keeps no other one from its purge.
 func Run(ctx context.Context, st store.Store, all []Rules, purges []Purge, now time.Time, log *slog.Logger) (int, error) {
 	r := At(all, now)
 	if err := r.Check(); err != nil {
 		return 0, err
 	}
-	total := 0
+	total, failed := 0, error(nil)
 	for _, p := range purges {
-		before, err := r.before(p.Class, now)
-		if err != nil {
-			return total, fmt.Errorf("cannot delete old rows of table %s: %w", p.Table, err)
+		if ctx.Err() != nil {
+			return total, errors.Join(failed, fmt.Errorf("cannot delete old rows: %w", context.Cause(ctx)))
 		}
-		n, err := p.run(ctx, st, before, now)
+		before, err := p.over(r, now)
+		n := 0
+		if err == nil {
+			n, err = p.run(ctx, st, before, now)
+		}
 		total += n
 		if err != nil {
-			return total, fmt.Errorf("cannot delete old rows of table %s: %w", p.Table, err)
+			failed = errors.Join(failed, fmt.Errorf("cannot delete old rows of table %s: %w", p.Table, err))
 		}
 		if n > 0 {
 			log.Info("retention deleted rows", "class", p.Class, "table", p.Table, "rows", n, "before", before)
 		}
 	}
-	return total, nil
+	return total, failed
 }
 
 func (p Purge) run(ctx context.Context, st store.Store, before, now time.Time) (int, error) {

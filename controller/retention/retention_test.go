@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,50 @@ func TestClockMovesOn(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAnErasureOutlivesEveryBackup: a backup may be as old as the sessions and the
+// accounts that are kept, and its restore erases by this log.
+func TestAnErasureOutlivesEveryBackup(t *testing.T) {
+	for name, r := range map[string]retention.Rules{
+		"accounts": {Usage: 100, Security: 100, Account: 200, Audit: 50, Technical: 50},
+		"usage":    {Usage: 200, Security: 100, Account: 100, Audit: 50, Technical: 50},
+		"audit":    {Usage: 100, Security: 100, Account: 100, Audit: 200, Technical: 50},
+	} {
+		st := open(t)
+		put(t, st, map[string]store.Erasure{store.TimeID(t0, "holder/a"): {Kind: "holder", Row: "a", At: t0}})
+		for _, step := range []struct{ day, left int }{{200, 1}, {201, 0}} {
+			run(t, st, r, step.day)
+			if n := count(t, st, store.KindErasure); n != step.left {
+				t.Errorf("%s, day %d: %d erasures, want %d", name, step.day, n, step.left)
+			}
+		}
+	}
+}
+
+func run(t *testing.T, st store.Store, r retention.Rules, day int) {
+	t.Helper()
+	if _, err := retention.Run(ctx, st, []retention.Rules{r}, retention.Tables(), t0.AddDate(0, 0, day), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestATableThatFailsKeepsNoOtherFromItsPurge: rules that nobody can read any more
+// are told, and what comes after them goes on its day all the same.
+func TestATableThatFailsKeepsNoOtherFromItsPurge(t *testing.T) {
+	st := open(t)
+	put(t, st, map[string]store.PolicyRow{"broken": {Layer: "site", Doc: []byte(`"no rules"`)}})
+	put(t, st, map[string]store.HoursChange{store.TimeID(t0, "h"): {}})
+	put(t, st, map[string]store.Erasure{store.TimeID(t0, "holder/a"): {Kind: "holder", Row: "a", At: t0}})
+	n, err := retention.Run(ctx, st, nil, append(retention.Tables(), retention.Purge{Class: "nothing", Table: store.KindSite}), t0.AddDate(3, 0, 0), slog.New(slog.DiscardHandler))
+	if n != 2 || count(t, st, store.KindHours) != 0 || count(t, st, store.KindErasure) != 0 {
+		t.Errorf("%d rows went; hours %d, erasures %d", n, count(t, st, store.KindHours), count(t, st, store.KindErasure))
+	}
+	for _, want := range []string{"the rules of broken", `class "nothing"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not tell %q", err, want)
+		}
 	}
 }
 
