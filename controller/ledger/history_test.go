@@ -249,7 +249,8 @@ func (h *history) restore() {
 	}
 	must(h.t, h.st.Close())
 	h.dir = filepath.Join(h.dir, fmt.Sprint("restored-", h.step))
-	must(h.t, bolt.Restore(h.backup, filepath.Join(h.dir, "store"), h.now))
+	_, err := bolt.Restore(h.backup, filepath.Join(h.dir, "store"), h.now)
+	must(h.t, err)
 	h.open()
 	h.jobs = maps.Clone(h.then)
 }

@@ -88,7 +88,7 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 	if err != nil {
 		return done, err
 	}
-	if err := bolt.Restore(fresh, storeDir(state), now); err != nil {
+	if _, err := bolt.Restore(fresh, storeDir(state), now); err != nil {
 		return done, err
 	}
 	if !older {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"borne/controller/store"
 )
@@ -49,41 +50,65 @@ func (s *Store) compactInto(path string) error {
 
 // Restore puts a backup in the place of the store in dir, which nobody may have
 // open, and counts its generation up: terminals then send again what the
-// backup does not hold. The store that was there is kept beside it.
-func Restore(backup, dir string, at time.Time) error {
+// backup does not hold. The store that was there is kept beside it, damaged as it
+// may be; aside are its files' names.
+func Restore(backup, dir string, at time.Time) (aside []string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot restore: %w", err)
+		return nil, fmt.Errorf("cannot restore: %w", err)
 	}
 	db := filepath.Join(dir, fileDB)
-	if old, err := bbolt.Open(db, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true}); err == nil {
-		old.Close()
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("cannot restore into %s: %w; stop the controller first", dir, err)
+	release, err := hold(db)
+	if err != nil {
+		return nil, fmt.Errorf("cannot restore into %s: %w", dir, err)
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	in, err := os.Open(backup)
 	if err != nil {
-		return fmt.Errorf("cannot read the backup: %w", err)
+		return nil, fmt.Errorf("cannot read the backup: %w", err)
 	}
 	defer in.Close()
-	fresh := db + ".restoring"
+	fresh := filepath.Join(dir, restoring)
 	defer os.Remove(fresh)
 	if err := replace(fresh, func(f *os.File) error { _, err := io.Copy(f, in); return err }); err != nil {
-		return fmt.Errorf("cannot copy the backup: %w", full(err))
+		return nil, fmt.Errorf("cannot copy the backup: %w", full(err))
 	}
 	if err := nextGeneration(fresh, at); err != nil {
-		return err
+		return nil, err
 	}
 	suffix := ".before-" + at.UTC().Format("20060102T150405")
 	for _, name := range []string{fileJournal, fileDB} {
 		p := filepath.Join(dir, name)
-		if err := os.Rename(p, p+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("cannot set the present store aside: %w", err)
+		switch err := os.Rename(p, p+suffix); {
+		case err == nil:
+			aside = append(aside, p+suffix)
+		case !errors.Is(err, os.ErrNotExist):
+			return aside, fmt.Errorf("cannot set the present store aside: %w", err)
 		}
 	}
 	if err := os.Rename(fresh, db); err != nil {
-		return fmt.Errorf("cannot restore: %w", err)
+		return aside, fmt.Errorf("cannot restore: %w", err)
 	}
-	return syncDir(dir)
+	return aside, syncDir(dir)
+}
+
+// hold takes the lock that bbolt takes, whatever the file holds: a damaged one is
+// no reason to refuse its replacement, and a controller that serves it is.
+func hold(db string) (release func() error, err error) {
+	f, err := os.OpenFile(db, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, ErrInUse
+		}
+		return nil, fmt.Errorf("cannot lock %s: %w", db, err)
+	}
+	return f.Close, nil
 }
 
 func nextGeneration(path string, at time.Time) error {

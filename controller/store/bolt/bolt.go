@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"borne/controller/store"
 )
@@ -37,6 +36,7 @@ type Config struct {
 const (
 	fileDB      = "borne.db"
 	fileJournal = "ingest.journal"
+	restoring   = fileDB + ".restoring"
 )
 
 var (
@@ -157,6 +157,12 @@ func open(cfg Config, steps []migration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A restore that was killed leaves a whole copy: whoever holds the store takes it away.
+	for _, left := range []string{restoring, restoring + ".part"} {
+		if err := os.Remove(filepath.Join(cfg.Dir, left)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			cfg.Log.Error("a copy of a restore that broke off is left", "error", err)
+		}
+	}
 	s := &Store{cfg: cfg, db: db, submit: make(chan *submission, 1024), stop: make(chan struct{}),
 		cursors: map[string]store.Cursor{}, pending: map[string]int{}}
 	s.changed = sync.NewCond(&s.mu)
@@ -175,9 +181,9 @@ func openDB(path string, wait time.Duration, steps []migration) (*bbolt.DB, erro
 	// A larger map needs every View to end first: with this much address space
 	// (no memory is used) a slow View does not stop the writers.
 	space := int(min(int64(4<<30), math.MaxInt/16)) // 128 MB where addresses have 32 bits
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: wait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: space})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("cannot open %s: another borne-controller is using it; stop that one first: %w", path, err)
+	db, err := openFile(path, bbolt.Options{Timeout: wait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: space})
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w; if the file is damaged, restore a backup", path, full(err))

@@ -302,8 +302,11 @@ func TestSecondOpener(t *testing.T) {
 	if _, err := opener(dir, storetest.Apply); err == nil || !strings.Contains(err.Error(), "another borne-controller") {
 		t.Errorf("the second opener gets %v", err)
 	}
-	if err := Restore(filepath.Join(dir, fileDB), dir, time.Now()); err == nil {
-		t.Error("a store in use is restored over")
+	if _, err := Restore(filepath.Join(dir, fileDB), dir, time.Now()); !errors.Is(err, ErrInUse) {
+		t.Errorf("a store in use is restored over: %v", err)
+	}
+	if err := Read(filepath.Join(dir, fileDB), func(store.Tx) error { return nil }); !errors.Is(err, ErrInUse) {
+		t.Errorf("a store in use is read: %v", err)
 	}
 }
 
@@ -320,7 +323,16 @@ func TestRestore(t *testing.T) {
 	must(t, err)
 	must(t, s.Close())
 	for want := uint64(2); want <= 3; want++ {
-		must(t, Restore(backup, dir, time.Unix(int64(want), 0)))
+		aside, err := Restore(backup, dir, time.Unix(int64(want), 0))
+		must(t, err)
+		for _, name := range aside {
+			if _, err := os.Stat(name); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(aside) != 2 {
+			t.Errorf("it set %v aside", aside)
+		}
 		s, err = opener(dir, storetest.Apply)
 		must(t, err)
 		must(t, s.Decide(t.Context(), func(tx store.Tx) error {

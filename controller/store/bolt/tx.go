@@ -28,6 +28,7 @@ type tx struct {
 	cursors map[string]store.Cursor // set in this transaction; nil when read only
 	changes int                     // so that a running List finds its place again
 	err     error                   // of an iteration, which has no other way to tell
+	older   bool                    // the file is of an older format: a table that it lacks is empty
 
 	// Deletions wait for the end: bbolt's cursors loop for ever on buckets whose
 	// pages have all become empty within the transaction.
@@ -184,7 +185,9 @@ func (t *tx) List(k store.Kind, from, to string, desc bool) iter.Seq2[store.Meta
 	return func(yield func(store.Meta, json.RawMessage) bool) {
 		rows, _, err := t.buckets(k)
 		if err != nil {
-			t.err = err
+			if !t.older {
+				t.err = err
+			}
 			return
 		}
 		t.scan(rows, nil, from, to, desc, func(key, v []byte) bool {
