@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"borne/controller/config"
@@ -107,6 +108,7 @@ func restore(ctx context.Context, e *env, args []string) error {
 	phrase := e.flags.String("passphrase-file", "", "file whose first line is the passphrase that opens it")
 	deletions := e.flags.String("deletions", "", "what export deletions wrote on the machine that is lost")
 	replace := e.flags.Bool("replace", false, "set the store and the keys that are there aside")
+	without := e.flags.Bool("without-deletions", false, "go on although the store that is there cannot tell what was erased on request since the backup: that is back then")
 	look := e.flags.Bool("look", false, "verify the backup and change nothing")
 	c, err := e.load(args)
 	if err != nil {
@@ -117,6 +119,8 @@ func restore(ctx context.Context, e *env, args []string) error {
 		return fmt.Errorf("%w: give -in", errUsage)
 	case *look && *replace:
 		return fmt.Errorf("%w: -look replaces nothing", errUsage)
+	case *without && *deletions != "":
+		return fmt.Errorf("%w: give -deletions or -without-deletions", errUsage)
 	}
 	keys, err := keysOf(c.Backup, *identity, *phrase)
 	if err != nil {
@@ -127,7 +131,7 @@ func restore(ctx context.Context, e *env, args []string) error {
 		return fmt.Errorf("cannot read the backup: %w", err)
 	}
 	defer f.Close()
-	r := server.Restoration{Replace: *replace, Look: *look}
+	r := server.Restoration{Replace: *replace, Look: *look, WithoutDeletions: *without}
 	if r.Backup, _, err = keys.Open(f); err != nil {
 		return fmt.Errorf("cannot restore: %w", err)
 	}
@@ -144,12 +148,20 @@ func restore(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	fmt.Fprintf(e.Out, "the backup is whole: made %s by version %s; its audit holds, %d entries\nhead %s\n", done.At.Format(time.RFC3339), done.Version, done.Audit.Seq, done.Audit)
-	fmt.Fprintf(e.Out, "rows whose time passed since: %d; erased on request since: %d\n", done.Purged, done.Erased)
+	erased := fmt.Sprint(done.Erased)
+	if !done.Told {
+		erased = "not known (nothing told it; see -deletions)"
+	}
+	fmt.Fprintf(e.Out, "rows whose time passed since: %d; erased on request since: %s\n", done.Purged, erased)
 	if *look {
 		fmt.Fprintln(e.Out, "nothing was changed")
 		return nil
 	}
 	fmt.Fprintf(e.Out, "restored into %s\n", c.State)
+	if len(done.Aside) > 0 {
+		fmt.Fprintf(e.Out, "what was there is set aside, and nobody deletes anything in it:\n  %s\nIt still holds what was erased, on request and on time, and the keys that were there: "+
+			"delete it as soon as the controller serves as it should and a new backup of it was looked at.\n", strings.Join(done.Aside, "\n  "))
+	}
 	return nil
 }
 

@@ -154,7 +154,13 @@ func TestOperations(t *testing.T) {
 	}
 	s.fails(cli.ExitError, "exists", "backup", "-out", file, "-unencrypted")
 	s.fails(cli.ExitError, "-replace", "restore", "-in", file)
-	s.ok("restore", "-in", file, "-replace")
+	s.fails(cli.ExitUsage, "-without-deletions", "restore", "-in", file, "-replace", "-deletions", file, "-without-deletions")
+	out = s.ok("restore", "-in", file, "-replace")
+	for _, want := range []string{"erased on request since: 0", "borne.db.before-", "keys.before-", "delete it as soon as"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in %q", want, out)
+		}
+	}
 	s.ok("audit", "verify", "-head", head) // the restored chain goes on from the one noted
 }
 
@@ -182,7 +188,7 @@ func TestEncryptedBackups(t *testing.T) {
 	s.fails(cli.ExitError, "it is encrypted", "restore", "-in", file, "-look")
 	s.fails(cli.ExitError, "no key that was given", "restore", "-in", file, "-look", "-passphrase-file", word)
 	for _, args := range [][]string{{"-in", file, "-identity", key}, {"-in", phrased, "-passphrase-file", word}} {
-		if out := s.ok(append([]string{"restore", "-look"}, args...)...); !strings.Contains(out, "is whole") || !strings.Contains(out, "nothing was changed") {
+		if out := s.ok(append([]string{"restore", "-look"}, args...)...); !strings.Contains(out, "is whole") || !strings.Contains(out, "nothing was changed") || !strings.Contains(out, "since: not known") {
 			t.Errorf("%v: %s", args, out)
 		}
 	}

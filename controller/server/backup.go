@@ -48,11 +48,11 @@ type manifest struct {
 func (c *core) backup(ctx context.Context, w io.Writer) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	dir, err := os.MkdirTemp(c.cfg.State, "backup-")
+	dir, remove, err := temporary(c.cfg.State, "backup")
 	if err != nil {
 		return fmt.Errorf("cannot back up: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	db := filepath.Join(dir, backupStore)
 	at := c.now() // before the copy: what is erased while it is made is erased again
 	if err := c.st.Backup(ctx, db); err != nil {

@@ -102,6 +102,12 @@ func openCore(c Config) (*core, error) {
 	if err := keys.Sweep(); err != nil { // a power cut came before it
 		c.Log.Error("old keys are left", "error", err)
 	}
+	if err := sweep(c.State); err != nil {
+		c.Log.Error("copies of the store are left that a backup or a restore made before it was killed; delete them", "error", err)
+	}
+	if old := aside(c.State); len(old) > 0 {
+		c.Log.Warn("what a restore set aside still holds what was erased, and keys; delete it once a backup of this controller was made and looked at", "files", old)
+	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), roots: c.Roots, ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
 		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil

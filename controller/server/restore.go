@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"borne/controller/audit"
-	"borne/controller/directory"
 	"borne/controller/pki"
 	"borne/controller/retention"
 	"borne/controller/store"
@@ -29,6 +29,9 @@ type Restoration struct {
 	// Deletions is what was erased on request, as Export wrote it: from the machine
 	// that is lost. What the folder's present store knows is used without it.
 	Deletions io.Reader
+	// WithoutDeletions goes on although the present store cannot tell what was erased,
+	// and Deletions do not either.
+	WithoutDeletions bool
 }
 
 // Restored is what a restore did, or would do.
@@ -38,6 +41,11 @@ type Restored struct {
 	Audit   audit.Head
 	Purged  int // rows whose time passed since
 	Erased  int // rows that were erased on request since
+	// Told says whether something told what was erased on request since.
+	Told bool
+	// Aside are the files that were there: with all that was deleted on time or on
+	// request since, for nobody deletes anything in them.
+	Aside []string
 }
 
 // Restore puts a backup into a state folder. It refuses one that holds a store
@@ -55,31 +63,25 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return done, fmt.Errorf("cannot restore: %w", err)
 	}
-	deletions, err := readDeletions(r.Deletions)
+	deletions, told, err := allDeletions(c, r)
 	if err != nil {
 		return done, err
 	}
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return done, fmt.Errorf("cannot restore: %w", err)
 	}
-	dir, err := os.MkdirTemp(state, "restore-")
+	dir, remove, err := temporary(state, "restore")
 	if err != nil {
 		return done, fmt.Errorf("cannot restore: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	m, err := unpack(r.Backup, dir)
 	if err != nil {
 		return done, err
 	}
-	if !r.Look {
-		present, err := presentDeletions(ctx, state)
-		if err != nil {
-			c.Log.Warn("the store that is replaced cannot say what was erased since the backup", "error", err)
-		}
-		deletions = append(deletions, present...)
-	}
 	fresh := filepath.Join(dir, "fresh.db")
 	done, err = prove(ctx, c, dir, fresh, m, deletions)
+	done.Told = told
 	if err != nil || r.Look {
 		return done, err
 	}
@@ -88,13 +90,17 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 	if err != nil {
 		return done, err
 	}
-	if _, err := bolt.Restore(fresh, storeDir(state), now); err != nil {
+	if done.Aside, err = bolt.Restore(fresh, storeDir(state), now); err != nil || older {
 		return done, err
 	}
-	if !older {
-		err = placeKeys(keys, keysDir(state), now)
+	set, err := placeKeys(keys, keysDir(state), now)
+	if set != "" {
+		done.Aside = append(done.Aside, set)
 	}
-	return done, err
+	if err != nil {
+		return done, fmt.Errorf("%w; the store is replaced already, and what was there is set aside as %s", err, strings.Join(done.Aside, ", "))
+	}
+	return done, nil
 }
 
 // prove opens the unpacked backup beside everything, and writes what is to be
@@ -120,6 +126,9 @@ func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletio
 		if _, err := store.Get[store.Setting](tx, store.SettingController); err != nil {
 			return fmt.Errorf("it is no controller's: %w", err)
 		}
+		if err := store.Readable(tx); err != nil {
+			return err
+		}
 		done.Audit, err = audit.Verify(tx, nil)
 		return err
 	})
@@ -140,47 +149,6 @@ func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletio
 	}
 	// Compacted: pages of rows that just went are in no file that stays.
 	return done, st.Backup(ctx, fresh)
-}
-
-// undo hands what is erased again to the room that knows what else names it.
-func undo(tx store.Tx, k store.Kind, id string, at time.Time) error {
-	if k == store.KindHolder {
-		return directory.EraseAgain(tx, id, at)
-	}
-	return nil
-}
-
-// presentDeletions is what the store that a restore replaces knows of.
-func presentDeletions(ctx context.Context, state string) (all []store.Erasure, err error) {
-	if _, err := os.Stat(databaseOf(state)); err != nil {
-		return nil, nil
-	}
-	st, err := bolt.Open(bolt.Config{Dir: storeDir(state)}) // no Applier: its journal stays as it is
-	if err != nil {
-		return nil, err
-	}
-	err = st.View(ctx, func(tx store.Tx) error {
-		all, err = retention.Erasures(tx)
-		return err
-	})
-	return all, errors.Join(err, st.Close())
-}
-
-// maxDeletions bounds a file of deletions, in bytes.
-const maxDeletions = 64 << 20
-
-func readDeletions(r io.Reader) ([]store.Erasure, error) {
-	if r == nil {
-		return nil, nil
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxDeletions+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the deletions: %w", err)
-	}
-	if len(b) > maxDeletions {
-		return nil, fmt.Errorf("cannot use the deletions: they pass %d MiB", maxDeletions>>20)
-	}
-	return retention.ParseErasures(b)
 }
 
 // policyLeap is added to the policy version at each restore: more changes than
@@ -230,26 +198,27 @@ func fromBefore(backup, present string) (bool, error) {
 // placeKeys puts the backup's keys in their place. A backup brings the set that
 // its terminals pinned: keys that are there already are set aside, since two
 // sets mixed would leave half the fleet outside.
-func placeKeys(from, to string, now time.Time) error {
+func placeKeys(from, to string, now time.Time) (aside string, err error) {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a backup made without keys: those that are there serve
+		return "", nil // a backup made without keys: those that are there serve
 	}
 	if err != nil {
-		return fmt.Errorf("cannot restore the keys: %w", err)
+		return aside, fmt.Errorf("cannot restore the keys: %w", err)
 	}
 	if _, err := os.Stat(to); err == nil {
-		if err := os.Rename(to, to+".before-"+now.UTC().Format("20060102T150405")); err != nil {
-			return fmt.Errorf("cannot set the present keys aside: %w", err)
+		aside = to + ".before-" + now.UTC().Format("20060102T150405")
+		if err := os.Rename(to, aside); err != nil {
+			return "", fmt.Errorf("cannot set the present keys aside: %w", err)
 		}
 	}
 	if err := os.MkdirAll(to, 0o700); err != nil {
-		return fmt.Errorf("cannot restore the keys: %w", err)
+		return aside, fmt.Errorf("cannot restore the keys: %w", err)
 	}
 	for _, e := range entries {
 		if err := os.Rename(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
-			return fmt.Errorf("cannot restore the keys: %w", err)
+			return aside, fmt.Errorf("cannot restore the keys: %w", err)
 		}
 	}
-	return nil
+	return aside, nil
 }
