@@ -160,7 +160,8 @@ func restore(ctx context.Context, e *env, args []string) error {
 	fmt.Fprintf(e.Out, "restored into %s\n", c.State)
 	if len(done.Aside) > 0 {
 		fmt.Fprintf(e.Out, "what was there is set aside, and nobody deletes anything in it:\n  %s\nIt still holds what was erased, on request and on time, and the keys that were there: "+
-			"delete it as soon as the controller serves as it should and a new backup of it was looked at.\n", strings.Join(done.Aside, "\n  "))
+			"delete it as soon as the controller serves as it should and a new backup of it was looked at. The controller itself deletes it on %s.\n",
+			strings.Join(done.Aside, "\n  "), done.AsideUntil.Format(time.DateOnly))
 	}
 	return nil
 }

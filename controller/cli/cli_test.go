@@ -156,7 +156,7 @@ func TestOperations(t *testing.T) {
 	s.fails(cli.ExitError, "-replace", "restore", "-in", file)
 	s.fails(cli.ExitUsage, "-without-deletions", "restore", "-in", file, "-replace", "-deletions", file, "-without-deletions")
 	out = s.ok("restore", "-in", file, "-replace")
-	for _, want := range []string{"erased on request since: 0", "borne.db.before-", "keys.before-", "delete it as soon as"} {
+	for _, want := range []string{"erased on request since: 0", "borne.db.before-", "keys.before-", "delete it as soon as", "itself deletes it on 2"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in %q", want, out)
 		}

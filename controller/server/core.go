@@ -106,7 +106,7 @@ func openCore(c Config) (*core, error) {
 		c.Log.Error("copies of the store are left that a backup or a restore made before it was killed; delete them", "error", err)
 	}
 	if old := aside(c.State); len(old) > 0 {
-		c.Log.Warn("what a restore set aside still holds what was erased, and keys; delete it once a backup of this controller was made and looked at", "files", old)
+		c.Log.Warn("what a restore set aside still holds what was erased, and keys; delete it once a backup of this controller was made and looked at; it goes by itself after 30 days", "files", old)
 	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), roots: c.Roots, ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
 		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),

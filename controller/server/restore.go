@@ -44,8 +44,9 @@ type Restored struct {
 	// Told says whether something told what was erased on request since.
 	Told bool
 	// Aside are the files that were there: with all that was deleted on time or on
-	// request since, for nobody deletes anything in them.
-	Aside []string
+	// request since, for nobody deletes anything in them. They go as a whole at AsideUntil.
+	Aside      []string
+	AsideUntil time.Time
 }
 
 // Restore puts a backup into a state folder. It refuses one that holds a store
@@ -81,7 +82,7 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 	}
 	fresh := filepath.Join(dir, "fresh.db")
 	done, err = prove(ctx, c, dir, fresh, m, deletions)
-	done.Told = told
+	done.Told, done.AsideUntil = told, goneBy(now)
 	if err != nil || r.Look {
 		return done, err
 	}
@@ -207,7 +208,7 @@ func placeKeys(from, to string, now time.Time) (aside string, err error) {
 		return aside, fmt.Errorf("cannot restore the keys: %w", err)
 	}
 	if _, err := os.Stat(to); err == nil {
-		aside = to + ".before-" + now.UTC().Format("20060102T150405")
+		aside = to + beforeMark + now.UTC().Format(beforeTime)
 		if err := os.Rename(to, aside); err != nil {
 			return "", fmt.Errorf("cannot set the present keys aside: %w", err)
 		}

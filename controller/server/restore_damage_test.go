@@ -196,6 +196,27 @@ func TestWhatAKillLeavesIsSwept(t *testing.T) {
 	}
 }
 
+// TestWhatWasSetAsideGoesOnItsDay: nobody deletes anything in it until then, and it
+// holds all that was due.
+func TestWhatWasSetAsideGoesOnItsDay(t *testing.T) {
+	state := fresh(t)
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	mine := filepath.Join(storeDir(state), "borne.db.before-the-move")
+	if err := errors.Join(os.WriteFile(mine, nil, 0o600), os.WriteFile(databaseOf(state)+".before-20260301T100000", nil, 0o600),
+		os.MkdirAll(keysDir(state)+".before-20260301T100000/x", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		now        time.Time
+		gone, left int
+	}{{at.AddDate(0, 0, 30).Add(-time.Second), 0, 3}, {at.AddDate(0, 0, 30), 2, 1}, {at.AddDate(9, 0, 0), 0, 1}} {
+		n, err := sweepAside(state, step.now)
+		if left := aside(state); err != nil || n != step.gone || len(left) != step.left {
+			t.Errorf("%s: %d went, %v left, %v", step.now, n, left, err)
+		}
+	}
+}
+
 // TestDeletionsOfAStoreAreReadAsItLies: what a restore replaces is kept as it was.
 func TestDeletionsOfAStoreAreReadAsItLies(t *testing.T) {
 	state := fresh(t)

@@ -348,6 +348,13 @@ func (s *Server) purge(ctx context.Context) {
 			s.log.Error("retention", "error", err)
 		}
 		s.metrics.purged.Add(float64(n))
+		gone, err := sweepAside(s.cfg.State, s.now())
+		if err != nil {
+			s.log.Error("retention", "error", err)
+		}
+		if gone > 0 {
+			s.log.Info("what a restore set aside was deleted", "files", gone)
+		}
 		if err := s.closeDays(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot write down how long sites were open", "error", err)
 		}

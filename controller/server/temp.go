@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,11 +59,41 @@ func sweepOne(dir string) error {
 	return os.RemoveAll(dir)
 }
 
+// What a restore sets aside is named by its second, and kept for as many days as
+// the shortest class may be: long enough to find that the backup was the wrong one,
+// and no reason to keep for years what was due.
+const (
+	beforeMark = ".before-"
+	beforeTime = "20060102T150405"
+	asideDays  = 30
+)
+
 // aside are the files that restores set aside.
 func aside(state string) []string {
-	store, _ := filepath.Glob(filepath.Join(quoted(storeDir(state)), "*.before-*"))
-	keys, _ := filepath.Glob(quoted(keysDir(state)) + ".before-*")
+	store, _ := filepath.Glob(filepath.Join(quoted(storeDir(state)), "*"+beforeMark+"*"))
+	keys, _ := filepath.Glob(quoted(keysDir(state)) + beforeMark + "*")
 	return append(store, keys...)
+}
+
+// goneBy is when the controller deletes what was set aside at a time.
+func goneBy(at time.Time) time.Time { return at.UTC().Truncate(time.Second).AddDate(0, 0, asideDays) }
+
+// sweepAside deletes what was set aside too long ago, and returns how many files and
+// folders went. A name without a time is somebody's own.
+func sweepAside(state string, now time.Time) (n int, failed error) {
+	for _, path := range aside(state) {
+		_, mark, _ := strings.Cut(filepath.Base(path), beforeMark)
+		at, err := time.Parse(beforeTime, mark)
+		if err != nil || now.Before(goneBy(at)) {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("cannot delete what a restore set aside: %w; delete it by hand", err))
+			continue
+		}
+		n++
+	}
+	return n, failed
 }
 
 // quoted is a path as Glob takes it for itself.
