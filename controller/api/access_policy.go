@@ -27,6 +27,9 @@ const (
 	opUndoAllPolicy      = "undo-policy"
 	opUndoSitePolicy     = "undo-site-policy"
 	opUndoSpacePolicy    = "undo-space-policy"
+	opAllRollout         = "rollout"
+	opSiteRollout        = "site-rollout"
+	opSpaceRollout       = "space-rollout"
 	opUndoTerminal       = "undo-terminal-policy"
 )
 
@@ -42,6 +45,9 @@ func policyTable() map[string]Access {
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
 	return map[string]Access{
+		opAllRollout:         {post, "/api/policy/rollout", ScopeAll, r(adm)},
+		opSiteRollout:        {post, "/api/sites/{id}/policy/rollout", ScopeSite, r(adm, cor)},
+		opSpaceRollout:       {post, "/api/spaces/{id}/policy/rollout", ScopeSpace, r(adm, cor)},
 		opAllPolicy:          {get, "/api/policy", ScopeAny, r(adm, cor, rec, dpo)},
 		opPutAll:             {put, "/api/policy", ScopeAll, r(adm)},
 		opPreviewAll:         {post, "/api/policy/preview", ScopeAll, r(adm)},

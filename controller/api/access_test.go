@@ -32,6 +32,7 @@ func matrix() map[string]string {
 		"GET /api/policy": "acrd", "PUT /api/policy": "a", "GET /api/terminals/{id}/policy": "acrd", "PUT /api/terminals/{id}/policy": "ac",
 		"POST /api/policy/preview": "a", "POST /api/sites/{id}/policy/preview": "ac", "POST /api/spaces/{id}/policy/preview": "ac", "POST /api/terminals/{id}/policy/preview": "ac",
 		"GET /api/policy/changes": "acd", "GET /api/sites/{id}/policy/changes": "acd", "GET /api/spaces/{id}/policy/changes": "acd", "GET /api/terminals/{id}/policy/changes": "acd",
+		"POST /api/policy/rollout": "a", "POST /api/sites/{id}/policy/rollout": "ac", "POST /api/spaces/{id}/policy/rollout": "ac",
 		"POST /api/policy/undo": "a", "POST /api/sites/{id}/policy/undo": "ac", "POST /api/spaces/{id}/policy/undo": "ac", "POST /api/terminals/{id}/policy/undo": "ac",
 		"GET /api/sites/{id}/hours": "acbrd", "GET /api/spaces/{id}/hours": "acbrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbd",
@@ -129,6 +130,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"PUT /api/sites/{id}/policy":        rules, "PUT /api/spaces/{id}/policy": rules,
 		"PUT /api/policy": web, "PUT /api/terminals/{id}/policy": web, "POST /api/policy/preview": web, "POST /api/sites/{id}/policy/preview": web,
 		"POST /api/spaces/{id}/policy/preview": web, "POST /api/terminals/{id}/policy/preview": web,
+		"POST /api/policy/rollout": RolloutRequest{Action: "hold"}, "POST /api/sites/{id}/policy/rollout": RolloutRequest{Action: "hold"}, "POST /api/spaces/{id}/policy/rollout": RolloutRequest{Action: "hold"},
 		"POST /api/policy/undo": UndoRequest{ID: "v-global"}, "POST /api/sites/{id}/policy/undo": UndoRequest{ID: "v-a"},
 		"POST /api/spaces/{id}/policy/undo": UndoRequest{ID: "v-a-hall"}, "POST /api/terminals/{id}/policy/undo": UndoRequest{ID: "v-a-1"},
 		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,
@@ -149,7 +151,8 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
-	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true}
+	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true,
+		opAllRollout: true, opSiteRollout: true, opSpaceRollout: true} // nothing is under way
 	n := 0
 	for op, acc := range Table() {
 		if op == opLive || op == opLogout {

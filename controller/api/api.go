@@ -108,16 +108,20 @@ type Config struct {
 	Passkeys     *passkeys.Party // nil: the controller does not know its own address
 	// CalendarOf proposes the address of a zone's official calendar; "" proposes none.
 	CalendarOf func(zone string) string
-	Inventory  []store.Field // of every table, those of other rooms included
-	Files      fs.FS         // the console, built; nil for the API alone
-	Heartbeat  time.Duration // of the live feed; 15 seconds
-	Healthy    time.Duration // within which the store answers when all is well; 5 seconds
-	Now        func() time.Time
-	Log        *slog.Logger
-	Version    string
-	Demo       bool
-	Mails      bool // a mail server is configured
-	Secure     bool // served over TLS: cookies say so
+	// Dwell is how long changed rules have to do well at the terminals that have
+	// them before others get them, and Within how long a terminal has to take them;
+	// with no Dwell all get them at once.
+	Dwell, Within time.Duration
+	Inventory     []store.Field // of every table, those of other rooms included
+	Files         fs.FS         // the console, built; nil for the API alone
+	Heartbeat     time.Duration // of the live feed; 15 seconds
+	Healthy       time.Duration // within which the store answers when all is well; 5 seconds
+	Now           func() time.Time
+	Log           *slog.Logger
+	Version       string
+	Demo          bool
+	Mails         bool // a mail server is configured
+	Secure        bool // served over TLS: cookies say so
 }
 
 // API serves the console.

@@ -15,6 +15,7 @@ import (
 	"borne/controller/audit"
 	"borne/controller/compliance"
 	"borne/controller/policy"
+	"borne/controller/rollout"
 	"borne/controller/store"
 )
 
@@ -73,7 +74,7 @@ func (a *API) readPolicy(ctx context.Context, op string, at place) (*policyOut, 
 		if err != nil {
 			return err
 		}
-		v, err = policyView(tx, where, person(ctx))
+		v, err = a.policyView(tx, where, person(ctx))
 		return err
 	})
 	if err != nil {
@@ -82,7 +83,7 @@ func (a *API) readPolicy(ctx context.Context, op string, at place) (*policyOut, 
 	return &policyOut{ETag: etag(v.Rev), Body: v}, nil
 }
 
-func policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, error) {
+func (a *API) policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, error) {
 	v := PolicyView{Level: at.level(), Own: []string{}, Applied: []AppliedView{}}
 	row, err := store.Get[store.PolicyRow](tx, at.id())
 	switch {
@@ -99,6 +100,9 @@ func policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, error) {
 		return v, err
 	}
 	if v.Levels, err = at.levels(tx); err != nil {
+		return v, err
+	}
+	if v.Rollout, err = a.rolloutView(tx, at.id(), p); err != nil {
 		return v, err
 	}
 	below, err := at.terminals(tx)
@@ -127,7 +131,7 @@ func (a *API) writePolicy(ctx context.Context, op, ifMatch string, r PolicyReque
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.changeLayer(ctx, op, change{place: at, rev: rev, note: strings.TrimSpace(r.Note),
+	v, err := a.changeLayer(ctx, op, change{place: at, rev: rev, note: strings.TrimSpace(r.Note), slow: !r.AtOnce,
 		next: func(store.Tx, json.RawMessage) (map[string]json.RawMessage, error) { return next, nil }})
 	if err != nil {
 		return nil, err
@@ -151,6 +155,7 @@ type change struct {
 	place
 	rev  uint64
 	note string // why, in the person's words
+	slow bool   // a few terminals get it first
 	next func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
 }
 
@@ -203,6 +208,20 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
+	rules := without(changed, []string{"hours"})
+	busy, err := running(tx, id)
+	if err != nil {
+		return none, err
+	}
+	if busy && len(rules) > 0 {
+		return none, newProblem(http.StatusConflict, "Un changement de ces règles est en cours de déploiement. Attendez sa fin, ou décidez-en d’abord : « Continuer maintenant » ou « Revenir en arrière ».")
+	}
+	var obeying []under
+	if c.slow && a.Dwell > 0 && len(rules) > 0 {
+		if obeying, err = obeyed(tx, c.place); err != nil {
+			return none, err
+		}
+	}
 	doc, err := json.Marshal(next)
 	if err != nil {
 		return none, err
@@ -226,12 +245,12 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
-	before := row.Row.Doc
+	before, prior := row.Row.Doc, row.Row.Version
 	row.Row = store.PolicyRow{Layer: c.level(), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
 	if err := store.Put(tx, row); err != nil {
 		return none, err
 	}
-	v, err := policyView(tx, c.place, p)
+	v, err := a.policyView(tx, c.place, p)
 	if err != nil {
 		return none, err
 	}
@@ -258,7 +277,27 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 			return none, err
 		}
 	}
-	if err := keepVersion(tx, c, row.Row, before, changed, was, v.Policy); err != nil {
+	kept, err := keepVersion(tx, c, row.Row, before, rules, was, v.Policy)
+	if err != nil {
+		return none, err
+	}
+	switch {
+	case busy:
+		err = rollout.Hours(tx, id, now)
+	case len(obeying) > 1:
+		var obey []under
+		if obey, err = obeyed(tx, c.place); err != nil {
+			return none, err
+		}
+		if obey, err = hit(obeying, obey); err != nil {
+			return none, err
+		}
+		_, err = a.stage(tx, row, kept, prior, before, obey, now)
+	}
+	if err != nil {
+		return none, err
+	}
+	if v, err = a.policyView(tx, c.place, p); err != nil {
 		return none, err
 	}
 	return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: c.site, Scope: c.space, Target: id,

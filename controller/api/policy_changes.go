@@ -121,6 +121,11 @@ func (a *API) previewPolicy(ctx context.Context, op string, r PolicyRequest, at 
 		if v.Hits, err = hits(tx, before, after); err != nil {
 			return err
 		}
+		n := 0
+		for _, h := range v.Hits {
+			n += len(h.Terminals)
+		}
+		v.Staged = a.Dwell > 0 && n > 1 && len(v.Changes)+len(v.Set)+len(v.Left) > 0
 		return errLook
 	})
 	if !errors.Is(err, errLook) {
@@ -227,35 +232,35 @@ func read(raw json.RawMessage, v *any) error {
 	return json.Unmarshal(raw, v)
 }
 
-// keepVersion keeps what was published. Hours have a history of their own.
-func keepVersion(tx store.Tx, c change, row store.PolicyRow, before json.RawMessage, changed []string, was, is policy.Policy) error {
-	changed = without(changed, []string{"hours"})
+// keepVersion keeps what was published, and tells under which id. Hours have a history of their own.
+func keepVersion(tx store.Tx, c change, row store.PolicyRow, before json.RawMessage, changed []string, was, is policy.Policy) (id string, err error) {
 	if len(changed) == 0 {
-		return nil
+		return "", nil
 	}
 	old, err := withHours(before, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	doc, err := withHours(row.Doc, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	found, err := policy.Differences(was, is)
 	if err != nil {
-		return err
+		return "", err
 	}
 	v := store.PolicyChange{Layer: c.id(), Version: row.Version, At: row.Changed, By: row.By, Note: c.note, Sections: changed, Differences: []store.PolicyDifference{}}
 	for _, d := range found {
 		v.Differences = append(v.Differences, store.PolicyDifference(d))
 	}
 	if v.Before, err = json.Marshal(old); err != nil {
-		return err
+		return "", err
 	}
 	if v.Doc, err = json.Marshal(doc); err != nil {
-		return err
+		return "", err
 	}
-	return store.Put(tx, store.Item[store.PolicyChange]{Meta: store.Meta{ID: store.TimeID(row.Changed, newID()), Site: c.site, Scope: c.space}, Row: v})
+	id = store.TimeID(row.Changed, newID())
+	return id, store.Put(tx, store.Item[store.PolicyChange]{Meta: store.Meta{ID: id, Site: c.site, Scope: c.space}, Row: v})
 }
 
 func (a *API) policyChanges(ctx context.Context, op string, at place) (*out[PolicyChanges], error) {

@@ -29,5 +29,8 @@ func (a *API) policyRoutes() error {
 		register(a, opUndoSitePolicy, "Go back before a publication of a site's policy", http.StatusOK, a.undoSitePolicy),
 		register(a, opUndoSpacePolicy, "Go back before a publication of a space's policy", http.StatusOK, a.undoSpacePolicy),
 		register(a, opUndoTerminal, "Go back before a publication of a terminal's policy", http.StatusOK, a.undoTerminalPolicy),
+		register(a, opAllRollout, "Go on with a change of the Département's policy, hold it, or go back", http.StatusOK, a.allRollout),
+		register(a, opSiteRollout, "Go on with a change of a site's policy, hold it, or go back", http.StatusOK, a.siteRollout),
+		register(a, opSpaceRollout, "Go on with a change of a space's policy, hold it, or go back", http.StatusOK, a.spaceRollout),
 	)
 }

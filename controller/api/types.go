@@ -240,6 +240,7 @@ type PolicyView struct {
 	Changed *time.Time        `json:"changed,omitempty"`
 	By      string            `json:"by,omitempty" doc:"Who changed it last"`
 	Applied []AppliedView     `json:"applied" doc:"How far the terminals below are"`
+	Rollout *RolloutView      `json:"rollout,omitempty" doc:"How far the last change that went to a few terminals first has come"`
 }
 
 // LevelView is a level that values come from.
@@ -263,6 +264,7 @@ type PolicyRequest struct {
 	Own    []string      `json:"own" maxItems:"20"`
 	Policy policy.Policy `json:"policy"`
 	Note   string        `json:"note,omitempty" maxLength:"300" doc:"Why, for the history"`
+	AtOnce bool          `json:"atOnce,omitempty" doc:"All terminals get it at once, also when a few would get it first"`
 }
 
 // SiteRequest creates a site.

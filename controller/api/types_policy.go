@@ -8,6 +8,7 @@ type PolicyPreview struct {
 	Hours   []string         `json:"hours" doc:"What would change of the hours, in sentences"`
 	Set     []string         `json:"set" doc:"Sections that would no longer be inherited"`
 	Left    []string         `json:"left" doc:"Sections that would be inherited again"`
+	Staged  bool             `json:"staged" doc:"One terminal would have it first, then a tenth of them, then all"`
 	Hits    []HitView        `json:"hits" doc:"The terminals whose rules would not be the same, by space"`
 }
 
@@ -41,4 +42,24 @@ type PolicyChangeView struct {
 	Note     string           `json:"note,omitempty"`
 	Sections []string         `json:"sections"`
 	Changes  []DifferenceView `json:"changes"`
+}
+
+// RolloutView is how far a change has come that goes to a few terminals first.
+type RolloutView struct {
+	State        string    `json:"state" enum:"running,held,done,back,stopped"`
+	Step         int       `json:"step" doc:"1: one terminal, 2: a tenth of them, 3: all"`
+	Reached      int       `json:"reached" doc:"Terminals that have the new rules"`
+	Of           int       `json:"of" doc:"Terminals that it changes"`
+	Proved       int       `json:"proved" doc:"Of those reached, how many did well for long enough"`
+	Since        time.Time `json:"since" doc:"When this step began"`
+	DwellMinutes int       `json:"dwellMinutes"`
+	Culprit      string    `json:"culprit,omitempty" doc:"The terminal that stopped it"`
+	CulpritName  string    `json:"culpritName,omitempty"`
+	Why          string    `json:"why,omitempty" doc:"Why it stopped: refused, out, late or away"`
+	Detail       string    `json:"detail,omitempty" doc:"What the terminal said"`
+}
+
+// RolloutRequest goes on with the next terminals at once, holds, or goes back.
+type RolloutRequest struct {
+	Action string `json:"action" enum:"continue,hold,back"`
 }

@@ -120,6 +120,9 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 		if err != nil {
 			return policy.Policy{}, nil, err
 		}
+		if row.Row, err = reached(tx, row, t.ID); err != nil {
+			return policy.Policy{}, nil, err
+		}
 		layers = append(layers, policy.Layer{Name: l.name, Doc: row.Row.Doc})
 		version = max(version, row.Row.Version)
 	}
@@ -129,6 +132,24 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 	}
 	p, err = current(tx, p, version)
 	return p, origin, err
+}
+
+// reached is a layer as a terminal has it: while a change goes to others first,
+// as it was before, but for its hours, which change at once. A place has the change.
+func reached(tx store.Tx, row store.Item[store.PolicyRow], terminal string) (store.PolicyRow, error) {
+	if terminal == "" {
+		return row.Row, nil
+	}
+	r, err := store.Get[store.Rollout](tx, row.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !r.Row.Holds(terminal) {
+		return row.Row, nil
+	}
+	if err != nil {
+		return row.Row, err
+	}
+	row.Row.Version = r.Row.Prior
+	row.Row.Doc, err = store.WithHoursOf(r.Row.Before, row.Row.Doc)
+	return row.Row, err
 }
 
 // current gives a policy the lists and the school holidays that are there now.

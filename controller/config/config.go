@@ -46,6 +46,8 @@ type Config struct {
 	Metrics   string // address; empty: not served
 	Idle      time.Duration
 	Absolute  time.Duration
+	Dwell     time.Duration // that a terminal has to do well with changed rules before others get them; 0: all get them at once
+	Within    time.Duration // in which it has to take them, or be back
 	Retention []Retention
 	Calendars Calendars
 	OIDC      OIDC
@@ -127,6 +129,10 @@ type file struct {
 		IdleMinutes int `toml:"idle_minutes"`
 		MaxHours    int `toml:"max_hours"`
 	} `toml:"login"`
+	Rollout struct {
+		DwellMinutes  int `toml:"dwell_minutes"`
+		WithinMinutes int `toml:"within_minutes"`
+	} `toml:"rollout"`
 	Calendars struct {
 		Address string `toml:"address"`
 		Proxy   string `toml:"proxy"`
@@ -152,6 +158,7 @@ func defaults() file {
 	f.Terminals.Listen = ":8443"
 	f.Metrics.Listen = "127.0.0.1:9464"
 	f.Login.IdleMinutes, f.Login.MaxHours = 120, 12
+	f.Rollout.DwellMinutes, f.Rollout.WithinMinutes = 10, 15
 	f.Mail.TLS = "starttls"
 	f.OIDC = oidcDefaults()
 	f.Calendars.Address = "https://data.education.gouv.fr/api/explore/v2.1/catalog/datasets/fr-en-calendrier-scolaire/exports/json?refine=zones%3AZone%20{zone}"
@@ -263,7 +270,8 @@ func (f file) check() (c Config, wrong []error) {
 	c = Config{State: f.State, LogJSON: f.Log == "json", Demo: f.Demo, Metrics: f.Metrics.Listen,
 		Console:   Console{Listen: f.Console.Listen, Cert: f.Console.Cert, Key: f.Console.Key, URL: strings.TrimRight(f.Console.URL, "/")},
 		Terminals: Terminals{Listen: f.Terminals.Listen}, Mail: Mail{f.Mail.Server, f.Mail.From, f.Mail.User, f.Mail.Password, f.Mail.TLS},
-		Idle: time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour}
+		Idle: time.Duration(f.Login.IdleMinutes) * time.Minute, Absolute: time.Duration(f.Login.MaxHours) * time.Hour,
+		Dwell: time.Duration(f.Rollout.DwellMinutes) * time.Minute, Within: time.Duration(f.Rollout.WithinMinutes) * time.Minute}
 	if !filepath.IsAbs(f.State) || filepath.Clean(f.State) != f.State || f.State == "/" {
 		bad("state", f.State, "write a whole path such as "+defaults().State)
 	}
@@ -293,6 +301,12 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	if f.Login.IdleMinutes < 5 || f.Login.IdleMinutes > 24*60 {
 		bad("login.idle_minutes", fmt.Sprint(f.Login.IdleMinutes), "write 5 to 1440")
+	}
+	if f.Rollout.DwellMinutes < 0 || f.Rollout.DwellMinutes > 24*60 {
+		bad("rollout.dwell_minutes", fmt.Sprint(f.Rollout.DwellMinutes), "write 1 to 1440, or 0 to have changed rules reach all terminals at once")
+	}
+	if f.Rollout.WithinMinutes < 1 || f.Rollout.WithinMinutes > 24*60 {
+		bad("rollout.within_minutes", fmt.Sprint(f.Rollout.WithinMinutes), "write 1 to 1440")
 	}
 	if f.Login.MaxHours < 1 || f.Login.MaxHours > 72 {
 		bad("login.max_hours", fmt.Sprint(f.Login.MaxHours), "write 1 to 72")

@@ -118,7 +118,7 @@ func (s *Server) assemble(c Config) (err error) {
 		}
 	}
 	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
-		Inventory: inv, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure()})
+		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
 	}
@@ -258,6 +258,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { s.purge(ctx) })
 	wg.Go(func() { s.nights(ctx) })
+	wg.Go(func() { s.rollouts(ctx) })
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	if s.syslog != nil {

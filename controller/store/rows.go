@@ -57,6 +57,7 @@ const (
 	KindPolicyChange Kind = "policy-change"
 	KindWatch        Kind = "watch"
 	KindTold         Kind = "told"
+	KindRollout      Kind = "rollout"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the

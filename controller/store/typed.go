@@ -212,5 +212,5 @@ func Rows() []Row {
 		Identity{},
 		BadgeWindow{}, DayCode{},
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},
-		PolicyChange{}, Watch{}, Told{}}
+		PolicyChange{}, Watch{}, Told{}, Rollout{}}
 }

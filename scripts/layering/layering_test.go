@@ -92,8 +92,9 @@ var may = map[string][]string{
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                  // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                        // reads the receipts anew, and the quarantines in the audit
 	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"},                                            // connections carry what these rooms decide
-	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys"},
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/rollout"},
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
+	"controller/rollout":     {"controller/store", "controller/audit"}, // going back is a publication, and recorded
 	"controller/config":      nil,
 	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
 	"controller/syslog":      nil,                   // tells a collector

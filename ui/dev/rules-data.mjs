@@ -28,11 +28,14 @@ export function rulesWith(policy, ago, problem) {
     { id: 'v2', version: 12, at: ago(3000), by: 'Camille Perrollaz', note: 'Demande du collège, avant les inscriptions', sections: ['session'], changes: [{ path: 'session.minutes', before: 60, after: 45 }, { path: 'session.warnMinutes', before: [5], after: [10, 5, 1] }] },
     { id: 'v1', version: 9, at: ago(20_000), by: 'Louis Favre', sections: ['web'], changes: [{ path: 'web.blocked', before: [], after: ['exemple.com'] }, { path: 'web.camera', before: true, after: false }] },
   ]
+  const rollout = { state: 'running', step: 2, reached: 12, of: 118, proved: 7, since: ago(6), dwellMinutes: 10 }
+  const stopped = { ...rollout, state: 'stopped', culprit: 't2', culpritName: 'Poste 2', why: 'refused', detail: 'cannot use the policy: no list of the category "drogue"' }
   return (method, path, body) => {
     const m = /^\/api\/(?:policy|(sites|spaces|terminals)\/[^/]+\/policy)(?:\/(\w+))?$/.exec(path)
     if (!m) return undefined
     const level = m[1] ?? 'all'
-    if (method === 'GET') return m[2] === 'changes' ? { body: { changes: versions } } : view(level)
+    if (method === 'GET') return m[2] === 'changes' ? { body: { changes: versions } } : view(level, level === 'all' ? { rollout } : level === 'spaces' ? { rollout: stopped } : {})
+    if (m[2] === 'rollout') return view(level, { rollout: { ...rollout, state: { continue: 'done', hold: 'held', back: 'back' }[body.action] } })
     if (m[2] === 'undo') {
       rev++
       return view(level)
@@ -43,7 +46,7 @@ export function rulesWith(policy, ago, problem) {
       return {
         body: {
           changes: [{ path: 'session.minutes', before: 45, after: body.policy.session.minutes }, { path: 'web.allowed', before: ['caf.fr'], after: ['caf.fr', 'ameli.fr'] }],
-          hours: [], set: ['web'], left: [],
+          hours: [], staged: true, set: ['web'], left: [],
           hits: [{ site: 'samivel', siteName: 'Collège Samivel', space: 'cdi', spaceName: 'CDI', terminals: ['Poste CDI'] }, { site: 'samivel', siteName: 'Collège Samivel', space: 'samivel-hall', spaceName: 'Hall d’accueil', terminals: ['Poste 1', 'Poste 2'] }],
         },
       }

@@ -101,6 +101,7 @@ func migrations() []migration {
 		auditHead,
 		tables(store.KindPolicyChange),          // versions of the rules
 		tables(store.KindWatch, store.KindTold), // who is told of that by mail
+		tables(store.KindRollout),               // how far a change of them has come
 	}
 }
 

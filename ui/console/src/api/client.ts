@@ -112,6 +112,7 @@ export const api = {
   previewPolicy: async (level: Level, of: string, r: T.PolicyRequest) => (await call<T.PolicyPreview>('POST', `${rulesOf(level, of)}/preview`, r)).body,
   policyChanges: async (level: Level, of: string) => (await get<{ changes: T.PolicyChange[] }>(`${rulesOf(level, of)}/changes`)).changes,
   undoPolicy: (level: Level, of: string, etag: string, change: string) => call<T.PolicyView>('POST', `${rulesOf(level, of)}/undo`, { id: change }, { 'if-match': etag }),
+  orderRollout: (level: Level, of: string, action: T.RolloutRequest['action']) => call<T.PolicyView>('POST', `${rulesOf(level, of)}/rollout`, { action }),
   hours: (at: string) => call<T.HoursView>('GET', `${at}/hours`),
   putHours: (at: string, etag: string, r: { hours: T.Hours; inherit: boolean; note?: string }) => call<T.HoursView>('PUT', `${at}/hours`, r, { 'if-match': etag }),
   previewHours: async (at: string, hours: T.Hours, from: string, days: number) => (await call<T.Preview>('POST', `${at}/hours/preview`, { hours, from, days })).body,

@@ -656,6 +656,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/policy/rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a change of the Département's policy, hold it, or go back */
+        post: operations["rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/policy/undo": {
         parameters: {
             query?: never;
@@ -947,6 +964,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/policy/rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a change of a site's policy, hold it, or go back */
+        post: operations["site-rollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/policy/undo": {
         parameters: {
             query?: never;
@@ -1147,6 +1181,23 @@ export interface paths {
         put?: never;
         /** What a policy would change at a space */
         post: operations["preview-space-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/policy/rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a change of a space's policy, hold it, or go back */
+        post: operations["space-rollout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2608,8 +2659,12 @@ export interface components {
             left: string[];
             /** @description Sections that would no longer be inherited */
             set: string[];
+            /** @description One terminal would have it first, then a tenth of them, then all */
+            staged: boolean;
         };
         PolicyRequest: {
+            /** @description All terminals get it at once, also when a few would get it first */
+            atOnce?: boolean;
             /** @description Why, for the history */
             note?: string;
             own: string[];
@@ -2639,6 +2694,8 @@ export interface components {
              * @description Also the ETag; 0 while nothing was set here
              */
             rev: number;
+            /** @description How far the last change that went to a few terminals first has come */
+            rollout?: components["schemas"]["RolloutView"];
         };
         Portal: {
             tiles: components["schemas"]["Tile"][];
@@ -3004,6 +3061,48 @@ export interface components {
              * @description Sheets of paper
              */
             sheets: number;
+        };
+        RolloutRequest: {
+            /** @enum {string} */
+            action: "continue" | "hold" | "back";
+        };
+        RolloutView: {
+            /** @description The terminal that stopped it */
+            culprit?: string;
+            culpritName?: string;
+            /** @description What the terminal said */
+            detail?: string;
+            /** Format: int64 */
+            dwellMinutes: number;
+            /**
+             * Format: int64
+             * @description Terminals that it changes
+             */
+            of: number;
+            /**
+             * Format: int64
+             * @description Of those reached, how many did well for long enough
+             */
+            proved: number;
+            /**
+             * Format: int64
+             * @description Terminals that have the new rules
+             */
+            reached: number;
+            /**
+             * Format: date-time
+             * @description When this step began
+             */
+            since: string;
+            /** @enum {string} */
+            state: "running" | "held" | "done" | "back" | "stopped";
+            /**
+             * Format: int64
+             * @description 1: one terminal, 2: a tenth of them, 3: all
+             */
+            step: number;
+            /** @description Why it stopped: refused, out, late or away */
+            why?: string;
         };
         School: {
             breaks: components["schemas"]["Break"][];
@@ -4924,6 +5023,40 @@ export interface operations {
             };
         };
     };
+    rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "undo-policy": {
         parameters: {
             query?: never;
@@ -5573,6 +5706,42 @@ export interface operations {
             };
         };
     };
+    "site-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "undo-site-policy": {
         parameters: {
             query?: never;
@@ -6044,6 +6213,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "space-rollout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
                 };
             };
             /** @description Error */

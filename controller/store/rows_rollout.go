@@ -1,0 +1,87 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// RolloutState is what becomes of a rollout.
+type RolloutState string
+
+// States of a rollout. While it runs or is held, terminals that it did not reach
+// keep the rules before.
+const (
+	RolloutRunning RolloutState = "running"
+	RolloutHeld    RolloutState = "held"    // somebody said: no further for now
+	RolloutDone    RolloutState = "done"    // all have the new rules
+	RolloutBack    RolloutState = "back"    // somebody went back
+	RolloutStopped RolloutState = "stopped" // a terminal could not take it: all are back
+)
+
+// Rollout is how far a layer's last change has come that goes to a few terminals
+// first. Meta.ID is the layer's. Hours are no part of it: they change at once.
+type Rollout struct {
+	State   RolloutState    `json:"state" inventory:"what becomes of it;none-personal;life"`
+	Change  string          `json:"change" inventory:"which publication it is;none-personal;life"`
+	Before  json.RawMessage `json:"before" inventory:"the layer's rules before, without its hours;none-personal;life"`
+	Prior   uint64          `json:"prior" inventory:"version of those;none-personal;life"`
+	Version uint64          `json:"version" inventory:"version of the new rules, newer at each step;none-personal;life"`
+	Order   []string        `json:"order" inventory:"the terminals that it changes, first ones first;none-personal;life"`
+	Members []RolloutMember `json:"members" inventory:"those that have the new rules;none-personal;life"`
+	Step    int             `json:"step" inventory:"which step it is at;none-personal;life"`
+	Fresh   int             `json:"fresh" inventory:"how many had them before this step;none-personal;life"`
+	Since   time.Time       `json:"since" inventory:"when this step began;none-personal;life"`
+	Dwell   int             `json:"dwell" inventory:"seconds that a terminal has to do well;none-personal;life"`
+	Within  int             `json:"within" inventory:"seconds in which a terminal has to take it, or be back;none-personal;life"`
+	Culprit string          `json:"culprit,omitempty" inventory:"the terminal that stopped it;none-personal;life"`
+	Why     string          `json:"why,omitempty" inventory:"why it stopped;none-personal;life"`
+}
+
+// RolloutMember is a terminal that a rollout has reached.
+type RolloutMember struct {
+	Terminal string    `json:"terminal" inventory:"which;none-personal;life"`
+	Since    time.Time `json:"since" inventory:"since when it could have taken the new rules;none-personal;life"`
+	Applied  time.Time `json:"applied,omitzero" inventory:"since when it does well with them;none-personal;life"`
+	Away     time.Time `json:"away,omitzero" inventory:"since when it is away;none-personal;life"`
+	Met      bool      `json:"met,omitempty" inventory:"it was connected since;none-personal;life"`
+	Proved   bool      `json:"proved,omitempty" inventory:"it did well for long enough;none-personal;life"`
+	Out      bool      `json:"out,omitempty" inventory:"it was out of service before;none-personal;life"`
+	Refused  string    `json:"refused,omitempty" inventory:"what it had refused before;none-personal;life"`
+}
+
+func (Rollout) Table() Kind { return KindRollout }
+
+// Indexes: active, while terminals are held back.
+func (r Rollout) Indexes() []Index {
+	if !r.Active() {
+		return nil
+	}
+	return []Index{{"active", "yes"}}
+}
+
+// Active tells whether some terminals keep the rules before.
+func (r Rollout) Active() bool { return r.State == RolloutRunning || r.State == RolloutHeld }
+
+// Holds tells whether a terminal keeps the rules before. One that came later waits
+// until all have the new ones.
+func (r Rollout) Holds(terminal string) bool {
+	return r.Active() && !slices.ContainsFunc(r.Members, func(m RolloutMember) bool { return m.Terminal == terminal })
+}
+
+// WithHoursOf is a layer's document with the hours of another state of it.
+func WithHoursOf(doc, other json.RawMessage) (json.RawMessage, error) {
+	a, b := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	if err := json.Unmarshal(doc, &a); err != nil {
+		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
+	}
+	if err := json.Unmarshal(other, &b); err != nil {
+		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
+	}
+	delete(a, "hours")
+	if h, ok := b["hours"]; ok {
+		a["hours"] = h
+	}
+	return json.Marshal(a)
+}
