@@ -90,5 +90,5 @@ func (c *Console) ChangePolicy(ctx context.Context, space string, change func(po
 	}
 	change(v.Policy)
 	own := slices.Compact(slices.Sorted(slices.Values(append(v.Own, sections...))))
-	return c.Call(ctx, "PUT", path, map[string]any{"own": own, "policy": v.Policy}, nil, "If-Match", fmt.Sprintf("%q", fmt.Sprint(v.Rev)))
+	return c.Call(ctx, "PUT", path, map[string]any{"own": own, "policy": v.Policy, "atOnce": true}, nil, "If-Match", fmt.Sprintf("%q", fmt.Sprint(v.Rev)))
 }
