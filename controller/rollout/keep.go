@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,16 +16,18 @@ func next(tx store.Tx) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	set.Row.Policy = max(set.Row.Policy, 1) + 1 // 1 is what terminals have when nothing was set
-	return set.Row.Policy, store.Put(tx, set)
+	version := set.Row.NextPolicy()
+	return version, store.Put(tx, set)
 }
 
 // Begin reaches the first terminal with a layer's change that was just written.
 // r says what it is: Change, Before, Prior, Order, Dwell and Within.
 func Begin(tx store.Tx, layer store.Item[store.PolicyRow], r store.Rollout, now time.Time, seen func(string) Seen) error {
 	it, err := store.Get[store.Rollout](tx, layer.ID)
-	if err != nil { // the first one of this layer
+	if errors.Is(err, store.ErrNotFound) { // the first one of this layer
 		it = store.Item[store.Rollout]{Meta: store.Meta{ID: layer.ID, Site: layer.Site, Scope: layer.Scope}}
+	} else if err != nil {
+		return err
 	}
 	it.Row = Give(r, layer.Row.Version, now, seen)
 	return store.Put(tx, it)
