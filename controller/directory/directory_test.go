@@ -105,12 +105,7 @@ func TestNothingOfTheBadgeIsKept(t *testing.T) {
 func TestKeysAreDestroyed(t *testing.T) {
 	w := start(t)
 	w.name(h1, noon)
-	destroy := func() (n int) {
-		if err := w.st.Decide(ctx, func(tx store.Tx) (err error) { n, err = directory.DestroyKeys(tx, w.now); return err }); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	destroy := w.destroy
 	w.now = time.Date(2026, 5, 15, 0, 0, 0, 0, time.UTC)
 	if n := destroy(); n != 0 {
 		t.Errorf("%d keys went while late records may come", n)
@@ -125,6 +120,15 @@ func TestKeysAreDestroyed(t *testing.T) {
 	if n := destroy(); n != 0 {
 		t.Error("asking for a name made the key again")
 	}
+}
+
+// destroy does what retention does each day.
+func (w *world) destroy() (n int) {
+	w.t.Helper()
+	if err := w.st.Decide(ctx, func(tx store.Tx) (err error) { n, err = directory.DestroyKeys(tx, w.now); return err }); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 func TestAbsurdTimesGiveNoName(t *testing.T) {
