@@ -274,6 +274,10 @@ func TestAFileOfBadges(t *testing.T) {
 	if p := decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200); p.Badges[0].Group != "" || p.Badges[1].Group != "" {
 		t.Errorf("a wrong file changes %+v", p.Badges)
 	}
+	other := "numero;groupe;lieux;expire;etat\n" + numberB + ";;;;perdu\n"
+	if a := w.do(cor, "POST", "/api/badges-file", BadgesImport{CSV: other}); a.StatusCode != 422 || !strings.Contains(string(a.body), "n’est pas enrôlé dans vos lieux") {
+		t.Errorf("another place's badge: %s %s", a.Status, a.body)
+	}
 	if v := decode[Imported](t, w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: changed}), 200); v.Changed != 2 || v.Lines != 2 {
 		t.Errorf("imported: %+v", v)
 	}

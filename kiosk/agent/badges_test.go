@@ -144,6 +144,17 @@ func TestSilenceIsAnswered(t *testing.T) {
 	b.c.Late(wire.BadgeAnswer{ID: "none", Allowed: true})
 	b.Tick(0)
 	b.see(shell.Welcome)
+	// Nor does the answer about the badge before open for the next one.
+	b.quiet()
+	asked := len(b.c.Tapped())
+	b.Tap('k')
+	b.Tap('l')
+	b.until("both were asked about", func() bool { return len(b.c.Tapped()) == asked+2 })
+	all := b.c.Tapped()
+	b.c.Late(wire.BadgeAnswer{ID: all[asked].ID, Allowed: true})
+	b.c.Late(wire.BadgeAnswer{ID: all[asked+1].ID, Reason: wire.RefuseBadgeLost})
+	b.notice(wire.RefuseBadgeLost)
+	b.see(shell.Welcome)
 }
 
 // TestAStolenTerminalHoldsNoList: what the controller answers about many badges
