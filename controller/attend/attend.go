@@ -85,6 +85,6 @@ type Facts struct {
 	Doubtful     int       // print jobs whose cost is to be decided
 	DoubtfulOf   time.Time // since when the oldest of them
 
-	// Known tells whether a matter of this code goes on already.
-	Known func(code string) bool
+	// Known tells whether a matter of this code, about the same, goes on already.
+	Known func(code, about string) bool
 }

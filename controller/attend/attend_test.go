@@ -94,7 +94,7 @@ func TestLook(t *testing.T) {
 		"it has, and knew already": {noon, func(f *Facts) {
 			away(f, 5*time.Hour)
 			f.Started = f.Now.Add(-time.Minute)
-			f.Known = func(c string) bool { return c == Offline }
+			f.Known = func(c, _ string) bool { return c == Offline }
 		}, "offline:soon"},
 		"never seen": {noon, func(f *Facts) { f.Online, f.LastSeen = false, time.Time{} }, "offline:soon"},
 
@@ -104,7 +104,15 @@ func TestLook(t *testing.T) {
 			f.Status.Armed = true
 			f.Devices[0] = Device{"badge-reader", "absent", f.Now.Add(-4 * time.Hour)}
 		}, ""},
-		"presence weak":        {noon, func(f *Facts) { f.Devices = append(f.Devices, Device{"presence", "degraded", f.Now.Add(-time.Hour)}) }, "device-lost[presence]:notice"},
+		"presence weak": {noon, func(f *Facts) { f.Devices = append(f.Devices, Device{"presence", "degraded", f.Now.Add(-time.Hour)}) }, "device-lost[presence]:notice"},
+		"light faulted, presence known": {noon, func(f *Facts) {
+			f.Devices = append(f.Devices, Device{"presence", "faulted", f.Now.Add(-time.Hour)}, Device{"light", "faulted", f.Now.Add(-time.Second)})
+			f.Known = func(c, about string) bool { return c == DeviceLost && about == "presence" }
+		}, "device-lost[presence]:soon"},
+		"presence known, a moment": {noon, func(f *Facts) {
+			f.Devices = append(f.Devices, Device{"presence", "faulted", f.Now.Add(-time.Second)})
+			f.Known = func(c, about string) bool { return c == DeviceLost && about == "presence" }
+		}, "device-lost[presence]:soon"},
 		"no light is built in": {noon, func(f *Facts) { f.Devices = append(f.Devices, Device{"light", "absent", f.Now.Add(-time.Hour)}) }, ""},
 		"disk cannot be written": {noon, func(f *Facts) {
 			f.Devices = append(f.Devices, Device{"storage-read-only", "degraded", f.Now.Add(-time.Hour)})

@@ -36,7 +36,7 @@ func Look(f Facts) []Found {
 		return nil
 	}
 	if f.Known == nil {
-		f.Known = func(string) bool { return false }
+		f.Known = func(string, string) bool { return false }
 	}
 	opening := f.Policy.Hours.At(f.Now, f.Zone)
 	var all []Found
@@ -90,7 +90,7 @@ func (f Facts) link() []Found {
 	if f.Started.After(from) {
 		from = f.Started
 	}
-	if !f.Known(Offline) && f.openFor(from) < offlineAfter {
+	if !f.Known(Offline, "") && f.openFor(from) < offlineAfter {
 		return nil
 	}
 	return []Found{{Code: Offline, Level: Soon, Since: since}}
@@ -228,7 +228,7 @@ func (f Facts) devices() (all []Found) {
 // patient leaves out what is not so for long enough in open time. Where it is not
 // known since when, the look that found it first counts.
 func (f Facts) patient(x Found, wait time.Duration) Found {
-	if f.Known(x.Code) {
+	if f.Known(x.Code, x.About) {
 		return x
 	}
 	if x.Since.IsZero() {

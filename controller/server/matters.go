@@ -174,9 +174,9 @@ func (m *matters) terminal(tx store.Tx, it store.Item[store.Terminal], d doubt, 
 		return nil, policy.Policy{}, err
 	}
 	f.Doubtful, f.DoubtfulOf = d.jobs, d.oldest
-	f.Known = func(code string) bool {
+	f.Known = func(code, about string) bool {
 		for _, k := range known {
-			if k.Row.Code == code {
+			if k.Row.Code == code && k.Row.About == about {
 				return true
 			}
 		}
