@@ -39,9 +39,13 @@ type Session struct {
 // Access says who may begin.
 type Access struct {
 	BadgeRequired bool `json:"badgeRequired"` // needs one of the ways below as well
-	AnyBadge      bool `json:"anyBadge"`      // any badge opens a session, known or not
+	// AnyBadge: any badge opens a session, known or not, but for those that staff
+	// declared lost or stopped and those that are expired. While the controller
+	// cannot be asked, these open one too.
+	AnyBadge bool `json:"anyBadge"`
 	// KnownBadges: the badges of the directory open a session. The terminal asks
-	// the controller at each tap.
+	// the controller at each tap; while it cannot, its answers of the last hours
+	// count again.
 	KnownBadges bool `json:"knownBadges"`
 	// TrustOffline: while the controller cannot be asked, a badge that was not
 	// seen here lately opens a session too, lost or not.

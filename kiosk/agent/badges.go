@@ -22,10 +22,13 @@ const (
 	askedAfter   = 400 * time.Millisecond // until the person is told that it takes a moment
 	windowFor    = time.Minute
 	doneFor      = 6 * time.Second
-	codeTries    = 5 // wrong codes until the next has to wait
-	codeWait     = time.Minute
-	codeWaitMost = 16 * time.Minute
+	codeTries    = 5                // wrong codes until each next one has to wait
 	codeForget   = 30 * time.Minute // after the last wrong one
+	// codeWait is short, so that whoever types nonsense keeps nobody with a good
+	// code out for long. It is enough: with at most 600 codes of a site that work
+	// at once (directory.Codes) among 24^8 = 1.1e11, two tries a minute find one in
+	// a day with a chance of 1 in 64000.
+	codeWait = 30 * time.Second
 )
 
 // door is what the agent knows of badges and codes.
@@ -128,10 +131,22 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 		return
 	}
 	a.remember(q.ask.Holder, ans.Reason)
-	a.apply(work, session.Tapped{Holder: q.ask.Holder, Refused: ans.Reason})
+	a.apply(work, session.Tapped{Holder: q.ask.Holder, Refused: a.bars(ans.Reason)})
 }
 
-// unanswered is a question that nobody answers now.
+// bars is what keeps a badge out by the rules of this place: where any badge
+// begins, only that staff declared it lost or stopped it, or that it is expired.
+func (a *Agent) bars(r wire.Reason) wire.Reason {
+	if !a.policy.Access.AnyBadge || r == wire.RefuseBadgeLost || r == wire.RefuseBadgeStopped || r == wire.RefuseBadgeExpired {
+		return r
+	}
+	return ""
+}
+
+// unanswered is a question that nobody answers now. What was answered here within
+// recentFor counts again, so that a badge that was declared lost since may begin for
+// that long; and where any badge begins, so does one that nobody can be asked about.
+// The console says so where a badge is declared lost.
 func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 	f := session.Tapped{Holder: ask.Holder}
 	switch {
@@ -144,8 +159,8 @@ func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 		was, ok := a.recall(ask.Holder)
 		switch {
 		case ok:
-			f.Refused = was
-		case !a.policy.Access.TrustOffline:
+			f.Refused = a.bars(was)
+		case !a.policy.Access.TrustOffline && !a.policy.Access.AnyBadge:
 			f.Refused = wire.RefuseBadgeOffline
 		}
 	}
@@ -176,7 +191,7 @@ func (a *Agent) remember(h1 []byte, r wire.Reason) {
 // forget drops what is too old, and everything when badges are not asked about.
 func (a *Agent) forget(now time.Duration) {
 	for k, v := range a.door.recent {
-		if now-v.at > recentFor || !a.policy.Access.KnownBadges {
+		if now-v.at > recentFor || !a.policy.Access.KnownBadges && !a.policy.Access.AnyBadge {
 			delete(a.door.recent, k)
 		}
 	}
@@ -262,24 +277,27 @@ func (a *Agent) typed(work context.Context, act shell.Action) {
 	switch {
 	case now < a.door.next:
 		a.apply(work, session.Tapped{Refused: wire.RefuseCodeWait})
-	case !ok: // no code has this form: nobody needs to be asked, and it counts as a try
-		a.tried(wire.RefuseCodeWrong)
+	case !ok: // no code has this form: it is no try, and nobody needs to be asked
 		a.apply(work, session.Tapped{Refused: wire.RefuseCodeWrong})
 	default:
 		a.askBadge(work, wire.BadgeAsk{Code: code})
 	}
 }
 
-// tried counts wrong codes: after some, the next one waits, longer each time.
+// tried counts codes that were never given, or used: after some, each next one
+// waits. What is late, or refused for the terminal's sake, was no guess.
 func (a *Agent) tried(r wire.Reason) {
 	d := &a.door
 	if r == "" {
 		d.wrong, d.next = 0, 0
 		return
 	}
+	if r != wire.RefuseCodeWrong && r != wire.RefuseCodeUsed {
+		return
+	}
 	now := a.now().Mono
 	d.last = now
 	if d.wrong++; d.wrong >= codeTries {
-		d.next = now + min(codeWait<<min(d.wrong-codeTries, 10), codeWaitMost)
+		d.next = now + codeWait
 	}
 }

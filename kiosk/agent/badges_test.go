@@ -272,21 +272,79 @@ func TestDayCodes(t *testing.T) {
 	b.see(shell.Thanks)
 	b.Press(shell.Again)
 	b.see(shell.Welcome)
-	for i := range 4 {
+	for range 9 { // nobody is kept out by what is no code
+		typed("no code")
+		b.notice(wire.RefuseCodeWrong)
 		b.quiet()
-		if typed(strings.Repeat("X", 8)); i == 2 {
-			typed("no code") // not asked, and counted
-		}
+	}
+	for range 5 {
+		b.quiet()
+		typed(strings.Repeat("X", 8))
 		b.notice(wire.RefuseCodeWrong)
 	}
-	b.quiet()
 	tries := len(b.c.Tapped()) - asked
 	typed("ACDE2345")
 	b.notice(wire.RefuseCodeWait)
-	if n := len(b.c.Tapped()) - asked; n != tries || n != 4 {
+	if n := len(b.c.Tapped()) - asked; n != tries || n != 5 {
 		t.Errorf("%d codes were asked about, %d before the wait", n, tries)
 	}
-	b.Pass(5 * time.Minute)
+	b.Pass(31 * time.Second)
 	typed("ACDE2345")
 	b.see(shell.CharterPage)
+}
+
+// TestLateCodesAreNoGuesses: what was a code once, or is refused for the terminal's
+// sake, makes nobody wait.
+func TestLateCodesAreNoGuesses(t *testing.T) {
+	b := doorBed(t, policy.Access{DayCodes: true}, nil)
+	for i, r := range []wire.Reason{wire.RefuseCodeLate, wire.RefuseCodeLate, wire.RefuseCodeLate, wire.RefuseQuarantined, wire.RefuseCodeLate, wire.RefuseCodeLate, wire.RefuseCodeLate} {
+		b.c.Directory(refuse(r))
+		b.PressWith(shell.Action{Do: shell.Code, Code: "ACDE2345"})
+		b.until("it was asked about", func() bool { return len(b.c.Tapped()) == i+1 })
+		b.notice(r)
+		b.quiet()
+	}
+}
+
+// TestAnyBadgeButTheLost: where any badge begins, staff's word still counts while it
+// can be asked for, and nobody waits for it for long.
+func TestAnyBadgeButTheLost(t *testing.T) {
+	b := doorBed(t, policy.Access{AnyBadge: true}, nil)
+	opens := func(badge byte) {
+		t.Helper()
+		b.Tap(badge)
+		b.see(shell.CharterPage)
+		b.Press(shell.Decline)
+		b.see(shell.Welcome)
+	}
+	for _, r := range []wire.Reason{wire.RefuseBadgeLost, wire.RefuseBadgeStopped, wire.RefuseBadgeExpired} {
+		b.c.Directory(refuse(r))
+		b.Tap('l')
+		b.notice(r)
+		b.quiet()
+	}
+	for _, r := range []wire.Reason{"", wire.RefuseUnknownBadge, wire.RefuseBadgeNotHere, wire.RefuseBadgeNotGiven} {
+		b.c.Directory(refuse(r))
+		opens('u')
+	}
+	b.c.Directory(nil) // cut off: what was told lately counts, and others begin
+	opens('u')
+	opens('n')
+	b.Tap('l')
+	b.notice(wire.RefuseBadgeExpired)
+	b.quiet()
+	b.c.Directory(func(wire.BadgeAsk) *wire.BadgeAnswer { return nil })
+	b.Tap('s')
+	b.Tick(0) // the question is on its way, and nobody answers
+	b.see(shell.CharterPage)
+	b.Press(shell.Decline)
+	b.see(shell.Welcome)
+	// What any badge might is forgotten as a right when only known ones may.
+	b.c.Directory(nil)
+	p := rules()
+	p.Version, p.Access = 3, policy.Access{KnownBadges: true}
+	b.must(b.c.Policy(p))
+	b.waitPolicy(3)
+	b.Tap('u')
+	b.notice(wire.RefuseBadgeNotGiven)
 }

@@ -242,14 +242,11 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		f.Refused = wire.RefuseUnknownBadge
 	case t.Badges[0].Assurance < leastAssurance(a.policy.Access.Proof):
 		f.Refused = wire.RefuseUnprovenBadge
-	case a.policy.Access.KnownBadges:
-		// Which badges are known is the controller's: a list of them would lie
-		// on the disk with the policy.
+	default:
+		// Which badges are known, and which are lost, is the controller's: a list of
+		// them would lie on the disk with the policy.
 		a.known(work, t.Badges[0].Key)
 		return
-	default:
-		h := t.Badges[0].Key
-		f.Holder = h[:]
 	}
 	a.apply(work, f)
 }
