@@ -220,7 +220,8 @@ func TestDayBadges(t *testing.T) {
 	if a, b := w.tap("a-1", 1), w.tap("b-1", 1); a != "" || b != wire.RefuseBadgeNotHere {
 		t.Errorf("given at a: %q on a, %q on b", a, b)
 	}
-	first := w.name(badge(1), w.now)
+	had := w.now
+	first := w.name(badge(1), had)
 	give(directory.WhyGiven)
 	if got := w.next("a-1", 1, store.BadgeWindow{Action: directory.ActionReturn}); got.Reason != "" {
 		t.Errorf("returned: %+v", got)
@@ -228,12 +229,20 @@ func TestDayBadges(t *testing.T) {
 	if r := w.tap("a-1", 1); r != wire.RefuseBadgeNotGiven {
 		t.Errorf("after its return: %q", r)
 	}
-	if late := w.name(badge(1), w.now); late != first {
-		t.Error("a late record of who had it is another one's")
-	}
+	drawer := w.now
+	w.now = w.now.Add(time.Minute)
 	give("")
-	if second := w.name(badge(1), w.now); second == first {
+	second := w.name(badge(1), w.now)
+	if second == "" || second == first {
 		t.Error("two people of one day badge are one in the figures")
+	}
+	if late := w.name(badge(1), had); late != first {
+		t.Error("a late record of who had it first is another one's")
+	}
+	for _, at := range []time.Time{noon.Add(-time.Hour), drawer} {
+		if late := w.name(badge(1), at); late != "" {
+			t.Errorf("what was at %v, when nobody had it, is %s's", at, late)
+		}
 	}
 	w.now = w.now.Add(5 * time.Hour) // nobody brought it back
 	if r := w.tap("a-1", 1); r != wire.RefuseBadgeNotGiven {
@@ -262,7 +271,7 @@ func TestQuestionsOfNoTerminal(t *testing.T) {
 
 // TestTheSchemaHasNoName: what is kept of a holder can name nobody.
 func TestTheSchemaHasNoName(t *testing.T) {
-	allowed := []string{"h2", "kind", "number", "group", "sites", "disabled", "expires", "lost", "turn", "until", "created", "seen"}
+	allowed := []string{"h2", "kind", "number", "group", "sites", "disabled", "expires", "lost", "turns", "until", "created", "seen"}
 	h := reflect.TypeFor[store.Holder]()
 	for i := range h.NumField() {
 		name, _, _ := strings.Cut(h.Field(i).Tag.Get("json"), ",")

@@ -19,7 +19,7 @@ func (d *Directory) Give(tx store.Tx, h store.Item[store.Holder], until time.Tim
 	case !now.Before(until):
 		return WhyLate, nil
 	}
-	h.Row.Turn, h.Row.Until = newID(), until.UTC()
+	begin(&h.Row, now, until.UTC())
 	if err := store.Put(tx, h); err != nil {
 		return "", fmt.Errorf("cannot give a day badge: %w", err)
 	}
@@ -34,7 +34,7 @@ func (d *Directory) Return(tx store.Tx, h store.Item[store.Holder], by string) (
 	if !d.now().Before(h.Row.Until) {
 		return "", nil
 	}
-	h.Row.Until = time.Time{}
+	end(&h.Row, d.now().UTC())
 	if err := store.Put(tx, h); err != nil {
 		return "", fmt.Errorf("cannot take a day badge back: %w", err)
 	}
@@ -65,7 +65,8 @@ func (d *Directory) Change(tx store.Tx, h store.Item[store.Holder], r Rights, by
 	action := "badge.changed"
 	switch {
 	case r.Lost && !was.Lost:
-		h.Row.Lost, h.Row.Until, action = day(d.now()), time.Time{}, "badge.lost"
+		h.Row.Lost, action = day(d.now()), "badge.lost"
+		end(&h.Row, d.now().UTC())
 	case !r.Lost && was.Lost:
 		h.Row.Lost, action = time.Time{}, "badge.found"
 	}

@@ -43,20 +43,21 @@ func New(pepper []byte, now func() time.Time) (*Directory, error) {
 // Pseudonym returns what a session of that time carries for the badge: the same
 // for one holder within a calendar month, unlinkable between months. It is
 // empty when the month's key is destroyed already, or when the time is absurd
-// (a clock that was not set): then the session counts, without a holder.
+// (a clock that was not set): then the session counts, without a holder. So it
+// is for a day badge that nobody had been given then.
 func (d *Directory) Pseudonym(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
-	return d.name(tx, h1, at, "")
+	return d.name(tx, h1, at, at, "")
 }
 
-// Account returns the badge's account in the print ledger for the month of at,
-// on the terms of Pseudonym. It differs from the sessions' pseudonym: without
+// Account returns the badge's account in the print ledger for the month of filed,
+// on the terms of Pseudonym; whose a day badge was, at tells. It differs from the sessions' pseudonym: without
 // the month's key nobody can tell whose sessions an account paid for, and with
 // it gone nobody can tell that two months' accounts are one holder's.
-func (d *Directory) Account(tx store.Tx, h1 []byte, at time.Time) ([]byte, error) {
-	return d.name(tx, h1, at, ledgerUse)
+func (d *Directory) Account(tx store.Tx, h1 []byte, filed, at time.Time) ([]byte, error) {
+	return d.name(tx, h1, filed, at, ledgerUse)
 }
 
-func (d *Directory) name(tx store.Tx, h1 []byte, at time.Time, of string) ([]byte, error) {
+func (d *Directory) name(tx store.Tx, h1 []byte, filed, at time.Time, of string) ([]byte, error) {
 	if len(h1) == 0 {
 		return nil, nil
 	}
@@ -64,30 +65,39 @@ func (d *Directory) name(tx store.Tx, h1 []byte, at time.Time, of string) ([]byt
 		return nil, fmt.Errorf("cannot use a badge's h1 of %d bytes: want %d", len(h1), h1Size)
 	}
 	now := d.now().UTC()
-	at = at.UTC()
-	if over(at.Format(monthLayout), now) || at.After(now.AddDate(0, 0, 2)) {
+	filed = filed.UTC()
+	if over(filed.Format(monthLayout), now) || filed.After(now.AddDate(0, 0, 2)) {
 		return nil, nil
 	}
-	key, err := monthKey(tx, at.Format(monthLayout), now)
+	key, err := monthKey(tx, filed.Format(monthLayout), now)
 	if err != nil {
 		return nil, err
 	}
-	h, err := d.holder(tx, h1, at, now)
+	h, err := d.holder(tx, h1, filed, now)
 	if err != nil {
 		return nil, err
 	}
-	return pseudonym(key, h, of), nil
+	turn := ""
+	if h.Row.Kind == store.HolderDay {
+		slack := time.Duration(0)
+		if of == ledgerUse {
+			slack = stillPrints
+		}
+		if turn = turnAt(h.Row.Turns, at, slack); turn == "" {
+			return nil, nil
+		}
+	}
+	return pseudonym(key, h.ID, turn, of), nil
 }
 
 // ledgerUse keeps the ledger's names apart from the sessions'.
 const ledgerUse = "ledger/"
 
 // pseudonym is a holder's name in the month of a key. A day badge has another
-// one each time that it is given.
-func pseudonym(key []byte, h store.Item[store.Holder], of string) []byte {
-	id := h.ID
-	if h.Row.Turn != "" {
-		id += "/" + h.Row.Turn
+// one each turn.
+func pseudonym(key []byte, id, turn, of string) []byte {
+	if turn != "" {
+		id += "/" + turn
 	}
 	return mac(key, []byte(of+id))[:16]
 }

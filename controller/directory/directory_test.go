@@ -177,7 +177,7 @@ func TestAccountsOfTheLedger(t *testing.T) {
 	account := func(at time.Time) (s string) {
 		t.Helper()
 		err := w.st.Decide(ctx, func(tx store.Tx) error {
-			b, err := w.Account(tx, h1, at)
+			b, err := w.Account(tx, h1, at, at)
 			s = hex.EncodeToString(b)
 			return err
 		})

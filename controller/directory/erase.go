@@ -20,18 +20,19 @@ type Kept struct {
 }
 
 // Kept finds what the holder has in the months whose keys still exist: what is
-// older is nobody's any more.
+// older is nobody's any more. Of a day badge it is what the last one to have it
+// left: those before are others.
 func (d *Directory) Kept(tx store.Tx, h store.Item[store.Holder]) (Kept, error) {
 	return keptOf(tx, h)
 }
 
 func keptOf(tx store.Tx, h store.Item[store.Holder]) (Kept, error) {
-	k := Kept{Holder: h}
+	k, turn := Kept{Holder: h}, lastTurn(h.Row)
 	for m, err := range store.List[store.MonthKey](tx, "", "", false) {
 		if err != nil {
 			return k, err
 		}
-		session, account := fmt.Sprintf("%x", pseudonym(m.Row.Key, h, "")), fmt.Sprintf("%x", pseudonym(m.Row.Key, h, ledgerUse))
+		session, account := fmt.Sprintf("%x", pseudonym(m.Row.Key, h.ID, turn, "")), fmt.Sprintf("%x", pseudonym(m.Row.Key, h.ID, turn, ledgerUse))
 		for s, err := range store.Find[store.SessionRow](tx, "holder", session) {
 			if err != nil {
 				return k, err

@@ -32,7 +32,7 @@ func TestMonthsCannotBeLinked(t *testing.T) {
 				name := w.name(badge(b), at)
 				if use == "ledger" {
 					w.decide(func(tx store.Tx) error {
-						n, err := w.Account(tx, badge(b), at)
+						n, err := w.Account(tx, badge(b), at, at)
 						name = hex.EncodeToString(n)
 						return err
 					})

@@ -34,12 +34,28 @@ const (
 	WhyGiven   = "given"    // somebody has it today
 	WhyUnknown = "unknown"  // not enrolled
 	WhyOther   = "other"    // of another place
-	WhyLate    = "too-late" // the minute is over
+	WhyLate    = "too-late" // the place is closed for today
+	WhyAgain   = "again"    // staff opened another window at the terminal
 )
 
 // Open keeps that the next badge at a terminal is for staff. id is its
 // command's. An older window of the terminal is over.
 func (d *Directory) Open(tx store.Tx, t store.Meta, id string, w store.BadgeWindow) error {
+	var older []store.Item[store.BadgeWindow]
+	for it, err := range store.List[store.BadgeWindow](tx, "", "", false) { // those of some minutes: few
+		if err != nil {
+			return fmt.Errorf("cannot end the window before: %w", err)
+		}
+		if it.Scope == t.ID && !it.Row.Done {
+			older = append(older, it)
+		}
+	}
+	for _, it := range older {
+		it.Row.Done, it.Row.Reason = true, WhyAgain
+		if err := store.Put(tx, it); err != nil {
+			return fmt.Errorf("cannot end the window before: %w", err)
+		}
+	}
 	w.Until, w.Done, w.Number, w.Reason = d.now().UTC().Add(WindowFor), false, "", ""
 	return store.Put(tx, store.Item[store.BadgeWindow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: w})
 }
@@ -124,9 +140,6 @@ func (d *Directory) enrol(tx store.Tx, w store.Item[store.BadgeWindow], h store.
 	h.Row.Kind, h.Row.Number, h.Row.Group, h.Row.Expires, h.Row.Created = w.Row.Kind, number, w.Row.Group, w.Row.Expires, day(now)
 	if w.Row.Here || w.Row.Kind == store.HolderDay {
 		h.Row.Sites = []string{w.Site}
-	}
-	if w.Row.Kind == store.HolderDay {
-		h.Row.Turn = newID()
 	}
 	if err := store.Put(tx, h); err != nil {
 		return "", "", fmt.Errorf("cannot enrol a badge: %w", err)

@@ -3,7 +3,6 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
 	"borne/controller/policy"
@@ -38,9 +37,13 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 		return no, nil
 	}
 	today := l.day(l.cfg.Now())
-	h2, err := l.cfg.Account(tx, a.Holder, noon(today))
-	if err != nil || len(h2) == 0 {
-		return no, errors.Join(err, fmt.Errorf("cannot find the account of a badge on %s", today))
+	h2, err := l.cfg.Account(tx, a.Holder, noon(today), l.cfg.Now())
+	if err != nil {
+		return no, fmt.Errorf("cannot find the account of a badge on %s: %w", today, err)
+	}
+	if len(h2) == 0 { // a day badge that nobody was given, where any badge begins
+		no.Reason = wire.RefuseBadgeNotGiven
+		return no, nil
 	}
 	acc, err := open(tx, hex.EncodeToString(h2), today)
 	if err != nil {

@@ -264,7 +264,7 @@ func (h *history) check() {
 		clear(want)
 		clear(got)
 		for _, k := range h.jobs {
-			id, err := h.badges.Account(tx, h1(k.badge+1), noon(k.day))
+			id, err := h.badges.Account(tx, h1(k.badge+1), noon(k.day), noon(k.day))
 			must(h.t, err)
 			s := want[hex.EncodeToString(id)]
 			if s.charged += k.charged; k.open {

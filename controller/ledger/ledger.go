@@ -20,9 +20,10 @@ import (
 type Config struct {
 	Now      func() time.Time
 	Location *time.Location // of days and months; Europe/Paris
-	// Account names a badge's account in the month of a time; nothing once that
-	// month is over for good, or for an absurd time. See directory.Account.
-	Account func(tx store.Tx, h1 []byte, at time.Time) ([]byte, error)
+	// Account names a badge's account in the month of filed; nothing once that
+	// month is over for good, for an absurd time, or when nobody had the badge
+	// at that time. See directory.Account.
+	Account func(tx store.Tx, h1 []byte, filed, at time.Time) ([]byte, error)
 	// Policy is what holds for a terminal now.
 	Policy func(tx store.Tx, t store.Item[store.Terminal]) (policy.Policy, error)
 }
@@ -149,7 +150,7 @@ func (l *Ledger) Account(tx store.Tx, terminal string, p wire.Printed, at time.T
 	if known {
 		day = j.Row.Day
 	}
-	id, err := l.cfg.Account(tx, p.Holder, noon(day))
+	id, err := l.cfg.Account(tx, p.Holder, noon(day), at)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find a badge's account: %w", err)
 	}

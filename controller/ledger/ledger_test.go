@@ -284,7 +284,7 @@ func TestNothingLinks(t *testing.T) {
 	w.ask("t1", "open", badge, 2)
 	var id string
 	w.decide(func(tx store.Tx) error {
-		b, err := w.badges.Account(tx, badge, w.now)
+		b, err := w.badges.Account(tx, badge, w.now, w.now)
 		id = hex.EncodeToString(b)
 		return err
 	})

@@ -130,7 +130,7 @@ func (w *world) job(terminal, id string) (row job) {
 func (w *world) account(holder []byte) (row store.Account) {
 	w.t.Helper()
 	w.decide(func(tx store.Tx) error {
-		id, err := w.badges.Account(tx, holder, noon(w.led.day(w.now)))
+		id, err := w.badges.Account(tx, holder, noon(w.led.day(w.now)), w.now)
 		must(w.t, err)
 		a, err := open(tx, hex.EncodeToString(id), w.led.day(w.now))
 		row = a.Row

@@ -35,7 +35,7 @@ func TestRestoreErasesABadgeEverywhereAgain(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			a, err := s.badges.Account(tx, h1, now)
+			a, err := s.badges.Account(tx, h1, now, now)
 			if err != nil {
 				return err
 			}

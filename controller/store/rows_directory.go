@@ -13,12 +13,20 @@ type Holder struct {
 	Disabled bool       `json:"disabled,omitempty" inventory:"may no longer begin a session;public-task;account"`
 	Expires  time.Time  `json:"expires,omitzero" inventory:"end of the badge's validity;public-task;account"`
 	Lost     time.Time  `json:"lost,omitzero" inventory:"day on which the badge was declared lost;public-task;account"`
-	// Turn is random and new each time a day badge is given: two people of one
-	// day badge have nothing in common.
-	Turn    string    `json:"turn,omitempty" inventory:"random, new each time a day badge is given: keeps its users apart;public-task;account"`
+	// Turns are the times that a day badge was given, the last one last: two people
+	// of one day badge have nothing in common, and what a terminal tells late is of
+	// whoever had it then.
+	Turns   []Turn    `json:"turns,omitempty" inventory:"random, new each time a day badge is given, and from when until when: keeps its users apart;public-task;account"`
 	Until   time.Time `json:"until,omitzero" inventory:"until when a day badge is given;public-task;account"`
 	Created time.Time `json:"created" inventory:"when the badge was given;public-task;account"`
 	Seen    string    `json:"seen" inventory:"last month of use, to delete unused badges;public-task;account"`
+}
+
+// Turn is one time that a day badge was given.
+type Turn struct {
+	ID    string    `json:"id"` // random
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // when it came back, or was to
 }
 
 // HolderKind is what somebody is known by.
