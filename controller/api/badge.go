@@ -121,6 +121,9 @@ func (a *API) lostBadge(ctx context.Context, in *badgeLostIn) (*out[BadgeView], 
 	})
 }
 
+// closedToday refuses what ends with the day.
+const closedToday = "Le lieu est déjà fermé pour aujourd’hui."
+
 type badgeDayIn struct {
 	ID   string `path:"id" maxLength:"20"`
 	Body BadgeDay
@@ -148,7 +151,7 @@ func (a *API) dayBadge(ctx context.Context, in *badgeDayIn) (*out[BadgeView], er
 		case directory.WhyGiven:
 			return newProblem(http.StatusConflict, "Ce badge est déjà remis à quelqu’un aujourd’hui : reprenez-le d’abord.")
 		}
-		return newProblem(http.StatusConflict, "Le lieu est déjà fermé pour aujourd’hui.")
+		return newProblem(http.StatusConflict, closedToday)
 	})
 }
 
@@ -159,7 +162,7 @@ func (a *API) exportBadge(ctx context.Context, in *byID) (*out[BadgeExport], err
 		if err != nil {
 			return err
 		}
-		k, err := a.Directory.Kept(tx, h)
+		k, err := a.whole(ctx, tx, h)
 		if err != nil {
 			return err
 		}
@@ -173,6 +176,31 @@ func (a *API) exportBadge(ctx context.Context, in *byID) (*out[BadgeExport], err
 		return nil, a.fail(opBadgeExport, err)
 	}
 	return answer(v), nil
+}
+
+// whole is everything that is kept about a badge, for whoever may see all of it: a
+// role in some places tells nothing of what somebody did in others, and takes
+// nothing from their figures.
+func (a *API) whole(ctx context.Context, tx store.Tx, h store.Item[store.Holder]) (directory.Kept, error) {
+	k, err := a.Directory.Kept(tx, h)
+	who := person(ctx)
+	if err != nil || who.Sees("") {
+		return k, err
+	}
+	all := true
+	for _, s := range k.Sessions {
+		all = all && who.Sees(s.Site)
+	}
+	for _, j := range k.Jobs {
+		all = all && who.Sees(j.Site)
+	}
+	for _, p := range k.Presences {
+		all = all && who.Sees(p.Site)
+	}
+	if !all {
+		return directory.Kept{}, newProblem(http.StatusForbidden, "Ce badge a aussi servi dans un lieu que votre rôle ne couvre pas : demandez à une personne qui a ce rôle dans tout le Département.")
+	}
+	return k, nil
 }
 
 func exported(at *places, k directory.Kept) (BadgeExport, error) {
@@ -208,6 +236,9 @@ func (a *API) eraseBadge(ctx context.Context, in *byID) (*out[Erased], error) {
 		if err != nil {
 			return err
 		}
+		if _, err := a.whole(ctx, tx, h); err != nil {
+			return err
+		}
 		k, err := a.Directory.Erase(tx, h, person(ctx).ID)
 		v = Erased{Sessions: len(k.Sessions), Months: len(k.Accounts)}
 		return err
@@ -235,7 +266,8 @@ func (a *API) badgesFile(ctx context.Context, _ *nothing) (*out[BadgesFile], err
 
 type importIn struct{ Body BadgesImport }
 
-// importBadges takes a file whole, or nothing of it.
+// importBadges takes a file whole, or nothing of it. It makes no lost or suspended
+// badge good again.
 func (a *API) importBadges(ctx context.Context, in *importIn) (*out[Imported], error) {
 	lines, mistakes := directory.ReadCSV([]byte(in.Body.CSV), policy.Location())
 	var v Imported
@@ -255,13 +287,19 @@ func (a *API) importBadges(ctx context.Context, in *importIn) (*out[Imported], e
 				wrong = append(wrong, directory.Mistake{Line: l.N, Sentence: "Lieux : " + why + "."})
 				continue
 			}
-			if reflect.DeepEqual(directory.RightsOf(h.Row), l.Rights) {
+			was := directory.RightsOf(h.Row)
+			rights, why := l.Merge(was)
+			if why != "" {
+				wrong = append(wrong, directory.Mistake{Line: l.N, Sentence: why})
+				continue
+			}
+			if reflect.DeepEqual(was, rights) {
 				continue
 			}
 			if v.Changed++; in.Body.Check || len(wrong) > 0 {
 				continue
 			}
-			if _, err := a.Directory.Change(tx, h, l.Rights, who.ID); err != nil {
+			if _, err := a.Directory.Change(tx, h, rights, who.ID); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"borne/controller/accounts"
-	"borne/controller/compliance"
 	"borne/controller/directory"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -92,43 +91,6 @@ func (a *API) sheets(at *places, who accounts.Person) ([]CodeSheet, error) {
 		return cmp.Or(made[y.Sheet].Compare(made[x.Sheet]), strings.Compare(x.Sheet, y.Sheet))
 	})
 	return all, nil
-}
-
-// closing is when a site's terminals close today for the last time: what is given
-// for the day ends then. Without hours today it is midnight.
-func (a *API) closing(tx store.Tx, site string) (time.Time, error) {
-	zone, now := policy.Location(), a.Now()
-	midnight := directory.EndOf(now.In(zone))
-	last := time.Time{}
-	for t, err := range store.List[store.Terminal](tx, "", "", false) {
-		if err != nil {
-			return last, err
-		}
-		if t.Site != site {
-			continue
-		}
-		p, err := compliance.Effective(tx, t)
-		if err != nil {
-			return last, err
-		}
-		for at := now; at.Before(midnight); {
-			o := p.Hours.At(at, zone)
-			if o.Open && (o.Until.IsZero() || o.Until.After(midnight)) {
-				return midnight, nil
-			}
-			if o.Open && o.Until.After(last) {
-				last = o.Until
-			}
-			if !o.Until.After(at) {
-				break
-			}
-			at = o.Until
-		}
-	}
-	if last.IsZero() {
-		return midnight, nil
-	}
-	return last, nil
 }
 
 // lastDay reads the last day of validity; the place in the request is at.
@@ -239,6 +201,9 @@ func (a *API) makeCodes(ctx context.Context, in *codesIn) (*out[CodesView], erro
 		v.Sheet, v.Codes, err = a.Directory.Codes(tx, in.ID, strings.TrimSpace(in.Body.Group), in.Body.N, v.Until, person(ctx).ID)
 		return err
 	})
+	if errors.Is(err, directory.ErrLate) {
+		return nil, newProblem(http.StatusConflict, closedToday)
+	}
 	if errors.Is(err, directory.ErrCodes) {
 		return nil, newProblem(http.StatusConflict, "Il y a déjà beaucoup de codes valables ici aujourd’hui : annulez une feuille qui n’a pas servi.")
 	}

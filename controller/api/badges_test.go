@@ -98,6 +98,7 @@ func TestEnrollingFromTheConsole(t *testing.T) {
 		{rec, WindowRequest{Action: "enrol", Kind: "permanent"}, 422, "body.here"},
 		{rec, WindowRequest{Action: "enrol", Kind: "day", Expires: "2026-03-01"}, 422, "body.expires"},
 		{rec, WindowRequest{Action: "enrol", Kind: "day", Expires: "demain"}, 422, "body.expires"},
+		{rec, WindowRequest{Action: "find", Here: true}, 422, "body.action"},
 		{rec, WindowRequest{Action: "enrol", Kind: "day", Group: "=1"}, 422, "body.group"},
 		{rec, WindowRequest{Action: "find", Group: "x"}, 422, "body.action"},
 		{rec, WindowRequest{Action: "burn"}, 422, "body.action"},
@@ -192,6 +193,18 @@ func TestDayBadgesAndCodesEndAtTheClosing(t *testing.T) {
 	if a := w.do(rec, "POST", "/api/sites/b/day-codes/"+c.Sheet+"/cancel", nil); a.StatusCode != http.StatusNoContent {
 		t.Errorf("cancelled: %s %s", a.Status, a.body)
 	}
+	w.later(10 * time.Hour)
+	rec = w.as(accounts.Reception, "b")
+	for path, body := range map[string]any{"/api/badges/" + numberB + "/day": BadgeDay{Given: true}, "/api/sites/b/day-codes": CodesRequest{N: 5}} {
+		if a := w.do(rec, "POST", path, body); a.StatusCode != 409 || !strings.Contains(string(a.body), "déjà fermé") {
+			t.Errorf("%s after the closing: %s %s", path, a.Status, a.body)
+		}
+	}
+	w.later(5*24*time.Hour + 14*time.Hour) // a Sunday, which has no hours: what is given for it ends with it
+	rec = w.as(accounts.Reception, "b")
+	if c := decode[CodesView](t, w.do(rec, "POST", "/api/sites/b/day-codes", CodesRequest{N: 5}), 201); !c.Until.Equal(t0.Add(6*24*time.Hour + 15*time.Hour)) {
+		t.Errorf("codes of a Sunday until %v", c.Until)
+	}
 	if a := w.do(rec, "POST", "/api/sites/b/day-codes", CodesRequest{N: 61}); a.StatusCode != 422 {
 		t.Errorf("61 codes: %s", a.Status)
 	}
@@ -225,6 +238,16 @@ func TestExportAndErase(t *testing.T) {
 		}
 		return put(tx, store.Meta{ID: "session-z", Site: "b", Scope: "b-1"}, store.SessionRow{Session: "sz", Terminal: "b-1", Begun: t0, Seconds: 60, Holder: name})
 	})
+	for method, path := range map[string]string{"GET": "/export", "POST": "/erase"} { // it was used at b as well
+		for _, role := range []accounts.Role{accounts.DPO, accounts.Administrator} {
+			if a := w.do(w.as(role, "a"), method, "/api/badges/572001046"+path, nil); a.StatusCode != 403 || !strings.Contains(string(a.body), "tout le Département") {
+				t.Errorf("%s of a alone, %s: %s %s", role, path, a.Status, a.body)
+			}
+		}
+		if a := w.do(w.as(accounts.DPO, "a", "b"), "GET", "/api/badges/572001046/export", nil); a.StatusCode != 200 {
+			t.Errorf("a DPO of both: %s", a.Status)
+		}
+	}
 	a := w.do(dpo, "GET", "/api/badges/572001046/export", nil)
 	v := decode[BadgeExport](t, a, 200)
 	if len(v.Sessions) != 1 || v.Sessions[0].Place != "Collège b" || v.Sessions[0].Seconds != 60 || strings.Contains(string(a.body), name) {
@@ -261,7 +284,7 @@ func TestAFileOfBadges(t *testing.T) {
 	if v := decode[Imported](t, w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: changed, Check: true}), 200); v.Changed != 2 {
 		t.Errorf("looked at: %+v", v)
 	}
-	if p := decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200); p.Badges[0].Group != "" || p.Badges[0].Lost {
+	if p := decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200); p.Badges[0].Lost || p.Badges[1].Lost || p.Badges[0].Expires != nil || p.Badges[1].Expires != nil {
 		t.Errorf("a look changes %+v", p.Badges[0])
 	}
 	// A line that may not be, and a line that cannot be read: nothing counts.
@@ -271,7 +294,7 @@ func TestAFileOfBadges(t *testing.T) {
 			t.Errorf("%s %s", a.Status, a.body)
 		}
 	}
-	if p := decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200); p.Badges[0].Group != "" || p.Badges[1].Group != "" {
+	if p := decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200); p.Badges[0].Lost || p.Badges[1].Lost || p.Badges[0].Expires != nil || p.Badges[1].Expires != nil {
 		t.Errorf("a wrong file changes %+v", p.Badges)
 	}
 	other := "numero;groupe;lieux;expire;etat\n" + numberB + ";;;;perdu\n"
@@ -283,5 +306,22 @@ func TestAFileOfBadges(t *testing.T) {
 	}
 	if v := decode[Imported](t, w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: changed}), 200); v.Changed != 0 {
 		t.Errorf("imported again: %+v", v)
+	}
+	// The file from before one was declared lost and one suspended makes neither good again.
+	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberA, BadgeChange{Sites: []string{}, Disabled: true}), 200)
+	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberB, BadgeChange{Sites: []string{}, Disabled: true}), 200)
+	for _, check := range []bool{true, false} {
+		if a := w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: file, Check: check}); a.StatusCode != 422 || strings.Count(string(a.body), "Ligne ") != 2 || !strings.Contains(string(a.body), "déclaré perdu") || !strings.Contains(string(a.body), "est suspendu") {
+			t.Errorf("an old file: %s %s", a.Status, a.body)
+		}
+	}
+	for _, b := range decode[BadgesView](t, w.do(adm, "GET", "/api/badges", nil), 200).Badges {
+		if !b.Disabled || b.Lost != (b.Number == numberA) {
+			t.Errorf("after an old file: %+v", b)
+		}
+	}
+	now := decode[BadgesFile](t, w.do(adm, "GET", "/api/badges-file", nil), 200).CSV
+	if v := decode[Imported](t, w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: now}), 200); v.Changed != 0 {
+		t.Errorf("today's file: %+v", v)
 	}
 }

@@ -23,6 +23,9 @@ const (
 // ErrCodes is too many codes at once.
 var ErrCodes = errors.New("too many codes")
 
+// ErrLate is codes for a day that is over.
+var ErrLate = errors.New("the place is closed for today")
+
 // retypeWithin is how long a code that was typed may be typed again at the same
 // terminal: an answer can get lost, and a person hesitate before the charter.
 const retypeWithin = 10 * time.Minute
@@ -31,6 +34,9 @@ const retypeWithin = 10 * time.Minute
 // returned once, to be printed: only their HMAC is kept.
 func (d *Directory) Codes(tx store.Tx, site, group string, n int, until time.Time, by string) (sheet string, codes []string, err error) {
 	now := d.now().UTC()
+	if !now.Before(until) {
+		return "", nil, fmt.Errorf("cannot make codes until %s: %w", until.Format(time.RFC3339), ErrLate)
+	}
 	live := 0
 	for it, err := range store.List[store.DayCode](tx, "", "", false) {
 		if err != nil {
@@ -40,7 +46,7 @@ func (d *Directory) Codes(tx store.Tx, site, group string, n int, until time.Tim
 			live++
 		}
 	}
-	if n < 1 || n > MaxCodes || live+n > maxLive || !now.Before(until) {
+	if n < 1 || n > MaxCodes || live+n > maxLive {
 		return "", nil, fmt.Errorf("cannot make %d codes beside %d that work: %w", n, live, ErrCodes)
 	}
 	sheet = newID()[:12]

@@ -104,10 +104,13 @@ func TestCodesAreBounded(t *testing.T) {
 	try := func(n int, until time.Time) error {
 		return w.st.Decide(ctx, func(tx store.Tx) error { _, _, err := w.Codes(tx, "a", "", n, until, "u1"); return err })
 	}
-	for _, err := range []error{try(0, w.now.Add(time.Hour)), try(directory.MaxCodes+1, w.now.Add(time.Hour)), try(1, w.now)} {
+	for _, err := range []error{try(0, w.now.Add(time.Hour)), try(directory.MaxCodes+1, w.now.Add(time.Hour))} {
 		if !errors.Is(err, directory.ErrCodes) {
 			t.Error(err)
 		}
+	}
+	if err := try(1, w.now); !errors.Is(err, directory.ErrLate) {
+		t.Errorf("after the closing: %v", err)
 	}
 	for range 10 {
 		w.codes(directory.MaxCodes, w.now.Add(time.Hour))

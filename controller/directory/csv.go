@@ -139,6 +139,21 @@ func ReadCSV(file []byte, zone *time.Location) (lines []Line, wrong []Mistake) {
 	}
 }
 
+// Merge is what a line makes of a badge's rights, or why it may not, in French. A
+// file may stop a badge and declare it lost; it never lifts that: one that was
+// written before would make a stolen badge good again.
+func (l Line) Merge(was Rights) (r Rights, why string) {
+	r = l.Rights
+	switch {
+	case was.Lost && !r.Lost:
+		return was, fmt.Sprintf("Le badge %s est déclaré perdu : un fichier ne le rend pas valable. Écrivez « %s », ou déclarez-le retrouvé sur la page « Badges ».", FormatNumber(l.Number), stateLost)
+	case was.Disabled && !r.Disabled && !r.Lost:
+		return was, fmt.Sprintf("Le badge %s est suspendu : un fichier ne lève pas cela. Écrivez « %s », ou levez-le sur la page « Badges ».", FormatNumber(l.Number), stateStopped)
+	}
+	r.Disabled = r.Disabled || was.Disabled // « perdu » hides it
+	return r, ""
+}
+
 func readLine(cells []string, zone *time.Location) (l Line, wrong []string) {
 	var ok bool
 	if l.Number, ok = ReadNumber(cells[0]); !ok {
@@ -165,7 +180,9 @@ func readLine(cells []string, zone *time.Location) (l Line, wrong []string) {
 		}
 	}
 	switch strings.ToLower(cells[4]) {
-	case stateGood, "":
+	case stateGood:
+	case "":
+		wrong = append(wrong, fmt.Sprintf("L’état manque : écrivez %s, %s ou %s.", stateGood, stateStopped, stateLost))
 	case stateStopped:
 		l.Rights.Disabled = true
 	case stateLost:

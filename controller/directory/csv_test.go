@@ -64,9 +64,10 @@ func TestEveryMistakeOfAFileIsTold(t *testing.T) {
 	n := w.enrol(1, store.BadgeWindow{Kind: store.HolderPermanent})
 	head := "numero;groupe;lieux;expire;etat\n"
 	for file, want := range map[string][]string{
-		"":                                      {"1 vide"},
-		"nom;prenom\n":                          {"1 première ligne"},
-		head + n + ";;;;\n" + n + ";;;;\n":      {"3 déjà à la ligne 2"},
+		"":             {"1 vide"},
+		"nom;prenom\n": {"1 première ligne"},
+		head + n + ";;;;valable\n" + n + ";;;;valable\n": {"3 déjà à la ligne 2"},
+		head + n + ";;;;\n":                     {"2 manque"},
 		head + "123;=1+1;;30 juin;volé\n":       {"2 numéro", "2 groupe", "2 date", "2 état"},
 		head + n + ";;\n":                       {"2 colonnes"},
 		head + "\"x\n":                          {"2 guillemets"},
@@ -110,7 +111,7 @@ func TestErasingLeavesNothingOfAHolder(t *testing.T) {
 	name, other := w.name(badge(1), w.now), w.name(badge(2), w.now)
 	account := ""
 	w.decide(func(tx store.Tx) error {
-		b, err := w.Account(tx, badge(1), w.now)
+		b, err := w.Account(tx, badge(1), w.now, w.now)
 		if err != nil {
 			return err
 		}
