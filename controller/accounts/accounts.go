@@ -64,11 +64,12 @@ func New(st store.Store, o Options) *Service {
 
 // NewUser is an account to be.
 type NewUser struct {
-	Name  string
-	Email string
-	Role  Role
-	Sites []string // where the role is held
-	All   bool     // on every site: it must be said, an empty list alone is refused
+	Name   string
+	Email  string
+	Role   Role
+	Sites  []string // where the role is held
+	Groups []string // of sites, where it is held too
+	All    bool     // on every site: it must be said, an empty list alone is refused
 }
 
 // Create makes an account and returns its id. actor is a user's id, or
@@ -83,26 +84,24 @@ func (s *Service) Create(ctx context.Context, actor string, u NewUser) (string, 
 		return "", errors.New("cannot create the account: give a name of at most 120 bytes")
 	case len(u.Email) > maxEmail || (u.Email != "" && !strings.Contains(u.Email, "@")):
 		return "", fmt.Errorf("cannot create the account: %.40q is no mail address", u.Email)
-	case u.All == (len(u.Sites) > 0):
+	case u.All == (len(u.Sites)+len(u.Groups) > 0):
 		return "", errors.New("cannot create the account: name the sites of the role, or say that it is held on all of them")
 	}
 	id := randomID()
 	now := s.now().UTC()
 	err := s.store.Decide(ctx, func(tx store.Tx) error {
-		for _, site := range u.Sites {
-			if _, err := store.Get[store.Site](tx, site); err != nil {
-				return fmt.Errorf("cannot give a role on site %q: %w", site, err)
-			}
+		if err := there(tx, u.Sites, u.Groups); err != nil {
+			return err
 		}
 		if err := freeEmail(tx, u.Email, ""); err != nil {
 			return err
 		}
-		row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: slices.Clone(u.Sites), Created: now}
+		row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: slices.Clone(u.Sites), Groups: slices.Clone(u.Groups), Created: now}
 		if err := store.Put(tx, store.Item[store.User]{Meta: store.Meta{ID: id}, Row: row}); err != nil {
 			return err
 		}
 		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.created", Target: id,
-			Detail: strings.TrimSpace(string(u.Role) + " " + strings.Join(u.Sites, ","))})
+			Detail: scopeText(row)})
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot create the account: %w", err)
@@ -247,7 +246,10 @@ func (s *Service) enter(tx store.Tx, u store.Item[store.User], how, hint string,
 	if err := store.Put(tx, l); err != nil {
 		return "", p, err
 	}
-	return cookie, s.person(u, l), audit.Append(tx, audit.Entry{At: now, Actor: u.ID, Action: "login", Target: u.ID, Detail: how})
+	if p, err = s.person(tx, u, l); err != nil {
+		return "", p, err
+	}
+	return cookie, p, audit.Append(tx, audit.Entry{At: now, Actor: u.ID, Action: "login", Target: u.ID, Detail: how})
 }
 
 // Authenticate tells who holds the cookie, and keeps the session from falling
@@ -302,7 +304,9 @@ func (s *Service) look(ctx context.Context, cookie string) (p Person, stale bool
 		if err != nil || u.Row.Disabled {
 			return ErrLogin
 		}
-		p = s.person(u, l)
+		if p, err = s.person(tx, u, l); err != nil {
+			return err
+		}
 		stale = s.expires(l.Row.Created, now).Sub(l.Row.Expires) >= min(time.Minute, s.idle/4)
 		return nil
 	})
@@ -357,9 +361,10 @@ func (s *Service) expires(created, now time.Time) time.Time {
 	return idle
 }
 
-func (s *Service) person(u store.Item[store.User], l store.Item[store.Login]) Person {
-	return Person{ID: u.ID, Name: u.Row.Name, Role: Role(u.Row.Role), Sites: u.Row.Sites, Login: l.ID,
-		Since: l.Row.Created, Expires: l.Row.Created.Add(s.absolute)}
+func (s *Service) person(tx store.Tx, u store.Item[store.User], l store.Item[store.Login]) (Person, error) {
+	p, err := Holder(tx, u)
+	p.Login, p.Since, p.Expires = l.ID, l.Row.Created, l.Row.Created.Add(s.absolute)
+	return p, err
 }
 
 // tokenLen is the length of a token: 128 bits, base64url.

@@ -15,7 +15,8 @@ type Role string
 const (
 	Administrator Role = "administrator" // the Département's team: everything
 	Correspondant Role = "correspondant" // « correspondant informatique »: terminals and policy of a site
-	Building      Role = "building"      // « gardien », « chef d'établissement »: opening hours
+	Building      Role = "building"      // « gardien »: opening hours
+	Head          Role = "head"          // « chef d’établissement »: agrees to openings of their collège, or not
 	Reception     Role = "reception"     // « agent d'accueil »: sees, ends a session, sends a message
 	DPO           Role = "dpo"           // « délégué à la protection des données »: receipts, audit, inventory
 	Observer      Role = "observer"      // indicators, and nothing else
@@ -23,7 +24,7 @@ const (
 
 // Roles lists every role.
 func Roles() []Role {
-	return []Role{Administrator, Correspondant, Building, Reception, DPO, Observer}
+	return []Role{Administrator, Correspondant, Building, Head, Reception, DPO, Observer}
 }
 
 // ParseRole reads a role's name.
@@ -34,12 +35,14 @@ func ParseRole(s string) (Role, error) {
 	return "", fmt.Errorf("cannot use role %q: use one of %v", s, Roles())
 }
 
-// Person is somebody logged in.
+// Person is somebody logged in, or a program with a key.
 type Person struct {
 	ID      string
 	Name    string
 	Role    Role
-	Sites   []string  // where the role is held; empty for everywhere
+	Sites   []string  // where the role is held, those of its groups included; empty for everywhere, unless there are groups
+	Groups  []string  // of sites, on which the role is held
+	Token   bool      // a program: it changes no account
 	Since   time.Time // of the session
 	Expires time.Time // of the session, whatever the person does
 	Login   string    // id of the session's row: names the session, does not open it
@@ -48,8 +51,12 @@ type Person struct {
 // Sees tells whether the person's role is held on the site. An empty site asks
 // for the whole Département: only somebody without a list of sites has that.
 func (p Person) Sees(site string) bool {
-	return len(p.Sites) == 0 || (site != "" && slices.Contains(p.Sites, site))
+	return p.Everywhere() || (site != "" && slices.Contains(p.Sites, site))
 }
+
+// Everywhere tells whether the role is held on every site. Whoever holds it on a
+// group that has no site any more holds it nowhere.
+func (p Person) Everywhere() bool { return len(p.Sites) == 0 && len(p.Groups) == 0 }
 
 // Holds tells whether the person has one of the roles on the site.
 func (p Person) Holds(site string, roles ...Role) bool {

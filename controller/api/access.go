@@ -129,6 +129,7 @@ func Table() map[string]Access {
 		adm = accounts.Administrator
 		cor = accounts.Correspondant
 		bui = accounts.Building
+		hea = accounts.Head
 		rec = accounts.Reception
 		dpo = accounts.DPO
 		obs = accounts.Observer
@@ -164,14 +165,14 @@ func Table() map[string]Access {
 		opCommand:       {post, "/api/terminals/{id}/commands", ScopeTerminal, r(adm, cor, rec)},
 		opAwake:         {post, "/api/spaces/{id}/awake", ScopeSpace, r(adm, cor, bui, rec)}, // bui: whoever opens for an evening
 		opEnrol:         {post, "/api/sites/{id}/enrol-codes", ScopeSite, r(adm, cor)},
-		opSiteHours:     {get, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui, rec, dpo)},
-		opSpaceHours:    {get, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui, rec, dpo)},
+		opSiteHours:     {get, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui, hea, rec, dpo)},
+		opSpaceHours:    {get, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui, hea, rec, dpo)},
 		opPutSiteHours:  {put, "/api/sites/{id}/hours", ScopeSite, r(adm, cor, bui)},
 		opPutSpaceHours: {put, "/api/spaces/{id}/hours", ScopeSpace, r(adm, cor, bui)},
 		opPreviewSite:   {post, "/api/sites/{id}/hours/preview", ScopeSite, r(adm, cor, bui)},
 		opPreviewSpace:  {post, "/api/spaces/{id}/hours/preview", ScopeSpace, r(adm, cor, bui)},
-		opSiteChanges:   {get, "/api/sites/{id}/hours/changes", ScopeSite, r(adm, cor, bui, dpo)},
-		opSpaceChanges:  {get, "/api/spaces/{id}/hours/changes", ScopeSpace, r(adm, cor, bui, dpo)},
+		opSiteChanges:   {get, "/api/sites/{id}/hours/changes", ScopeSite, r(adm, cor, bui, hea, dpo)},
+		opSpaceChanges:  {get, "/api/spaces/{id}/hours/changes", ScopeSpace, r(adm, cor, bui, hea, dpo)},
 		opUndoSite:      {post, "/api/sites/{id}/hours/undo", ScopeSite, r(adm, cor, bui)},
 		opUndoSpace:     {post, "/api/spaces/{id}/hours/undo", ScopeSpace, r(adm, cor, bui)},
 		opApplyHours:    {post, "/api/hours/apply", ScopeAny, r(adm, cor)},
@@ -182,7 +183,7 @@ func Table() map[string]Access {
 		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
 		opLists:         {get, "/api/lists", ScopeAny, r(adm, cor, rec, dpo)},
-		opCalendars:     {get, "/api/calendars", ScopeAny, r(adm, cor, bui, rec, dpo)},
+		opCalendars:     {get, "/api/calendars", ScopeAny, r(adm, cor, bui, hea, rec, dpo)},
 		opPutCalendar:   {put, "/api/calendars/{zone}", ScopeAll, r(adm)},
 		opFetchCalendar: {post, "/api/calendars/{zone}/fetch", ScopeAll, r(adm)},
 		opParseOSM:      {post, "/api/hours/osm", ScopeAny, r(adm, cor, bui)},

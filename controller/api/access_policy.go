@@ -31,6 +31,17 @@ const (
 	opSiteRollout        = "site-rollout"
 	opSpaceRollout       = "space-rollout"
 	opUndoTerminal       = "undo-terminal-policy"
+
+	opGroups         = "groups"
+	opCreateGroup    = "create-group"
+	opPutGroup       = "put-group"
+	opDropGroup      = "remove-group"
+	opGroupPolicy    = "group-policy"
+	opPutGroupPolicy = "put-group-policy"
+	opPreviewGroup   = "preview-group-policy"
+	opGroupVersions  = "group-policy-changes"
+	opUndoGroup      = "undo-group-policy"
+	opGroupRollout   = "group-rollout"
 )
 
 // policyTable is the part of Table about rules. Whoever reads a site's rules reads
@@ -53,6 +64,16 @@ func policyTable() map[string]Access {
 		opPreviewAll:         {post, "/api/policy/preview", ScopeAll, r(adm)},
 		opAllVersions:        {get, "/api/policy/changes", ScopeAny, r(adm, cor, dpo)},
 		opUndoAllPolicy:      {post, "/api/policy/undo", ScopeAll, r(adm)},
+		opGroups:             {get, "/api/groups", ScopeAny, r(adm, cor, rec, dpo)},
+		opCreateGroup:        {post, "/api/groups", ScopeAll, r(adm)},
+		opPutGroup:           {put, "/api/groups/{id}", ScopeAll, r(adm)},
+		opDropGroup:          {http.MethodDelete, "/api/groups/{id}", ScopeAll, r(adm)},
+		opGroupPolicy:        {get, "/api/groups/{id}/policy", ScopeAny, r(adm, cor, rec, dpo)}, // what their sites inherit
+		opPutGroupPolicy:     {put, "/api/groups/{id}/policy", ScopeAll, r(adm)},
+		opPreviewGroup:       {post, "/api/groups/{id}/policy/preview", ScopeAll, r(adm)},
+		opGroupVersions:      {get, "/api/groups/{id}/policy/changes", ScopeAny, r(adm, cor, dpo)},
+		opGroupRollout:       {post, "/api/groups/{id}/policy/rollout", ScopeAll, r(adm)},
+		opUndoGroup:          {post, "/api/groups/{id}/policy/undo", ScopeAll, r(adm)},
 		opSitePolicy:         {get, "/api/sites/{id}/policy", ScopeSite, r(adm, cor, rec, dpo)},
 		opPutSite:            {put, "/api/sites/{id}/policy", ScopeSite, r(adm, cor)},
 		opPreviewSitePolicy:  {post, "/api/sites/{id}/policy/preview", ScopeSite, r(adm, cor)},

@@ -12,9 +12,13 @@ import (
 	"borne/controller/store"
 )
 
-// place is whose rules are meant: a site's, a space's, a terminal's, or those of
-// the whole Département when all of it is empty.
-type place struct{ site, space, terminal string }
+// place is whose rules are meant: a site's, a space's, a terminal's, a group of
+// sites', or those of the whole Département when all of it is empty.
+type place struct {
+	site, space, terminal string
+	group                 string   // without the three above
+	of                    []string // the group's sites, once found
+}
 
 // id is the id of the place's layer.
 func (p place) id() string {
@@ -25,6 +29,8 @@ func (p place) id() string {
 		return p.space
 	case p.site != "":
 		return p.site
+	case p.group != "":
+		return p.group
 	}
 	return store.PolicyGlobal
 }
@@ -37,12 +43,19 @@ func (p place) level() string {
 		return compliance.LayerSpace
 	case p.site != "":
 		return compliance.LayerSite
+	case p.group != "":
+		return compliance.LayerGroup
 	}
 	return compliance.LayerGlobal
 }
 
-// find says in which space a terminal stands.
+// find says in which space a terminal stands, and which sites a group has.
 func (p place) find(tx store.Tx) (place, error) {
+	if p.group != "" {
+		g, err := store.Get[store.SiteGroup](tx, p.group)
+		p.of = g.Row.Sites
+		return p, err
+	}
 	if p.terminal == "" {
 		return p, nil
 	}
@@ -53,6 +66,11 @@ func (p place) find(tx store.Tx) (place, error) {
 
 // origins is the policy that holds there, and where its values come from.
 func origins(tx store.Tx, p place) (policy.Policy, map[string]string, error) {
+	if p.group != "" {
+		v, from, err := compliance.GroupOrigins(tx, p.group)
+		emptyNotNil(reflect.ValueOf(&v).Elem())
+		return v, from, err
+	}
 	v, from, err := compliance.Origins(tx, store.Item[store.Terminal]{Meta: store.Meta{ID: p.terminal, Site: p.site}, Row: store.Terminal{Space: p.space}})
 	emptyNotNil(reflect.ValueOf(&v).Elem())
 	return v, from, err
@@ -72,7 +90,14 @@ func (p place) levels(tx store.Tx) ([]LevelView, error) {
 		all = append(all, LevelView{level, id, n})
 		return nil
 	}
-	err := errors.Join(
+	groups, err := p.groups(tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		all = append(all, LevelView{compliance.LayerGroup, g.ID, g.Row.Name})
+	}
+	err = errors.Join(
 		add(compliance.LayerSite, p.site, func(tx store.Tx, id string) (string, error) {
 			it, err := store.Get[store.Site](tx, id)
 			return it.Row.Name, err
@@ -88,9 +113,35 @@ func (p place) levels(tx store.Tx) ([]LevelView, error) {
 	return all, err
 }
 
+// groups are the place itself when it is a group, or those that its site is in.
+func (p place) groups(tx store.Tx) (all []store.Item[store.SiteGroup], err error) {
+	if p.group != "" {
+		g, err := store.Get[store.SiteGroup](tx, p.group)
+		return append(all, g), err
+	}
+	if p.site == "" {
+		return nil, nil
+	}
+	for g, err := range store.Find[store.SiteGroup](tx, "site", p.site) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// has tells whether a site is in this place, or this place in it.
+func (p place) has(site string) bool {
+	if p.group != "" {
+		return slices.Contains(p.of, site)
+	}
+	return p.site == "" || site == p.site
+}
+
 // holds tells whether a terminal is in this place.
 func (p place) holds(it store.Item[store.Terminal]) bool {
-	return (p.site == "" || it.Site == p.site) && (p.space == "" || it.Row.Space == p.space) && (p.terminal == "" || it.ID == p.terminal)
+	return p.has(it.Site) && (p.space == "" || it.Row.Space == p.space) && (p.terminal == "" || it.ID == p.terminal)
 }
 
 // terminals are those that obey the place's rules.
@@ -118,7 +169,9 @@ func (p place) below(tx store.Tx) ([]place, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, place{site: it.ID})
+			if p.has(it.ID) {
+				all = append(all, place{site: it.ID})
+			}
 		}
 	}
 	if p.space == "" {
@@ -126,7 +179,7 @@ func (p place) below(tx store.Tx) ([]place, error) {
 			if err != nil {
 				return nil, err
 			}
-			if p.site == "" || it.Site == p.site {
+			if p.has(it.Site) {
 				all = append(all, place{site: it.Site, space: it.ID})
 			}
 		}
@@ -140,7 +193,7 @@ func (p place) below(tx store.Tx) ([]place, error) {
 			continue
 		}
 		if _, err := store.Get[store.PolicyRow](tx, it.ID); err == nil {
-			all = append(all, place{it.Site, it.Row.Space, it.ID})
+			all = append(all, place{site: it.Site, space: it.Row.Space, terminal: it.ID})
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}

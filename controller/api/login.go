@@ -55,7 +55,7 @@ func (a *API) me(ctx context.Context, _ *nothing) (*out[Me], error) {
 }
 
 func (a *API) meOf(p accounts.Person) Me {
-	return Me{ID: p.ID, Name: p.Name, Role: string(p.Role), Sites: list(p.Sites), Expires: p.Expires, Version: a.Version, Demo: a.Demo}
+	return Me{ID: p.ID, Name: p.Name, Role: string(p.Role), Sites: list(p.Sites), All: p.Everywhere(), Expires: p.Expires, Version: a.Version, Demo: a.Demo}
 }
 
 // list makes an empty list of a nil one: the document says that lists are never null.

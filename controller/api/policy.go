@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -171,8 +172,26 @@ func (a *API) changeLayer(ctx context.Context, op string, c change) (v PolicyVie
 	if err != nil {
 		return v, a.fail(op, err)
 	}
-	a.publish(ctx, c.site, c.space)
+	a.publishPlace(ctx, c.place)
 	return v, nil
+}
+
+// publishPlace has the terminals of a place apply what holds for them now.
+func (a *API) publishPlace(ctx context.Context, p place) {
+	if p.group == "" {
+		a.publish(ctx, p.site, p.space)
+		return
+	}
+	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
+		p, err = p.find(tx)
+		return err
+	})
+	if err != nil {
+		a.Log.Error("cannot push the policy", "group", p.group, "error", err)
+	}
+	for _, site := range p.of {
+		a.publish(ctx, site, "")
+	}
 }
 
 func (a *API) publish(ctx context.Context, site, space string) {
@@ -236,6 +255,11 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	}
 	if slices.Contains(changed, "hours") && (c.site == "" || c.terminal != "") {
 		return none, newProblem(http.StatusUnprocessableEntity, "Les horaires se règlent pour un lieu ou pour un espace, sur la page « Horaires ».", field{"body.own", "la partie « hours » ne se fixe pas ici"})
+	}
+	if c.group != "" {
+		if err := oneGroupEach(tx, c.group, c.of, slices.Collect(maps.Keys(next))); err != nil {
+			return none, err
+		}
 	}
 	was, _, err := origins(tx, c.place)
 	if err != nil {

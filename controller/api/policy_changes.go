@@ -199,7 +199,7 @@ func hits(tx store.Tx, before, after []under) ([]HitView, error) {
 			}
 			i = len(v)
 			at[x.Row.Space] = i
-			v = append(v, HitView{Site: x.Site, SiteName: names[1].Name, Space: x.Row.Space, SpaceName: names[2].Name, Terminals: []string{}})
+			v = append(v, HitView{Site: x.Site, SiteName: names[len(names)-2].Name, Space: x.Row.Space, SpaceName: names[len(names)-1].Name, Terminals: []string{}})
 		}
 		v[i].Terminals = append(v[i].Terminals, x.Row.Name)
 	}

@@ -36,6 +36,10 @@ func (a *API) spaceRollout(ctx context.Context, in *rolloutIn) (*policyOut, erro
 	return a.orderRollout(ctx, opSpaceRollout, in.Body, place{site: siteOf(ctx), space: in.ID})
 }
 
+func (a *API) groupRollout(ctx context.Context, in *rolloutIn) (*policyOut, error) {
+	return a.orderRollout(ctx, opGroupRollout, in.Body, place{group: in.ID})
+}
+
 // seen is how terminals are now, for a rollout.
 func (a *API) seen(tx store.Tx) func(string) rollout.Seen {
 	return func(id string) rollout.Seen {
@@ -153,7 +157,7 @@ func (a *API) orderRollout(ctx context.Context, op string, r RolloutRequest, at 
 	if err != nil {
 		return nil, a.fail(op, err)
 	}
-	a.publish(ctx, at.site, at.space)
+	a.publishPlace(ctx, at)
 	return a.readPolicy(ctx, op, at)
 }
 

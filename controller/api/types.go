@@ -229,13 +229,13 @@ type EnrolCode struct {
 	Expires  time.Time `json:"expires"`
 }
 
-// PolicyView is the policy of the Département, a site, a space or a terminal.
+// PolicyView is the policy of the Département, a group of sites, a site, a space or a terminal.
 type PolicyView struct {
 	Rev     uint64            `json:"rev" doc:"Also the ETag; 0 while nothing was set here"`
-	Level   string            `json:"level" enum:"global,site,space,terminal"`
+	Level   string            `json:"level" enum:"global,group,site,space,terminal"`
 	Own     []string          `json:"own" doc:"Sections set here; the others come from the level above"`
 	Policy  policy.Policy     `json:"policy" doc:"What holds here, inheritance applied"`
-	Origin  map[string]string `json:"origin" doc:"The level that each value comes from, by JSON path; empty for what Borne begins with"`
+	Origin  map[string]string `json:"origin" doc:"The level that each value comes from, by JSON path: global, group:ID, site, space or terminal; empty for what Borne begins with"`
 	Levels  []LevelView       `json:"levels" doc:"The levels that this one inherits from and itself, the Département first"`
 	Changed *time.Time        `json:"changed,omitempty"`
 	By      string            `json:"by,omitempty" doc:"Who changed it last"`
@@ -245,8 +245,8 @@ type PolicyView struct {
 
 // LevelView is a level that values come from.
 type LevelView struct {
-	Level string `json:"level" enum:"global,site,space,terminal"`
-	ID    string `json:"id" doc:"Of the site, the space or the terminal; empty for the Département"`
+	Level string `json:"level" enum:"global,group,site,space,terminal"`
+	ID    string `json:"id" doc:"Of the group, the site, the space or the terminal; empty for the Département"`
 	Name  string `json:"name"`
 }
 
@@ -344,8 +344,9 @@ type ReportDay struct {
 type Me struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
-	Role    string    `json:"role" enum:"administrator,correspondant,building,reception,dpo,observer"`
-	Sites   []string  `json:"sites" doc:"Ids of the sites that the role is held on; empty for all"`
+	Role    string    `json:"role" enum:"administrator,correspondant,building,head,reception,dpo,observer"`
+	Sites   []string  `json:"sites" doc:"Ids of the sites that the role is held on, those of its groups included"`
+	All     bool      `json:"all" doc:"The role is held on every site, whatever Sites says"`
 	Expires time.Time `json:"expires" doc:"The session ends then, at the latest"`
 	Version string    `json:"version" doc:"Of the controller"`
 	Demo    bool      `json:"demo" doc:"The data is a demonstration"`

@@ -93,15 +93,29 @@ func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 	return p, err
 }
 
-// chain is the layers of a terminal, each over the one before it. Layers of groups
-// of sites have their place between the Département and the site.
-func chain(t terminal) []struct{ name, id string } {
-	return []struct{ name, id string }{{LayerGlobal, store.PolicyGlobal}, {LayerSite, t.Site}, {LayerSpace, t.Row.Space}, {LayerTerminal, t.ID}}
+// layerOf is a layer's name and the id of its document.
+type layerOf struct{ name, id string }
+
+// chain is the layers of a terminal, each over the one before it. Those of groups
+// of sites have their place between the Département and the site; no two of them
+// set one section (the API refuses it), so their order changes nothing.
+func chain(tx store.Tx, t terminal) ([]layerOf, error) {
+	all := []layerOf{{LayerGlobal, store.PolicyGlobal}}
+	if t.Site != "" {
+		for g, err := range store.Find[store.SiteGroup](tx, "site", t.Site) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, layerOf{LayerGroup + ":" + g.ID, g.ID})
+		}
+	}
+	return append(all, layerOf{LayerSite, t.Site}, layerOf{LayerSpace, t.Row.Space}, layerOf{LayerTerminal, t.ID}), nil
 }
 
 // Names of layers, as Origins tells them.
 const (
 	LayerGlobal   = "global"
+	LayerGroup    = "group" // with ":" and the group's id: a site may be in several
 	LayerSite     = "site"
 	LayerSpace    = "space"
 	LayerTerminal = "terminal"
@@ -110,9 +124,39 @@ const (
 // Origins is Effective, with the layer that each value comes from, by JSON path;
 // "" is policy.Default.
 func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) {
+	site, err := store.Get[store.Site](tx, t.Site)
+	if t.Site == "" || errors.Is(err, store.ErrNotFound) {
+		site, err = store.Item[store.Site]{}, nil
+	}
+	if err != nil {
+		return policy.Policy{}, nil, err
+	}
+	of, err := chain(tx, t)
+	if err != nil {
+		return policy.Policy{}, nil, err
+	}
+	p, origin, err := merged(tx, of, t.ID, site.Row.Rules) // a group that it left took its version along
+	if err != nil {
+		return p, nil, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
+	}
+	return p, origin, nil
+}
+
+// GroupOrigins is Origins for what a group of sites hands down to them.
+func GroupOrigins(tx store.Tx, group string) (policy.Policy, map[string]string, error) {
+	p, origin, err := merged(tx, []layerOf{{LayerGlobal, store.PolicyGlobal}, {LayerGroup + ":" + group, group}}, "", 0)
+	if err != nil {
+		return p, nil, fmt.Errorf("cannot make the policy of the group %s: %w", group, err)
+	}
+	return p, origin, nil
+}
+
+// merged reads layers as a terminal has them and merges them; no version of it is
+// older than version.
+func merged(tx store.Tx, of []layerOf, terminal string, version uint64) (policy.Policy, map[string]string, error) {
 	var layers []policy.Layer
-	version := uint64(1)
-	for _, l := range chain(t) {
+	version = max(version, 1)
+	for _, l := range of {
 		row, err := store.Get[store.PolicyRow](tx, l.id)
 		if l.id == "" || errors.Is(err, store.ErrNotFound) {
 			continue
@@ -120,7 +164,7 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 		if err != nil {
 			return policy.Policy{}, nil, err
 		}
-		if row.Row, err = reached(tx, row, t.ID); err != nil {
+		if row.Row, err = reached(tx, row, terminal); err != nil {
 			return policy.Policy{}, nil, err
 		}
 		layers = append(layers, policy.Layer{Name: l.name, Doc: row.Row.Doc})
@@ -128,7 +172,7 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 	}
 	p, origin, err := policy.Merge(policy.Default(), layers...)
 	if err != nil {
-		return p, nil, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
+		return p, nil, err
 	}
 	p, err = current(tx, p, version)
 	return p, origin, err

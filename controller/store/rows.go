@@ -58,6 +58,10 @@ const (
 	KindWatch        Kind = "watch"
 	KindTold         Kind = "told"
 	KindRollout      Kind = "rollout"
+
+	KindSiteGroup Kind = "site-group"
+	KindToken     Kind = "api-token"
+	KindConsent   Kind = "consent"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -73,6 +77,8 @@ type Site struct {
 	Commune    string `json:"commune" inventory:"where it is;none-personal;life"`
 	Territoire string `json:"territoire" inventory:"territorial directorate, for reports;none-personal;life"`
 	Timezone   string `json:"timezone,omitempty" inventory:"for opening hours, Europe/Paris when empty;none-personal;life"`
+	// Rules rises when the site joins or leaves a group: its rules are others then.
+	Rules uint64 `json:"rules,omitempty" inventory:"version of its rules when its groups last changed;none-personal;life"`
 }
 
 // Space is a part of a site. Meta.Scope is its own id.
@@ -294,6 +300,7 @@ type User struct {
 	Email    string    `json:"email,omitempty" inventory:"to reach them;public-task;account"`
 	Role     string    `json:"role" inventory:"what they may do;public-task;account"`
 	Sites    []string  `json:"sites,omitempty" inventory:"where they may do it, empty for everywhere;public-task;account"`
+	Groups   []string  `json:"groups,omitempty" inventory:"groups of sites where they may do it;public-task;account"`
 	Disabled bool      `json:"disabled,omitempty" inventory:"no longer logs in;public-task;account"`
 	Created  time.Time `json:"created" inventory:"when the account was made;public-task;account"`
 	LastSeen time.Time `json:"lastSeen,omitzero" inventory:"to close unused accounts;public-task;account"`

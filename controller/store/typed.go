@@ -212,5 +212,6 @@ func Rows() []Row {
 		Identity{},
 		BadgeWindow{}, DayCode{},
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},
-		PolicyChange{}, Watch{}, Told{}, Rollout{}}
+		PolicyChange{}, Watch{}, Told{}, Rollout{},
+		SiteGroup{}, Token{}, Consent{}}
 }

@@ -59,7 +59,11 @@ func (d Desk) Round(tx store.Tx, now time.Time, write bool) (n int, err error) {
 		if e != nil {
 			return n, e
 		}
-		l := Plan(reader(u, w.Row), all, told, now, there)
+		who, e := reader(tx, u, w.Row)
+		if e != nil {
+			return n, e
+		}
+		l := Plan(who, all, told, now, there)
 		if err != nil {
 			return n, err
 		}
@@ -81,11 +85,11 @@ func roles() []accounts.Role {
 	return []accounts.Role{accounts.Administrator, accounts.Correspondant, accounts.Reception}
 }
 
-func reader(u store.Item[store.User], w store.Watch) Reader {
-	p := accounts.Person{ID: u.ID, Role: accounts.Role(u.Row.Role), Sites: u.Row.Sites}
+func reader(tx store.Tx, u store.Item[store.User], w store.Watch) (Reader, error) {
+	p, err := accounts.Holder(tx, u)
 	return Reader{User: u.ID, Level: attend.Severity(w.Level), Night: w.Night, Sees: func(site string) bool {
 		return p.Holds(site, roles()...) && (len(w.Sites) == 0 || slices.Contains(w.Sites, site))
-	}}
+	}}, err
 }
 
 func opened(tx store.Tx) ([]attend.Item, error) {

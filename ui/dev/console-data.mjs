@@ -82,7 +82,7 @@ const policy = {
   network: { resolver: '10.1.2.1', private: ['10.1.2.0/24'], proxy: '', pac: '', proxies: [], ca: [], reasons: [{ of: '10.1.2.0/24', why: 'ENT de l’établissement' }] },
   filter: { categories: [{ name: 'adult', digest: '' }, { name: 'drogue', digest: '' }], allow: [], block: [] },
 }
-const me = { id: 'u1', name: 'Camille Perrollaz', role: 'administrator', sites: [], expires: ahead(400), version: '0.1.0', demo: true }
+const me = { id: 'u1', name: 'Camille Perrollaz', role: 'administrator', sites: [], all: true, expires: ahead(400), version: '0.1.0', demo: true }
 const find = (id) => fleet.sites.flatMap((s) => s.spaces.flatMap((p) => p.terminals.map((t) => ({ s, p, t })))).find((f) => f.t.id === id)
 
 function detail(id) {

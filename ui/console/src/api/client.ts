@@ -72,7 +72,7 @@ async function call<B>(method: string, path: string, body?: unknown, headers: Re
 
 const get = async <B>(path: string) => (await call<B>('GET', path)).body
 const id = encodeURIComponent
-type Level = 'all' | 'sites' | 'spaces' | 'terminals'
+type Level = 'all' | 'groups' | 'sites' | 'spaces' | 'terminals'
 const rulesOf = (level: Level, of: string): string => (level === 'all' ? '/policy' : `/${level}/${id(of)}/policy`)
 /** A place's own path: its hours are below it. */
 export const placeOf = (level: 'sites' | 'spaces', of: string): string => `/${level}/${id(of)}`
@@ -113,6 +113,10 @@ export const api = {
   policyChanges: async (level: Level, of: string) => (await get<{ changes: T.PolicyChange[] }>(`${rulesOf(level, of)}/changes`)).changes,
   undoPolicy: (level: Level, of: string, etag: string, change: string) => call<T.PolicyView>('POST', `${rulesOf(level, of)}/undo`, { id: change }, { 'if-match': etag }),
   orderRollout: (level: Level, of: string, action: T.RolloutRequest['action']) => call<T.PolicyView>('POST', `${rulesOf(level, of)}/rollout`, { action }),
+  groups: async () => (await get<T.GroupsView>('/groups')).groups,
+  createGroup: async (r: T.GroupRequest) => (await call<T.GroupView>('POST', '/groups', r)).body,
+  putGroup: async (g: string, rev: number, r: T.GroupRequest) => (await call<T.GroupView>('PUT', `/groups/${id(g)}`, r, { 'if-match': `"${rev}"` })).body,
+  removeGroup: async (g: string, rev: number) => (await call<T.GroupsView>('DELETE', `/groups/${id(g)}`, undefined, { 'if-match': `"${rev}"` })).body.groups,
   hours: (at: string) => call<T.HoursView>('GET', `${at}/hours`),
   putHours: (at: string, etag: string, r: { hours: T.Hours; inherit: boolean; note?: string }) => call<T.HoursView>('PUT', `${at}/hours`, r, { 'if-match': etag }),
   previewHours: async (at: string, hours: T.Hours, from: string, days: number) => (await call<T.Preview>('POST', `${at}/hours/preview`, { hours, from, days })).body,

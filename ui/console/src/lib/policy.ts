@@ -5,7 +5,7 @@ import { to } from './route.svelte.ts'
 import { category, t } from './words.svelte.ts'
 
 /** Whose rules they are: all is the Département. */
-export type Level = 'all' | 'sites' | 'spaces' | 'terminals'
+export type Level = 'all' | 'groups' | 'sites' | 'spaces' | 'terminals'
 
 /** A value as the form calls it, with its unit, or the sentences of its choices. */
 interface Named {
@@ -178,17 +178,22 @@ export function originsOf(origin: Record<string, string>, section: string): Map<
 
 /** Where a level's rules are changed, in the console. */
 export function levelHref(levels: LevelView[], level: string): string {
-  const found = levels.find((l) => l.level === level)
+  const found = findLevel(levels, level)
   const site = levels.find((l) => l.level === 'site')
   if (!found) return ''
   if (level === 'site') return to.site(found.id, 'rules')
   if (level === 'space') return site ? to.site(site.id, found.id) : ''
-  return level === 'terminal' ? to.rules(found.id) : to.rules()
+  if (level === 'terminal') return to.rules(found.id)
+  return level === 'global' ? to.rules() : to.group(found.id)
 }
+
+/** A site may be in several groups: theirs is told as group:ID. */
+const findLevel = (levels: LevelView[], level: string): LevelView | undefined => levels.find((l) => (l.level === 'group' ? `group:${l.id}` : l.level) === level)
 
 /** « du Département », « du lieu « Collège » », … */
 export function levelName(levels: LevelView[], level: string): string {
-  const name = levels.find((l) => l.level === level)?.name ?? ''
+  const name = findLevel(levels, level)?.name ?? ''
+  if (level.startsWith('group:')) return t('console.policy.origin.group', { name })
   switch (level) {
     case 'global':
       return t('console.policy.origin.global')

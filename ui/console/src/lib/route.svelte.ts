@@ -1,6 +1,6 @@
 export type Route =
   | { page: 'fleet' }
-  | { page: 'terminal' | 'site' | 'receipt'; id: string; part?: string; of?: string }
+  | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
   | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'rules' }
   | { page: 'login'; token: string }
   | { page: 'entrance'; why: string }
@@ -18,6 +18,7 @@ export function parse(hash: string): Route {
     if (first === 'sites') return { page: 'site', id, part, ...(of ? { of } : {}) }
     if (first === 'login') return { page: 'entrance', why: id }
     if (first === 'receipts') return { page: 'receipt', id }
+    if (first === 'groups') return { page: 'group', id }
   } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'rules') return { page: first }
   return { page: 'unknown' }
 }
@@ -38,6 +39,8 @@ export const to = {
   hours: (site: string, space = '') => `#/sites/${encodeURIComponent(site)}/hours${space && '/' + encodeURIComponent(space)}`,
   /** The rules of the Département, or of one terminal. */
   rules: (terminal = '') => (terminal ? `#/terminals/${encodeURIComponent(terminal)}/rules` : '#/rules'),
+  /** The rules of a group of sites. */
+  group: (id: string) => `#/groups/${encodeURIComponent(id)}`,
   receipt: (id: string) => `#/receipts/${encodeURIComponent(id)}`,
 }
 
