@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"borne/controller/accounts"
+	"borne/controller/directory"
 	"borne/controller/policy"
 	"borne/controller/report"
 	"borne/controller/store"
@@ -18,8 +19,8 @@ import (
 
 // Asked is what every report of indicators is asked with.
 type Asked struct {
-	From    string `query:"from" maxLength:"10" doc:"First local day, 2026-09-01; the first of this month when empty"`
-	To      string `query:"to" maxLength:"10" doc:"Last local day, included; the last of this month when empty"`
+	From    string `query:"from" maxLength:"10" doc:"First local day, 2026-09-01; the first of this month when empty, or of the last month that is over when small counts are hidden"`
+	To      string `query:"to" maxLength:"10" doc:"Last local day, included; the last of that month when empty"`
 	By      string `query:"by" maxLength:"20" doc:"What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty"`
 	Of      string `query:"of" maxLength:"220" doc:"site:ID, territoire:NAME or type:TYPE; everything that one may see when empty"`
 	Guarded bool   `query:"guarded" doc:"Hide counts of fewer than five people also from who may see them: for what is shown to others"`
@@ -47,8 +48,12 @@ func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[Indicators
 		if err != nil {
 			return err
 		}
-		v = IndicatorsReport{From: q.From, To: q.To, By: string(q.By), Of: in.Of, Guarded: q.Guard, Price: price, Lines: []IndicatorLine{}, Count: len(r.Lines),
-			Total: figuresOf(r.Total, q.Guard, price), Choices: choices(q.All, person(ctx))}
+		all, err := report.PlacesOf(tx)
+		if err != nil {
+			return err
+		}
+		v = IndicatorsReport{From: q.From, To: q.To, By: string(q.By), Of: in.Of, Guarded: q.Guard, All: seesAll(person(ctx)), Over: a.over().Format(time.DateOnly), Price: price, Lines: []IndicatorLine{}, Count: len(r.Lines),
+			Total: figuresOf(r.Total, q.Guard, price), Choices: choices(all, person(ctx))}
 		for i, l := range r.Lines {
 			if i >= in.Offset && len(v.Lines) < in.Limit {
 				v.Lines = append(v.Lines, IndicatorLine{Key: l.Key, Name: l.Name, Sum: figuresOf(l.Indicators, q.Guard, price)})
@@ -60,7 +65,7 @@ func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[Indicators
 		return nil
 	})
 	if err != nil {
-		return nil, a.fail(opIndicators, asProblem(err))
+		return nil, a.fail(opIndicators, a.asProblem(err))
 	}
 	return answer(v), nil
 }
@@ -68,7 +73,9 @@ func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[Indicators
 // question reads what is asked, of the places that the person sees.
 func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q report.Query, price float64, err error) {
 	q = report.Query{By: report.By(in.By), Guard: guard, Now: a.Now(), Zone: policy.Location()}
-	if q.All, err = report.PlacesOf(tx); err != nil {
+	q.Over = func(month string) bool { return directory.Over(month, q.Now) }
+	all, err := report.PlacesOf(tx)
+	if err != nil {
 		return q, 0, err
 	}
 	figures, err := energyNow(tx)
@@ -76,8 +83,10 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 		return q, 0, err
 	}
 	q.Model = func(machine string) store.EnergyModel { return report.ModelOf(figures.Row, machine) }
-	today := q.Now.In(q.Zone)
-	first := today.AddDate(0, 0, 1-today.Day())
+	first := monthOf(q.Now.In(q.Zone))
+	if guard {
+		first = monthOf(a.over())
+	}
 	if q.From = in.From; q.From == "" {
 		q.From = first.Format(time.DateOnly)
 	}
@@ -85,10 +94,10 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 		q.To = first.AddDate(0, 1, -1).Format(time.DateOnly)
 	}
 	if !slices.Contains(report.Ways(), q.By) {
-		return q, 0, unfit("query.by", "choisissez parmi : site, territoire, type, group, day, week, month, year, school-year, ou rien")
+		return q, 0, unfit("query.by", "choisissez parmi : site, territoire, type, day, week, month, year, school-year, ou rien")
 	}
 	what, which, _ := strings.Cut(in.Of, ":")
-	for _, x := range q.All {
+	for _, x := range all {
 		if !p.Sees(x.ID) {
 			continue
 		}
@@ -102,10 +111,8 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 			mine = x.Territoire == which
 		case "type":
 			mine = x.Type == which
-		case "group":
-			mine = slices.Contains(x.Groups, which)
 		default:
-			return q, 0, unfit("query.of", "écrivez site:…, territoire:…, type:… ou group:…, ou rien pour tous les lieux")
+			return q, 0, unfit("query.of", "écrivez site:…, territoire:… ou type:…, ou rien pour tous les lieux")
 		}
 		if mine {
 			q.Places = append(q.Places, x)
@@ -117,13 +124,29 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 	return q, figures.Row.Price, nil
 }
 
+// monthOf is the first day of a day's month.
+func monthOf(day time.Time) time.Time { return day.AddDate(0, 0, 1-day.Day()) }
+
+// over is the last local day of the last month of which nothing can come any more.
+func (a *API) over() time.Time {
+	now := a.Now()
+	for first := monthOf(now.In(policy.Location())); ; first = first.AddDate(0, -1, 0) {
+		if directory.Over(first.Format("2006-01"), now) {
+			return first.AddDate(0, 1, -1)
+		}
+	}
+}
+
 func unfit(at, why string) *problem {
 	return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{at, why})
 }
 
 // asProblem says in French what a question lacks.
-func asProblem(err error) error {
+func (a *API) asProblem(err error) error {
 	switch {
+	case errors.Is(err, report.ErrEarly):
+		day := a.over().Format("02/01/2006")
+		return unfit("query.to", "choisissez une période qui finit le "+day+" ou avant : les postes peuvent encore envoyer ce qui s’est passé depuis, et un rapport sans les petits nombres ne prend que des mois complets")
 	case errors.Is(err, report.ErrMonths):
 		return unfit("query.from", "choisissez des mois entiers, du premier au dernier jour : sur moins, un petit nombre de personnes se verrait")
 	case errors.Is(err, report.ErrSpan):
@@ -141,20 +164,32 @@ func figuresOf(i report.Indicators, guard bool, price float64) Indicators {
 		}
 		return &n
 	}
-	good, said := i.Smiles()
 	v := Indicators{Sites: i.Sites, Colleges: i.Colleges, Shared: i.Shared, OpenSeconds: i.Seconds, OutsideSeconds: i.Outside,
 		Visits: tell(u.Visits, i.Hidden.Visits), OutsideVisits: tell(u.Outside, i.Hidden.Outside+i.Hidden.Visits), Badges: []BadgeCount{},
-		Begun: u.Hours[:], Use: u.Use[:], Unsure: u.Unsure, Langs: []Counted{}, Pages: tell(u.Pages, i.Hidden.Visits),
-		Help: tell(u.Help, i.Hidden.Help), Refusals: tell(u.Refusals, i.Hidden.Refusals),
-		Answers: tell(said, i.Hidden.Smiles+i.Hidden.Visits), Good: tell(good, i.Hidden.Smiles+i.Hidden.Visits),
-		Energy: energySum(i.Energy, price),
-		Hidden: HiddenFigures{i.Hidden.Visits, i.Hidden.Outside, i.Hidden.Hours, i.Hidden.Langs, i.Hidden.Smiles, i.Hidden.Help, i.Hidden.Refusals}}
+		Begun: u.Hours[:], Use: u.Use[:], Untold: []int{}, Unsure: tell(u.Unsure, i.Hidden.Unsure+i.Hidden.Visits), Langs: []Counted{}, Pages: tell(u.Pages, i.Hidden.Pages+i.Hidden.Visits),
+		Help: tell(u.Help, i.Hidden.Help), Refusals: tell(u.Refusals, i.Hidden.Refusals), Energy: energySum(i.Energy, price),
+		Hidden: HiddenFigures{i.Hidden.Visits, i.Hidden.Outside, i.Hidden.Hours, i.Hidden.Langs, i.Hidden.Smiles, i.Hidden.Pages, i.Hidden.Help, i.Hidden.Refusals}}
+	for h, n := range i.Hidden.Hour {
+		if guard && u.Hours[h] == 0 && n+i.Hidden.Visits > 0 {
+			v.Untold = append(v.Untold, h)
+		}
+	}
+	// Whoever answers was promised that nobody reads who did: not even an administrator.
+	if good, said := i.Smiles(); !report.Small(said) {
+		if v.Answers = tell(said, i.Hidden.Smiles+i.Hidden.Visits); v.Answers != nil && !report.Small(good) {
+			v.Good = &good
+		}
+	}
 	if !guard {
 		v.Badged = &u.Badged
 	}
 	if u.Visits > 0 {
-		mean, median := i.Mean(), report.Median(u.Lengths)
-		v.MeanSeconds, v.MedianSeconds = &mean, &median
+		mean := i.Mean()
+		v.MeanSeconds = &mean
+	}
+	if u.Visits > 0 && !report.Small(u.Visits) { // of fewer, it is a person's
+		median := report.Median(u.Lengths)
+		v.MedianSeconds = &median
 	}
 	for _, l := range report.Top(u.Langs, len(u.Langs)) {
 		v.Langs = append(v.Langs, Counted{l, u.Langs[l]})

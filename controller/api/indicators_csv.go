@@ -60,7 +60,7 @@ func columns() []column {
 	return []column{
 		{"Lieux ouverts au public", "lieux_ouverts", "lieux", "Lieux ouverts au public au moins une fois, avec un poste en service.", always(func(i Indicators) float64 { return float64(i.Sites) }), 0},
 		{"Collèges ouverts au public", "colleges_ouverts", "lieux", "Parmi eux, les collèges.", always(func(i Indicators) float64 { return float64(i.Colleges) }), 0},
-		{"Collèges ayant mutualisé", "colleges_mutualises", "lieux", "Parmi eux, les collèges où au moins un passage a commencé hors temps scolaire.", always(func(i Indicators) float64 { return float64(i.Shared) }), 0},
+		{"Collèges ayant mutualisé", "colleges_mutualises", "lieux", "Parmi eux, les collèges où des passages ont commencé hors temps scolaire, au moins cinq dans un mois.", always(func(i Indicators) float64 { return float64(i.Shared) }), 0},
 		{"Heures d’ouverture", "heures_ouverture", "heures", "Heures d’ouverture au public selon les horaires en vigueur ces jours-là ; deux lieux ouverts en même temps comptent deux fois.", always(func(i Indicators) float64 { return float64(i.OpenSeconds) / 3600 }), 1},
 		{"Dont hors temps scolaire ou de bureau", "heures_hors_temps_scolaire", "heures", "Parmi elles, celles où le personnel du lieu n’est pas là d’ordinaire.", always(func(i Indicators) float64 { return float64(i.OutsideSeconds) / 3600 }), 1},
 		{"Passages", "passages", "passages", "Sessions ouvertes. Une personne qui vient deux fois compte deux passages. Ne s’additionne jamais aux bénéficiaires.", whole(visits), 0},
@@ -72,7 +72,7 @@ func columns() []column {
 			return float64(*i.Badges[0].Count), true
 		}, 0},
 		{"Durée moyenne (min)", "duree_moyenne_min", "minutes", "Durée moyenne d’un passage.", whole60(func(i Indicators) *int { return i.MeanSeconds }), 1},
-		{"Durée médiane (min)", "duree_mediane_min", "minutes", "La moitié des passages durent moins ; estimée à l’intérieur d’une tranche de durée.", whole60(func(i Indicators) *int { return i.MedianSeconds }), 1},
+		{"Durée médiane (min)", "duree_mediane_min", "minutes", "Environ : la moitié des passages durent moins ; estimée à l’intérieur d’une tranche de durée. Vide sous cinq passages.", whole60(func(i Indicators) *int { return i.MedianSeconds }), 1},
 		{"Pages imprimées", "pages", "faces", "Faces imprimées.", whole(func(i Indicators) *int { return i.Pages }), 0},
 		{"Demandes d’aide", "demandes_aide", "demandes", "Nombre de fois où quelqu’un a demandé de l’aide au poste.", whole(func(i Indicators) *int { return i.Help }), 0},
 		{"Réponses « Cela s’est bien passé ? »", "reponses", "réponses", "Personnes qui ont touché un des trois visages à la fin ; personne n’y est obligé.", whole(answers), 0},
@@ -101,11 +101,14 @@ func (a *API) exportIndicators(ctx context.Context, in *exportIn) (*fileOut, err
 		if err != nil {
 			return err
 		}
-		switch in.What {
-		case "dictionary":
+		if in.What == "dictionary" {
 			name, body = "dictionnaire-indicateurs", dictionary()
 			return nil
-		case "open":
+		}
+		if err := q.Check(); err != nil {
+			return err
+		}
+		if in.What == "open" {
 			name = fmt.Sprintf("indicateurs-ouverts-%s-%s", q.From[:7], q.To[:7])
 			body, err = openData(tx, q, price)
 			return err
@@ -115,7 +118,7 @@ func (a *API) exportIndicators(ctx context.Context, in *exportIn) (*fileOut, err
 		return err
 	})
 	if err != nil {
-		return nil, a.fail(opExport, asProblem(err))
+		return nil, a.fail(opExport, a.asProblem(err))
 	}
 	return &fileOut{Type: "text/csv; charset=utf-8", Disposition: `attachment; filename="` + name + `.csv"`, Body: body}, nil
 }
@@ -153,7 +156,7 @@ func table(tx store.Tx, q report.Query, price float64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := []string{map[report.By]string{report.BySite: "Lieu", report.ByTerritoire: "Territoire", report.ByType: "Type de lieu", report.ByGroup: "Groupe",
+	head := []string{map[report.By]string{report.BySite: "Lieu", report.ByTerritoire: "Territoire", report.ByType: "Type de lieu",
 		report.ByMonth: "Mois", report.ByYear: "Année", report.BySchoolYear: "Année scolaire", report.ByNothing: "Ensemble"}[q.By]}
 	for _, c := range columns() {
 		head = append(head, c.head)
@@ -191,9 +194,6 @@ const maxOpen = 36
 // openData is one line for each site and month, for machines: commas, points, and
 // names without accents. No terminal is in it.
 func openData(tx store.Tx, q report.Query, price float64) ([]byte, error) {
-	if err := q.Check(); err != nil {
-		return nil, err
-	}
 	b := &bytes.Buffer{}
 	w := csv.NewWriter(b)
 	head := []string{"mois", "lieu", "type", "commune", "territoire"}

@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"borne/controller/accounts"
 	"borne/controller/compliance"
+	"borne/controller/directory"
+	"borne/controller/report"
 	"borne/controller/store"
 )
 
@@ -37,6 +40,16 @@ func (w *world) badges(month, site string, n int) {
 	})
 }
 
+// over passes the time until the months of the tests are over, and counts them.
+func (w *world) over() {
+	w.t.Helper()
+	w.later(100 * 24 * time.Hour)
+	w.decide(func(tx store.Tx) error {
+		_, err := report.CountHolders(tx, func(month string) bool { return directory.Over(month, w.api.Now()) })
+		return err
+	})
+}
+
 const months = "from=2026-01-01&to=2026-03-31"
 
 func TestIndicators(t *testing.T) {
@@ -50,13 +63,28 @@ func TestIndicators(t *testing.T) {
 		t.Helper()
 		return decode[IndicatorsReport](t, w.do(cookie, "GET", "/api/indicators?"+query, nil), 200)
 	}
-	adm, obs := w.as(accounts.Administrator), w.as(accounts.Observer)
+	adm := w.as(accounts.Administrator)
 	v := read(adm, months+"&by=site")
 	if v.Guarded || *v.Total.Visits != 47 || len(v.Lines) != 2 || *v.Lines[0].Sum.Visits != 43 || *v.Lines[1].Sum.Visits != 4 || *v.Total.MeanSeconds != 600 || v.Total.Begun[10] != 47 {
 		t.Errorf("an administrator sees %+v", v)
 	}
 	if b := v.Total.Badges; len(b) != 3 || *b[0].Count != 0 || *b[1].Count != 14 || b[1].Part {
 		t.Errorf("badges %+v", b)
+	}
+	if !v.All || v.Over != "2025-12-31" {
+		t.Errorf("an administrator sees all: %v; months are over until %s", v.All, v.Over)
+	}
+	// Of months of which something may come, nothing is told that hides small counts.
+	for who, query := range map[string]string{w.as(accounts.Observer): months, adm: months + "&guarded=true"} {
+		a := w.do(who, "GET", "/api/indicators?"+query, nil)
+		if a.StatusCode != 422 || !strings.Contains(string(a.body), `"query.to"`) || !strings.Contains(string(a.body), "31/12/2025") {
+			t.Errorf("too early: %s", a.body)
+		}
+	}
+	w.over()
+	adm, obs := w.as(accounts.Administrator), w.as(accounts.Observer)
+	if v = read(obs, ""); v.All || v.From != "2026-03-01" || v.To != "2026-03-31" || v.Over != v.To {
+		t.Errorf("an observer who asks for nothing sees %s to %s, of all: %v", v.From, v.To, v.All)
 	}
 	v = read(obs, months+"&by=site")
 	if !v.Guarded || *v.Total.Visits != 40 || *v.Lines[0].Sum.Visits != 40 || v.Lines[1].Sum.Visits != nil || v.Lines[1].Sum.OutsideVisits != nil || v.Total.Hidden.Visits != 2 || v.Lines[1].Sum.Badges[1].Count != nil {
@@ -100,6 +128,7 @@ func TestExportsHoldNoSmallCount(t *testing.T) {
 	w.visits("a-1", "2026-02-03", 40, 10)
 	w.visits("a-1", "2026-03-01", 3, 0)
 	w.visits("b-1", "2026-02-03", 4, 4)
+	w.over()
 	adm := w.as(accounts.Administrator)
 	file := func(query string) string {
 		t.Helper()
@@ -142,9 +171,45 @@ func TestExportsHoldNoSmallCount(t *testing.T) {
 			t.Errorf("the dictionary does not tell what %s is", c.name)
 		}
 	}
-	for _, q := range []string{"from=2026-01-02&to=2026-03-31", "by=week&" + months, "what=all&" + months, "what=open&from=2020-01-01&to=2026-03-31"} {
+	for _, q := range []string{"from=2026&to=2026-03-31", "from=20", "to=x", "what=open&from=1", "from=2026-04-01&to=2026-06-30", "from=2026-01-02&to=2026-03-31", "by=week&" + months, "what=all&" + months, "what=open&from=2020-01-01&to=2026-03-31"} {
 		if a := w.do(adm, "GET", "/api/indicators/export?"+q, nil); a.StatusCode != 422 {
 			t.Errorf("%s: %s", q, a.Status)
+		}
+	}
+}
+
+// TestWhatIsHiddenIsNotNought: a figure that may not be told is absent, and 0 is 0.
+func TestWhatIsHiddenIsNotNought(t *testing.T) {
+	few := report.Indicators{Hidden: report.Hidden{Visits: 1, Help: 1, Refusals: 1}}
+	v := figuresOf(few, true, 1)
+	for name, n := range map[string]*int{"visits": v.Visits, "outside": v.OutsideVisits, "unsure": v.Unsure, "pages": v.Pages, "help": v.Help, "refusals": v.Refusals, "answers": v.Answers, "good": v.Good, "mean": v.MeanSeconds, "median": v.MedianSeconds, "badged": v.Badged} {
+		if n != nil {
+			t.Errorf("%s of a hidden month are told as %d", name, *n)
+		}
+	}
+	if len(v.Untold) != 24 {
+		t.Errorf("of a hidden month, only hours %v are not told", v.Untold)
+	}
+	some := report.Indicators{Use: store.Rollup{Visits: 9, Stay: 5400}}
+	some.Use.Hours[9], some.Use.Lengths[4], some.Hidden.Hour[9], some.Hidden.Hour[11], some.Hidden.Unsure, some.Hidden.Pages = 9, 9, 1, 2, 1, 1
+	if v = figuresOf(some, true, 1); *v.Visits != 9 || !slices.Equal(v.Untold, []int{11}) || v.Unsure != nil || v.Pages != nil || *v.Help != 0 || *v.Refusals != 0 || v.MedianSeconds == nil {
+		t.Errorf("in part: %+v", v)
+	}
+	if v = figuresOf(some, false, 1); len(v.Untold) != 0 || *v.Unsure != 0 {
+		t.Errorf("of everything: %+v", v)
+	}
+}
+
+// TestAnswersOfFewAreNobodys: not an administrator's either.
+func TestAnswersOfFewAreNobodys(t *testing.T) {
+	for _, c := range []struct {
+		good, bad, visits   int
+		answers, told, half bool
+	}{{0, 0, 9, true, true, true}, {3, 1, 4, false, false, false}, {4, 0, 5, false, false, true}, {4, 1, 9, true, false, true}, {0, 7, 9, true, true, true}, {5, 0, 9, true, true, true}, {0, 0, 0, true, true, false}} {
+		i := report.Indicators{Use: store.Rollup{Visits: c.visits, Smiles: map[string]int{"good": c.good, "bad": c.bad}}}
+		i.Use.Lengths[3] = c.visits
+		if v := figuresOf(i, false, 1); (v.Answers != nil) != c.answers || (v.Good != nil) != c.told || (v.MedianSeconds != nil) != c.half {
+			t.Errorf("%+v: answers %v, good %v, median %v", c, v.Answers, v.Good, v.MedianSeconds)
 		}
 	}
 }

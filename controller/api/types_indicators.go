@@ -5,7 +5,7 @@ package api
 type Indicators struct {
 	Sites    int `json:"sites" doc:"Sites that were open to the public"`
 	Colleges int `json:"colleges" doc:"Of these, collèges"`
-	Shared   int `json:"shared" doc:"Of these, « collèges ayant mutualisé »: at least one visit outside school hours"`
+	Shared   int `json:"shared" doc:"Of these, « collèges ayant mutualisé »: at least one visit outside school hours; when small counts are hidden, at least five in some month"`
 
 	OpenSeconds    int `json:"openSeconds" doc:"How long sites were open, by the hours that held then; two sites at once count twice"`
 	OutsideSeconds int `json:"outsideSeconds" doc:"Of these, outside school or office hours"`
@@ -16,11 +16,12 @@ type Indicators struct {
 	Badges        []BadgeCount `json:"badges" doc:"Distinct badges (« bénéficiaires »), by month: over several months nobody can tell"`
 
 	MeanSeconds   *int `json:"meanSeconds,omitempty" doc:"Mean length of a visit"`
-	MedianSeconds *int `json:"medianSeconds,omitempty" doc:"Length in the middle, to within its class"`
+	MedianSeconds *int `json:"medianSeconds,omitempty" doc:"Length in the middle, to within its class; of five visits or more"`
 
 	Begun  []int `json:"begun" minItems:"24" maxItems:"24" doc:"Visits by the local hour at which they began"`
 	Use    []int `json:"use" minItems:"24" maxItems:"24" doc:"Seconds of use, by local hour"`
-	Unsure int   `json:"unsure" doc:"Visits without an hour, for want of a clock"`
+	Untold []int `json:"untold" doc:"Local hours whose 0 in begun and use is not one: fewer than five people were there"`
+	Unsure *int  `json:"unsure,omitempty" doc:"Visits without an hour, for want of a clock"`
 
 	Langs []Counted `json:"langs" doc:"Visits by language, the most frequent first"`
 
@@ -28,8 +29,8 @@ type Indicators struct {
 	Help     *int `json:"help,omitempty" doc:"How often help was asked for"`
 	Refusals *int `json:"refusals,omitempty" doc:"How often somebody was not admitted"`
 
-	Answers *int `json:"answers,omitempty" doc:"How many said how it went"`
-	Good    *int `json:"good,omitempty" doc:"Of these, that it went well"`
+	Answers *int `json:"answers,omitempty" doc:"How many said how it went; five or more, whoever asks"`
+	Good    *int `json:"good,omitempty" doc:"Of these, that it went well; five or more, whoever asks"`
 
 	Energy EnergySum     `json:"energy"`
 	Hidden HiddenFigures `json:"hidden" doc:"Months of sites that are not in a figure, for fewer than five people are behind theirs"`
@@ -56,6 +57,7 @@ type HiddenFigures struct {
 	Begun    int `json:"begun"`
 	Langs    int `json:"langs"`
 	Answers  int `json:"answers"`
+	Pages    int `json:"pages"`
 	Help     int `json:"help"`
 	Refusals int `json:"refusals"`
 }
@@ -74,6 +76,8 @@ type IndicatorsReport struct {
 	By      string          `json:"by"`
 	Of      string          `json:"of" doc:"Empty, or what it is limited to: site:…, territoire:…, type:…"`
 	Guarded bool            `json:"guarded" doc:"Counts of fewer than five people are hidden"`
+	All     bool            `json:"all" doc:"Whoever asks may see them all"`
+	Over    string          `json:"over" doc:"Last local day that a report that hides small counts can reach: until then months are over, and nothing comes any more"`
 	Price   float64         `json:"price" doc:"Euros a kWh"`
 	Choices IndicatorPlaces `json:"choices" doc:"What it can be limited to"`
 	Total   Indicators      `json:"total"`

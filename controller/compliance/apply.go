@@ -167,9 +167,6 @@ func (r *Rules) begun(tx store.Tx, t *terminal, rec wire.Record, b wire.Begun) e
 	if err := store.Put(tx, store.Item[store.SessionRow]{Meta: store.Meta{ID: id, Site: t.Site, Scope: t.ID}, Row: row}); err != nil {
 		return err
 	}
-	if err := present(tx, t, row); err != nil {
-		return err
-	}
 	if t.Row.Owes != "" {
 		if err := r.quarantine(tx, t, wire.QuarReceiptMissing, "session "+b.Session+" began before the receipt of "+t.Row.Owes, ""); err != nil {
 			return err
@@ -226,6 +223,9 @@ func (r *Rules) ended(tx store.Tx, t *terminal, rec wire.Record, e wire.Ended) (
 		return true, err
 	}
 	if err := r.use(tx, t, v); err != nil {
+		return true, err
+	}
+	if err := present(tx, t, v); err != nil {
 		return true, err
 	}
 	return true, r.rollup(tx, t, rec, func(u *store.Rollup) {

@@ -113,11 +113,12 @@ func (r *Rules) use(tx store.Tx, t *terminal, v visit) error {
 	return nil
 }
 
-// present keeps that a badge was used at a site in the month of its pseudonym:
-// the calendar month in UTC, as the directory's keys are. Without a clock nobody
-// knows which month it was.
-func present(tx store.Tx, t *terminal, s store.SessionRow) error {
-	if s.Holder == "" || s.Unsure || t.Site == "" {
+// present keeps that a badge was used at a site, where a visit is counted, in the
+// month of its pseudonym: the calendar month in UTC, as the directory's keys are.
+// Without a clock nobody knows which month it was.
+func present(tx store.Tx, t *terminal, v visit) error {
+	s := v.s
+	if !v.opened || s.Holder == "" || s.Unsure || t.Site == "" {
 		return nil
 	}
 	month := s.Begun.UTC().Format("2006-01")

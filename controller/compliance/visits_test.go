@@ -133,7 +133,8 @@ func TestOutsideByTheHoursThatHeldThen(t *testing.T) {
 	}
 }
 
-// TestPresence: a badge is present once a month and site; smileys belong to a day.
+// TestPresence: a badge is present once a month and site, where a visit is counted;
+// smileys belong to a day.
 func TestPresence(t *testing.T) {
 	w := newWorld(t, nil)
 	held := func(h string) func(*wire.Begun) { return func(b *wire.Begun) { b.Holder = []byte(h) } }
@@ -141,6 +142,8 @@ func TestPresence(t *testing.T) {
 	w.stay("2026-03-03 10:00:00", 5, held("aa"), wire.EndButton)
 	w.stay("2026-03-03 11:00:00", 5, held("bb"), wire.EndButton)
 	w.stay("2026-04-01 11:00:00", 5, held("cc"), wire.EndButton)
+	w.stay("2026-04-01 12:00:00", 0, held("dd"), wire.EndDeclined)
+	w.stay("2026-04-01 13:00:00", 0, held("ee"), wire.EndFailed)
 	noon := paris(t, "2026-03-03 12:00:00")
 	w.file(wire.KindSmile, noon, wire.Smile{How: wire.SmileGood})
 	w.file(wire.KindSmile, noon, wire.Smile{How: wire.SmileGood})
@@ -162,7 +165,7 @@ func TestPresence(t *testing.T) {
 	if d := w.figures("2026-03-03"); d.Badged != 2 || !maps.Equal(d.Smiles, map[string]int{"good": 2}) {
 		t.Errorf("the day: %+v", d)
 	}
-	if n := w.kept(); n != 5 {
-		t.Errorf("%d records are kept as they came, want the smiley that is none, and four ends that were told twice", n)
+	if n := w.kept(); n != 7 {
+		t.Errorf("%d records are kept as they came, want the smiley that is none, and six ends that were told twice", n)
 	}
 }

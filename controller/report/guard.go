@@ -19,17 +19,27 @@ import (
 // school hours) is hidden together with another one where it could be told from
 // the rest: see hide.
 func guard(u store.Rollup) (store.Rollup, Hidden) {
+	var out store.Rollup
 	var h Hidden
-	none := store.Rollup{Pages: u.Pages, Sheets: u.Sheets, Colour: u.Colour, Prints: u.Prints}
-	if small(u.Visits) {
-		return store.Rollup{}, Hidden{Visits: 1}
+	// Who asked for help, and who was not admitted, need not be among the visits.
+	if out.Help = u.Help; Small(u.Help) {
+		out.Help, h.Help = 0, 1
 	}
-	out := none
-	out.Visits, out.Stay, out.Lengths, out.Unsure = u.Visits, u.Stay, u.Lengths, 0
-	if out.Visits == 0 { // pages of jobs whose session is in another month
-		out = store.Rollup{}
+	if out.Refusals = u.Refusals; Small(u.Refusals) {
+		out.Refusals, h.Refusals = 0, 1
 	}
-	if out.Outside = u.Outside; small(u.Outside) || small(u.Visits-u.Outside) {
+	if Small(u.Visits) {
+		h.Visits = 1
+		return out, h
+	}
+	if u.Visits > 0 {
+		out.Pages, out.Sheets, out.Colour, out.Prints = u.Pages, u.Sheets, u.Colour, u.Prints
+	} else { // jobs whose session is in another month
+		h.Pages = btoi(u.Pages > 0)
+	}
+	out.Visits, out.Stay, out.Lengths = u.Visits, u.Stay, u.Lengths
+	// The rest of the visits, and of those whose hour is known, are told with it.
+	if out.Outside = u.Outside; Small(u.Outside) || Small(u.Visits-u.Outside) || Small(u.Visits-u.Unsure-u.Outside) {
 		out.Outside, h.Outside = 0, 1
 	}
 	hours := append(slices.Clone(u.Hours[:]), u.Unsure)
@@ -38,6 +48,10 @@ func guard(u store.Rollup) (store.Rollup, Hidden) {
 		if !hidden[i] && u.Hours[i] > 0 {
 			out.Hours[i], out.Use[i] = u.Hours[i], u.Use[i]
 		}
+		h.Hour[i] = btoi(hidden[i] || u.Hours[i] == 0 && u.Use[i] > 0) // by those who began before
+	}
+	if h.Unsure = btoi(hidden[len(u.Hours)]); h.Unsure == 0 {
+		out.Unsure = u.Unsure
 	}
 	h.Hours = btoi(slices.Contains(hidden, true))
 	langs := slices.Sorted(maps.Keys(u.Langs))
@@ -53,19 +67,13 @@ func guard(u store.Rollup) (store.Rollup, Hidden) {
 	}
 	h.Langs = btoi(slices.Contains(hidden, true))
 	good, said := u.Smiles["good"], u.Smiles["good"]+u.Smiles["soso"]+u.Smiles["bad"]
-	if small(good) || small(said-good) || small(u.Visits-said) || said > u.Visits {
+	if Small(good) || Small(said-good) || Small(u.Visits-said) || said > u.Visits {
 		h.Smiles = btoi(said > 0)
 	} else {
 		// Between a middling and a bad one is nothing that only an insider should know,
 		// but either may be few: together they are not.
 		count(&out.Smiles, "good", good)
 		count(&out.Smiles, "other", said-good)
-	}
-	if out.Help = u.Help; small(u.Help) {
-		out.Help, h.Help = 0, 1
-	}
-	if out.Refusals = u.Refusals; small(u.Refusals) {
-		out.Refusals, h.Refusals = 0, 1
 	}
 	return out, h
 }
@@ -96,7 +104,7 @@ func hide(parts []int) []bool {
 	n, sum, least := 0, 0, 0
 	for i, p := range parts {
 		switch {
-		case small(p):
+		case Small(p):
 			hidden[i] = true
 			n, sum = n+1, sum+p
 		case p > 0 && (least == 0 || p < least):

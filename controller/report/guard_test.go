@@ -69,7 +69,7 @@ func TestNoHiddenPartCanBeComputed(t *testing.T) {
 				return
 			}
 			for i, h := range hide(parts) {
-				if small(parts[i]) && !h {
+				if Small(parts[i]) && !h {
 					t.Fatalf("%v: %d is shown", parts, parts[i])
 				}
 				if h && len(values[key][i]) < 2 {
@@ -94,6 +94,10 @@ func random(r *rand.Rand) store.Rollup {
 		u.Langs[[]string{"fr", "fr", "fr", "en"}[r.IntN(4)]]++
 		if r.IntN(3) == 0 {
 			u.Outside++
+		} else if r.IntN(8) == 0 { // without a clock
+			u.Unsure++
+			u.Hours[9]--
+			u.Hours[9] = max(u.Hours[9], 0)
 		}
 		if r.IntN(2) == 0 {
 			u.Smiles[[]string{"good", "good", "soso", "bad"}[r.IntN(4)]]++
@@ -110,15 +114,15 @@ func TestNothingShownDependsOnWhatIsHidden(t *testing.T) {
 	for range 20000 {
 		u := random(r)
 		other := u
-		if small(u.Visits) {
+		if Small(u.Visits) {
 			other = random(r)
-			other.Visits = 1 + r.IntN(few-1)
+			other.Visits, other.Help, other.Refusals = 1+r.IntN(few-1), u.Help, u.Refusals
 			hiddenOnes++
 		}
-		if small(u.Help) {
+		if Small(u.Help) {
 			other.Help = 1 + r.IntN(few-1)
 		}
-		if small(u.Refusals) {
+		if Small(u.Refusals) {
 			other.Refusals = 1 + r.IntN(few-1)
 		}
 		a, ha := guard(u)
@@ -126,13 +130,24 @@ func TestNothingShownDependsOnWhatIsHidden(t *testing.T) {
 		if !reflect.DeepEqual(a, b) || ha != hb {
 			t.Fatalf("%+v\nis shown as %+v %+v\nand %+v\nas %+v %+v", u, a, ha, other, b, hb)
 		}
-		for name, n := range map[string]int{"visits": a.Visits, "outside": a.Outside, "inside": a.Visits - a.Outside - ifHidden(ha.Outside, a.Visits), "help": a.Help, "refusals": a.Refusals, "good": a.Smiles["good"], "other": a.Smiles["other"]} {
-			if small(n) {
+		for name, n := range map[string]int{"visits": a.Visits, "outside": a.Outside, "inside": a.Visits - a.Outside - ifHidden(ha.Outside, a.Visits),
+			"inside, sure": a.Visits - a.Unsure - a.Outside - ifHidden(ha.Outside+ha.Unsure, a.Visits-a.Unsure-a.Outside), "unsure": a.Unsure, "help": a.Help, "refusals": a.Refusals, "good": a.Smiles["good"], "other": a.Smiles["other"]} {
+			if Small(n) {
 				t.Fatalf("%s of %d is shown of %+v", name, n, u)
 			}
 		}
+		if Small(u.Visits) && (ha.Visits != 1 || a.Help != u.Help && !Small(u.Help) || a.Refusals != u.Refusals && !Small(u.Refusals)) {
+			t.Fatalf("of few visits with %d calls for help and %d refusals is shown %+v %+v", u.Help, u.Refusals, a, ha)
+		}
+		// 0 is said of what is 0 only.
+		for name, x := range map[string][3]int{"visits": {u.Visits, a.Visits, ha.Visits}, "outside": {u.Outside, a.Outside, ha.Outside + ha.Visits}, "unsure": {u.Unsure, a.Unsure, ha.Unsure + ha.Visits},
+			"pages": {u.Pages, a.Pages, ha.Pages + ha.Visits}, "help": {u.Help, a.Help, ha.Help}, "refusals": {u.Refusals, a.Refusals, ha.Refusals}, "hour": {u.Hours[10], a.Hours[10], ha.Hour[10] + ha.Visits}} {
+			if x[1] == 0 && x[0] > 0 && x[2] == 0 {
+				t.Fatalf("%d %s are told as 0: %+v", x[0], name, u)
+			}
+		}
 		for i, n := range a.Hours {
-			if small(n) || n == 0 && a.Use[i] > 0 {
+			if Small(n) || n == 0 && a.Use[i] > 0 {
 				t.Fatalf("hour %d: %d visits, %d seconds", i, n, a.Use[i])
 			}
 		}

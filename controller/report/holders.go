@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"borne/controller/store"
@@ -10,7 +11,6 @@ import (
 // Place is a site, as reports group them.
 type Place struct {
 	ID, Name, Type, Commune, Territoire string
-	Groups                              []string
 }
 
 // PlacesOf are all sites.
@@ -30,7 +30,7 @@ const setAll = "all"
 
 func setSite(id string) string         { return "site:" + id }
 func setTerritoire(name string) string { return "territoire:" + name }
-func setGroup(id string) string        { return "group:" + id }
+func setType(name string) string       { return "type:" + name }
 
 // sets are those that a place is in, itself too.
 func (p Place) sets() []string {
@@ -38,8 +38,8 @@ func (p Place) sets() []string {
 	if p.Territoire != "" {
 		all = append(all, setTerritoire(p.Territoire))
 	}
-	for _, g := range p.Groups {
-		all = append(all, setGroup(g))
+	if p.Type != "" {
+		all = append(all, setType(p.Type))
 	}
 	return all
 }
@@ -47,8 +47,8 @@ func (p Place) sets() []string {
 // few is how many people are too few to be told: DESIGN §5.
 const few = 5
 
-// small tells whether a count of people says too much of each.
-func small(n int) bool { return n > 0 && n < few }
+// Small tells whether a count of people says too much of each.
+func Small(n int) bool { return n > 0 && n < few }
 
 // Holders is how many badges were used in one month.
 type Holders struct {
@@ -70,7 +70,7 @@ func tally(of map[string][]string, sets func(site string) []string) map[string]s
 	}
 	all := map[string]store.HolderCount{}
 	for site, n := range bySite {
-		if small(n) {
+		if Small(n) {
 			for _, set := range sets(site) {
 				c := all[set]
 				c.Small++
@@ -85,7 +85,7 @@ func tally(of map[string][]string, sets func(site string) []string) map[string]s
 				if !slices.Contains(seen, set) {
 					seen = append(seen, set)
 				}
-				if !small(bySite[site]) && !slices.Contains(safe, set) {
+				if !Small(bySite[site]) && !slices.Contains(safe, set) {
 					safe = append(safe, set)
 				}
 			}
@@ -116,6 +116,17 @@ func present(tx store.Tx, month string) (map[string][]string, error) {
 	return of, nil
 }
 
+// sitesOf are the sites at which badges were used, in their order.
+func sitesOf(of map[string][]string) []string {
+	all := map[string]bool{}
+	for _, sites := range of {
+		for _, s := range sites {
+			all[s] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
 // CountHolders counts the badges of the months that are over, each by itself, and
 // deletes which they were: it belongs into the transaction that destroys the
 // month's key. It returns how many rows went.
@@ -138,19 +149,30 @@ func CountHolders(tx store.Tx, over func(month string) bool) (int, error) {
 		if err != nil {
 			return gone, err
 		}
-		for set, c := range tally(of, func(site string) []string {
+		setsOf := func(site string) []string {
 			if s := sets[site]; s != nil {
 				return s
 			}
 			return []string{setAll, setSite(site)} // the site is gone
-		}) {
-			c.Month, c.Of = it, set
-			id := store.HolderCountID(it, set)
-			was, err := store.Get[store.HolderCount](tx, id)
-			if err == nil { // never twice: nothing may come after the key is gone
-				c = was.Row
+		}
+		// Which they were is kept: a place may change its territoire later.
+		members := map[string][]string{}
+		for _, site := range sitesOf(of) {
+			for _, set := range setsOf(site) {
+				members[set] = append(members[set], site)
 			}
-			if err := store.Put(tx, store.Item[store.HolderCount]{Meta: store.Meta{ID: id, Rev: was.Rev}, Row: c}); err != nil {
+		}
+		was, err := counted(tx, it)
+		if err != nil {
+			return gone, err
+		}
+		sum := tally(of, setsOf)
+		if len(was) > 0 { // never twice: nothing counts that comes after the key is gone
+			sum = nil
+		}
+		for set, c := range sum {
+			c.Month, c.Of, c.Members = it, set, members[set]
+			if err := store.Put(tx, store.Item[store.HolderCount]{Meta: store.Meta{ID: store.HolderCountID(it, set)}, Row: c}); err != nil {
 				return gone, err
 			}
 		}
@@ -182,76 +204,4 @@ func nextOver(tx store.Tx, over func(string) bool) (string, error) {
 		}
 		from = month + "0"
 	}
-}
-
-// holders counts, for a month, the badges of each key that places are grouped
-// by, and of all places asked for under "".
-func (q Query) holders(tx store.Tx, month string, keyOf func(Place) []string) (map[string]Holders, error) {
-	found, ended := map[string]Holders{}, map[string]store.HolderCount{}
-	for it, err := range store.List[store.HolderCount](tx, store.HolderCountID(month, ""), month+"0", false) {
-		if err != nil {
-			return nil, err
-		}
-		ended[it.Row.Of] = it.Row
-	}
-	mine := map[string][]Place{}
-	for _, p := range q.Places {
-		for _, key := range append([]string{""}, keyOf(p)...) {
-			mine[key] = append(mine[key], p)
-		}
-	}
-	if len(ended) > 0 {
-		for key, places := range mine {
-			if found[key] = (Holders{Month: month, Ended: true}); len(places) == 0 {
-				continue
-			}
-			if set, ok := q.setOf(places); ok {
-				found[key] = q.told(month, ended[set], true)
-			}
-		}
-		return found, nil
-	}
-	of, err := present(tx, month)
-	if err != nil {
-		return nil, err
-	}
-	keys := map[string][]string{}
-	for key, places := range mine {
-		found[key] = Holders{Month: month, Known: true} // nobody, until somebody is found
-		for _, p := range places {
-			keys[p.ID] = append(keys[p.ID], key)
-		}
-	}
-	for key, c := range tally(of, func(site string) []string { return keys[site] }) {
-		found[key] = q.told(month, c, false)
-	}
-	return found, nil
-}
-
-// setOf finds the set that was counted for exactly these places.
-func (q Query) setOf(places []Place) (string, bool) {
-	if len(places) == 1 {
-		return setSite(places[0].ID), true
-	}
-	for _, set := range places[0].sets() {
-		n := 0
-		for _, p := range q.All {
-			if slices.Contains(p.sets(), set) {
-				n++
-			}
-		}
-		if n == len(places) && !slices.ContainsFunc(places, func(p Place) bool { return !slices.Contains(p.sets(), set) }) {
-			return set, true
-		}
-	}
-	return "", false
-}
-
-// told is what a reader may know of a count.
-func (q Query) told(month string, c store.HolderCount, ended bool) Holders {
-	h := Holders{Month: month, Known: true, Count: c.Count, Ended: ended}
-	if q.Guard {
-		h.Count, h.Hidden = c.Safe, c.Small > 0
-	}
-	return h
 }

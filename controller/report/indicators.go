@@ -19,7 +19,6 @@ const (
 	ByNothing    By = ""
 	BySite       By = "site"
 	ByTerritoire By = "territoire"
-	ByGroup      By = "group"
 	ByType       By = "type"
 	ByDay        By = "day"
 	ByWeek       By = "week"
@@ -30,7 +29,7 @@ const (
 
 // Ways are all of them.
 func Ways() []By {
-	return []By{ByNothing, BySite, ByTerritoire, ByGroup, ByType, ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}
+	return []By{ByNothing, BySite, ByTerritoire, ByType, ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}
 }
 
 // MaxMonths bounds a report, and MaxDays one that has a line for each day or week.
@@ -44,10 +43,12 @@ type Query struct {
 	From, To string // local days, both included
 	By       By
 	Places   []Place // which count
-	All      []Place // every place that there is
 	// Guard hides counts of fewer than five people. Everything is then made of
-	// whole months of sites: see guard.
+	// whole months of sites that are over for good: see guard.
 	Guard bool
+	// Over tells whether nothing can come any more of a month (2006-01): whoever
+	// reads a month twice while it grows sees what the few did who came between.
+	Over  func(month string) bool
 	Now   time.Time
 	Zone  *time.Location
 	Model func(machine string) store.EnergyModel
@@ -57,6 +58,7 @@ type Query struct {
 var (
 	ErrSpan   = errors.New("this stretch of days is not possible")
 	ErrMonths = errors.New("only whole months can be told")
+	ErrEarly  = errors.New("records of this month may still come")
 )
 
 // Check tells whether the question can be answered.
@@ -72,6 +74,8 @@ func (q Query) Check() error {
 		return fmt.Errorf("cannot report from %s to %s at once: %w", q.From, q.To, ErrSpan)
 	case q.Guard && (q.By == ByDay || q.By == ByWeek || a.Day() != 1 || b.AddDate(0, 0, 1).Day() != 1):
 		return fmt.Errorf("cannot report from %s to %s by %q: %w", q.From, q.To, q.By, ErrMonths)
+	case q.Guard && (q.Over == nil || !q.Over(q.To[:len("2006-01")])):
+		return fmt.Errorf("cannot report up to %s: %w; ask for months that are over", q.To, ErrEarly)
 	}
 	return nil
 }
@@ -80,24 +84,34 @@ func (q Query) Check() error {
 type Indicators struct {
 	Sites    int // opened to the public
 	Colleges int // of these, collèges
-	Shared   int // of these, « ayant mutualisé »: at least one visit outside school hours
-	Seconds  int // opened; two sites at once are twice
-	Outside  int // of these, outside school or office hours
-	Use      store.Rollup
-	Energy   Energy
-	Hidden   Hidden
-	Holders  []Holders // by month; never to be added up
+	// Of these, « ayant mutualisé »: at least one visit outside school hours. When
+	// guarded, of the months only in which that number may be told.
+	Shared int
+
+	Seconds int // opened; two sites at once are twice
+	Outside int // of these, outside school or office hours
+	Use     store.Rollup
+	Energy  Energy
+	Hidden  Hidden
+	Holders []Holders // by month; never to be added up
 }
 
 // Hidden counts the months of sites whose figure says too much of few people.
 // They are in no sum, so that no sum tells them.
 type Hidden struct {
-	Visits, Outside, Hours, Langs, Smiles, Help, Refusals int
+	Visits, Outside, Hours, Langs, Smiles, Pages, Help, Refusals int
+
+	Hour   [24]int // of Hours, those in which this hour is hidden
+	Unsure int     // of Hours, those in which the visits without an hour are
 }
 
 func (h *Hidden) add(o Hidden) {
 	h.Visits, h.Outside, h.Hours, h.Langs = h.Visits+o.Visits, h.Outside+o.Outside, h.Hours+o.Hours, h.Langs+o.Langs
-	h.Smiles, h.Help, h.Refusals = h.Smiles+o.Smiles, h.Help+o.Help, h.Refusals+o.Refusals
+	h.Smiles, h.Pages, h.Help, h.Refusals = h.Smiles+o.Smiles, h.Pages+o.Pages, h.Help+o.Help, h.Refusals+o.Refusals
+	for i, n := range o.Hour {
+		h.Hour[i] += n
+	}
+	h.Unsure += o.Unsure
 }
 
 // Line is what one place, set of places or stretch of days did.
@@ -150,10 +164,10 @@ func Read(tx store.Tx, q Query) (Report, error) {
 	}
 	at("")
 	for _, c := range cells {
-		c.shared = c.use.Outside > 0
 		if q.Guard {
 			c.use, c.hidden = guard(c.use)
 		}
+		c.shared = c.use.Outside > 0 // of what is told: a hidden month tells nothing by this either
 		for _, key := range append([]string{""}, q.keys(places[c.site], c.unit)...) {
 			s := at(key)
 			s.Use.Add(c.use, 1)
@@ -219,8 +233,6 @@ func (q Query) keys(p Place, unit string) []string {
 		return []string{cmp.Or(p.Territoire, "—")}
 	case ByType:
 		return []string{cmp.Or(p.Type, "—")}
-	case ByGroup:
-		return p.Groups
 	case ByNothing:
 		return nil
 	}

@@ -93,8 +93,11 @@ type HolderCount struct {
 	Month string `json:"month" inventory:"calendar month of use;none-personal;life"`
 	Of    string `json:"of" inventory:"site or set of sites that it counts;none-personal;life"`
 	Count int    `json:"count" inventory:"how many badges were used;none-personal;life"`
-	Small int    `json:"small,omitempty" inventory:"how many of its sites had fewer than five badges;none-personal;life"`
-	Safe  int    `json:"safe" inventory:"how many badges were used where at least five were;none-personal;life"` // shown where small counts are not
+	// Those at which a badge was used, in their order: later a place may be in another
+	// set of that name.
+	Members []string `json:"members,omitempty" inventory:"sites of the set at which badges were used;none-personal;life"`
+	Small   int      `json:"small,omitempty" inventory:"how many of its sites had fewer than five badges;none-personal;life"`
+	Safe    int      `json:"safe" inventory:"how many badges were used where at least five were;none-personal;life"` // shown where small counts are not
 }
 
 // HolderCountID is a HolderCount's id.

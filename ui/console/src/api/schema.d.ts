@@ -2283,6 +2283,8 @@ export interface components {
             /** Format: int64 */
             outside: number;
             /** Format: int64 */
+            pages: number;
+            /** Format: int64 */
             refusals: number;
             /** Format: int64 */
             visits: number;
@@ -2391,7 +2393,7 @@ export interface components {
         Indicators: {
             /**
              * Format: int64
-             * @description How many said how it went
+             * @description How many said how it went; five or more, whoever asks
              */
             answers?: number;
             /**
@@ -2411,7 +2413,7 @@ export interface components {
             energy: components["schemas"]["EnergySum"];
             /**
              * Format: int64
-             * @description Of these, that it went well
+             * @description Of these, that it went well; five or more, whoever asks
              */
             good?: number;
             /**
@@ -2430,7 +2432,7 @@ export interface components {
             meanSeconds?: number;
             /**
              * Format: int64
-             * @description Length in the middle, to within its class
+             * @description Length in the middle, to within its class; of five visits or more
              */
             medianSeconds?: number;
             /**
@@ -2460,7 +2462,7 @@ export interface components {
             refusals?: number;
             /**
              * Format: int64
-             * @description Of these, « collèges ayant mutualisé »: at least one visit outside school hours
+             * @description Of these, « collèges ayant mutualisé »: at least one visit outside school hours; when small counts are hidden, at least five in some month
              */
             shared: number;
             /**
@@ -2472,7 +2474,9 @@ export interface components {
              * Format: int64
              * @description Visits without an hour, for want of a clock
              */
-            unsure: number;
+            unsure?: number;
+            /** @description Local hours whose 0 in begun and use is not one: fewer than five people were there */
+            untold: number[];
             /** @description Seconds of use, by local hour */
             use: number[];
             /**
@@ -2482,6 +2486,8 @@ export interface components {
             visits?: number;
         };
         IndicatorsReport: {
+            /** @description Whoever asks may see them all */
+            all: boolean;
             by: string;
             /** @description What it can be limited to */
             choices: components["schemas"]["IndicatorPlaces"];
@@ -2502,6 +2508,8 @@ export interface components {
             next: number;
             /** @description Empty, or what it is limited to: site:…, territoire:…, type:… */
             of: string;
+            /** @description Last local day that a report that hides small counts can reach: until then months are over, and nothing comes any more */
+            over: string;
             /**
              * Format: double
              * @description Euros a kWh
@@ -4534,9 +4542,9 @@ export interface operations {
     indicators: {
         parameters: {
             query?: {
-                /** @description First local day, 2026-09-01; the first of this month when empty */
+                /** @description First local day, 2026-09-01; the first of this month when empty, or of the last month that is over when small counts are hidden */
                 from?: string;
-                /** @description Last local day, included; the last of this month when empty */
+                /** @description Last local day, included; the last of that month when empty */
                 to?: string;
                 /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
                 by?: string;
@@ -4576,9 +4584,9 @@ export interface operations {
     "export-indicators": {
         parameters: {
             query?: {
-                /** @description First local day, 2026-09-01; the first of this month when empty */
+                /** @description First local day, 2026-09-01; the first of this month when empty, or of the last month that is over when small counts are hidden */
                 from?: string;
-                /** @description Last local day, included; the last of this month when empty */
+                /** @description Last local day, included; the last of that month when empty */
                 to?: string;
                 /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
                 by?: string;
