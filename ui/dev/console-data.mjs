@@ -211,8 +211,9 @@ export async function api(req, res, url) {
     return void res.write(`event: hello\ndata: {"generation":1,"heartbeat":15}\n\n`)
   }
   if (url.pathname === '/api/indicators') {
-    const guarded = req.headers['x-mock'] === 'observer' || url.searchParams.has('guarded')
-    return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(indicators(url, guarded)))
+    const all = req.headers['x-mock'] !== 'observer'
+    const guarded = !all || url.searchParams.has('guarded')
+    return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(indicators(url, guarded, all)))
   }
   let text = ''
   for await (const chunk of req) text += chunk

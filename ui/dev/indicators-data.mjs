@@ -9,17 +9,17 @@ function sum(k, more = {}) {
   return {
     sites: Math.max(1, Math.round(4 * k)), colleges: Math.max(1, Math.round(2 * k)), shared: 1, openSeconds: Math.round(3600 * 640 * k), outsideSeconds: Math.round(3600 * 61 * k),
     visits: n, outsideVisits: Math.round(n * 0.11), badged: Math.round(n * 0.6), badges: [], meanSeconds: 1140, medianSeconds: 820,
-    begun: shape.map((x) => Math.round(x * k * 7)), use: shape.map((x) => Math.round(x * k * 7 * 1100)), unsure: 0, langs: [{ key: 'fr', count: n }],
+    begun: shape.map((x) => Math.round(x * k * 7)), use: shape.map((x) => Math.round(x * k * 7 * 1100)), untold: [], unsure: 0, langs: [{ key: 'fr', count: n }],
     pages: Math.round(n * 1.4), help: Math.round(n * 0.05), refusals: 12, answers: Math.round(n * 0.24), good: Math.round(n * 0.2), energy: energy(k),
-    hidden: { visits: 0, outside: 0, begun: 0, langs: 0, answers: 0, help: 0, refusals: 0 }, ...more,
+    hidden: { visits: 0, outside: 0, begun: 0, langs: 0, answers: 0, pages: 0, help: 0, refusals: 0 }, ...more,
   }
 }
 
-const few = { ...sum(0.1), visits: undefined, outsideVisits: undefined, answers: undefined, good: undefined, pages: undefined, meanSeconds: undefined, hidden: { ...sum(0).hidden, visits: 3 } }
+const few = { ...sum(0.1), visits: undefined, outsideVisits: undefined, answers: undefined, good: undefined, pages: undefined, meanSeconds: undefined, medianSeconds: undefined, help: undefined, hidden: { ...sum(0).hidden, visits: 3 } }
 
-export function indicators(url, guarded) {
+export function indicators(url, guarded, all) {
   const by = url.searchParams.get('by')
-  const total = sum(12, { sites: 42, colleges: 28, shared: 19, badges: months.map(badge), hidden: { ...sum(0).hidden, visits: guarded ? 3 : 0 } })
+  const total = sum(12, { sites: 42, colleges: 28, shared: 19, badges: months.map(badge), untold: guarded ? [7, 20] : [], hidden: { ...sum(0).hidden, visits: guarded ? 3 : 0 } })
   const places = ['Collège Samivel', 'Collège Jacques-Prévert', 'Maison de l’insertion et de l’emploi', 'PMS d’Annemasse'].map((name, i) => ({ key: `s${i}`, name, sum: sum(4 - i) }))
   places.push({ key: 's9', name: 'PMS de Thônes', sum: few })
   const lines = {
@@ -29,7 +29,7 @@ export function indicators(url, guarded) {
     type: ['college', 'mie', 'pms'].map((key, i) => ({ key, name: key, sum: sum(4 - i) })),
   }[by] ?? []
   return {
-    from: '2026-09-01', to: '2027-08-31', by, of: '', guarded, price: 0.194, total, lines, count: lines.length, next: 0,
+    from: '2026-09-01', to: '2027-08-31', by, of: '', guarded, all, over: '2027-04-30', price: 0.194, total, lines, count: lines.length, next: 0,
     choices: { sites: places.map((p) => ({ id: p.key, name: p.name })), territoires: ['Arve Faucigny', 'Bassin annécien', 'Chablais', 'Genevois'], types: ['college', 'mie', 'pms'] },
   }
 }

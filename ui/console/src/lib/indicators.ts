@@ -1,5 +1,3 @@
-import type { Indicators } from '../api/types.ts'
-
 /** A period that the page offers: a value for a select, its first and last day. */
 export interface Period {
   value: string
@@ -24,6 +22,9 @@ export function periods(now: number): Period[] {
   return all
 }
 
+/** As much of a period as is over for good, for who may not see small numbers; nothing when it is too early. */
+export const clip = (p: Period, over: string): Period | undefined => (p.from > over ? undefined : p.to > over ? { ...p, to: over } : p)
+
 /** "année scolaire 2026-2027", "2026", "septembre 2026"; the words around them are the caller's. */
 export function periodName(p: Period, lang: string): string {
   const y = Number(p.from.slice(0, 4))
@@ -35,23 +36,25 @@ export function periodName(p: Period, lang: string): string {
 export const monthName = (month: string, lang: string): string => new Intl.DateTimeFormat(lang, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${month}-01T00:00:00Z`))
 export const monthShort = (month: string, lang: string): string => new Intl.DateTimeFormat(lang, { month: 'short', timeZone: 'UTC' }).format(new Date(`${month}-01T00:00:00Z`))
 
-export const HIDDEN = '—'
+/** What is written where there is nothing to divide. */
+export const NOTHING = '—'
 
-/** A count as the language writes it, or a dash where it may not be told. */
-export const count = (n: number | undefined, lang: string): string => (n === undefined ? HIDDEN : new Intl.NumberFormat(lang).format(n))
+/** A count as the language writes it, or the caller’s word where it may not be told. */
+export const count = (n: number | undefined, lang: string, untold: string): string => (n === undefined ? untold : new Intl.NumberFormat(lang).format(n))
 
 export const hours = (seconds: number, lang: string): string => new Intl.NumberFormat(lang, { style: 'unit', unit: 'hour', maximumFractionDigits: 0 }).format(seconds / 3600)
 
-export const minutes = (seconds: number | undefined, lang: string): string => (seconds === undefined ? HIDDEN : new Intl.NumberFormat(lang, { style: 'unit', unit: 'minute', maximumFractionDigits: 0 }).format(seconds / 60))
+const minutes = (seconds: number, lang: string): string => new Intl.NumberFormat(lang, { style: 'unit', unit: 'minute', maximumFractionDigits: 0 }).format(seconds / 60)
 
-/** A part of a whole, in percent, or a dash where either is not there. */
-export function share(part: number | undefined, whole: number | undefined, lang: string): string {
-  if (part === undefined || !whole) return HIDDEN
+/** How long a visit was, in the mean or in the middle: of no visit, nothing. */
+export const length = (seconds: number | undefined, visits: number | undefined, lang: string, untold: string): string => (seconds !== undefined ? minutes(seconds, lang) : visits === 0 ? NOTHING : untold)
+
+/** A part of a whole, in percent, or the caller’s word where either may not be told. */
+export function share(part: number | undefined, whole: number | undefined, lang: string, untold: string): string {
+  if (whole === 0) return NOTHING
+  if (part === undefined || whole === undefined) return untold
   return new Intl.NumberFormat(lang, { style: 'percent', maximumFractionDigits: 0 }).format(part / whole)
 }
-
-/** Whether a line has something to show at all. */
-export const empty = (i: Indicators): boolean => i.openSeconds === 0 && i.visits === 0
 
 /** The address of a file: the browser sends the session with it. */
 export function exportOf(what: 'table' | 'open' | 'dictionary', q: { from: string; to: string; by?: string; of?: string }): string {
