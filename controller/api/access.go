@@ -117,6 +117,12 @@ const (
 	opCancelCodes   = "cancel-day-codes"
 	opAlerts        = "my-alerts"
 	opPutAlerts     = "put-my-alerts"
+	opHooks         = "hooks"
+	opAddHook       = "add-hook"
+	opPutHook       = "put-hook"
+	opDropHook      = "remove-hook"
+	opHookKey       = "renew-hook-key"
+	opTryHook       = "try-hook"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
 	opConsoleFiles  = "console"
@@ -139,7 +145,7 @@ func Table() map[string]Access {
 	// Building staff see hours, hold a space awake, and nothing else; observers see
 	// indicators: who sees a terminal in use sees each visit, which they hide.
 	others := r(adm, cor, rec, dpo)
-	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	table := map[string]Access{
 		opLogin:         {post, "/api/login/link", ScopeNone, nil},
 		opLoginWays:     {get, "/api/login", ScopeNone, nil},
@@ -214,6 +220,12 @@ func Table() map[string]Access {
 		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
 		opAlerts:        {get, "/api/me/alerts", ScopeAny, r(adm, cor, rec)}, // their own
 		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},
+		opHooks:         {get, "/api/hooks", ScopeAll, r(adm)}, // what it is told leaves the Département's own screens
+		opAddHook:       {post, "/api/hooks", ScopeAll, r(adm)},
+		opPutHook:       {put, "/api/hooks/{hook}", ScopeAll, r(adm)},
+		opDropHook:      {del, "/api/hooks/{hook}", ScopeAll, r(adm)},
+		opHookKey:       {post, "/api/hooks/{hook}/key", ScopeAll, r(adm)},
+		opTryHook:       {post, "/api/hooks/{hook}/try", ScopeAll, r(adm)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
 		// The console's own files: they hold nothing, and must show the login page.

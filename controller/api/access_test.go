@@ -45,6 +45,7 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/energy": "acrd", "GET /api/energy/figures": "acd", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr", "GET /api/me/alerts": "acr", "PUT /api/me/alerts": "acr",
+		"GET /api/hooks": "a", "POST /api/hooks": "a", "PUT /api/hooks/{hook}": "a", "DELETE /api/hooks/{hook}": "a", "POST /api/hooks/{hook}/key": "a", "POST /api/hooks/{hook}/try": "a",
 	}
 }
 
@@ -143,6 +144,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"PUT /api/matters/{id}/taken": TakeRequest{}, "PUT /api/me/alerts": AlertsRequest{Level: "soon", Sites: []string{}},
+		"POST /api/hooks": aHook(), "PUT /api/hooks/{hook}": aHook(),
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
 		"PUT /api/calendars/{zone}":      calendarFile, "POST /api/calendars/{zone}/fetch": FetchRequest{Address: "https://calendar.example/"},
@@ -155,7 +157,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
-	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true,
+	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true, opDropHook: true,
 		opAllRollout: true, opSiteRollout: true, opSpaceRollout: true, opGroupRollout: true} // nothing is under way
 	n := 0
 	for op, acc := range Table() {
@@ -163,7 +165,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
+			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

@@ -85,6 +85,16 @@ type Calendars interface {
 	StopCalendar(ctx context.Context, zone policy.Zone, by string) error
 }
 
+// Hooks are other systems that are told of what is to be seen to.
+type Hooks interface {
+	// CheckHook refuses an address by an error with a French() sentence.
+	CheckHook(address string) error
+	// HookKey is what posts to a hook are signed with, as it is shown to people.
+	HookKey(id string, turn int) string
+	// TryHook queues a post that only tries the address.
+	TryHook(tx store.Tx, id string) error
+}
+
 // Sealer signs a certificate with the controller's key.
 type Sealer interface {
 	SignCertificate(payload []byte) wire.Envelope
@@ -101,6 +111,7 @@ type Config struct {
 	Publisher Publisher
 	Sealer    Sealer
 	Calendars Calendars
+	Hooks     Hooks
 	// Provider is the OpenID provider that lets people in, under the name that its
 	// button shows; nil for none.
 	Provider     *oidc.Provider

@@ -50,6 +50,7 @@ type Config struct {
 	Within    time.Duration // in which it has to take them, or be back
 	Retention []Retention
 	Calendars Calendars
+	Webhooks  Webhooks
 	OIDC      OIDC
 	Backup    Backup
 	Syslog    Syslog
@@ -59,6 +60,13 @@ type Config struct {
 // administrator asked for it in the console.
 type Calendars struct {
 	Address string   // the one that is proposed; {zone} stands for A, B or C
+	Proxy   *url.URL // nil: none
+	Private bool     // addresses on private networks are permitted
+}
+
+// Webhooks is how other systems are told of what is to be seen to, once an
+// administrator named them in the console.
+type Webhooks struct {
 	Proxy   *url.URL // nil: none
 	Private bool     // addresses on private networks are permitted
 }
@@ -138,6 +146,10 @@ type file struct {
 		Proxy   string `toml:"proxy"`
 		Private bool   `toml:"private"`
 	} `toml:"calendars"`
+	Webhooks struct {
+		Proxy   string `toml:"proxy"`
+		Private bool   `toml:"private"`
+	} `toml:"webhooks"`
 	OIDC oidcFile `toml:"oidc"`
 
 	Backup    backupFile `toml:"backup"`
@@ -315,13 +327,8 @@ func (f file) check() (c Config, wrong []error) {
 	if u, err := url.Parse(c.Calendars.Of("A")); f.Calendars.Address != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		bad("calendars.address", f.Calendars.Address, "write an https address, with {zone} where A, B or C belongs, or nothing to propose none")
 	}
-	if f.Calendars.Proxy != "" {
-		u, err := url.Parse(f.Calendars.Proxy)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			bad("calendars.proxy", f.Calendars.Proxy, "write the proxy's address, such as http://proxy.example.fr:3128")
-		}
-		c.Calendars.Proxy = u
-	}
+	c.Calendars.Proxy = proxy("calendars.proxy", f.Calendars.Proxy, bad)
+	c.Webhooks = Webhooks{Proxy: proxy("webhooks.proxy", f.Webhooks.Proxy, bad), Private: f.Webhooks.Private}
 	c.OIDC = f.OIDC.check(c.Console, bad)
 	c.Backup = f.Backup.check(bad)
 	c.Syslog = f.Syslog.check(bad)
@@ -340,6 +347,18 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	slices.SortFunc(wrong, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
 	return c, wrong
+}
+
+// proxy reads a proxy's address; nil for none.
+func proxy(key, s string, bad func(key, value, want string)) *url.URL {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		bad(key, s, "write the proxy's address, such as http://proxy.example.fr:3128")
+	}
+	return u
 }
 
 func address(s string) bool {

@@ -55,6 +55,7 @@ type Server struct {
 	metrics   *metrics
 	notify    notifier
 	mails     *mail.Sender
+	hooks     *hooks
 	syslog    *syslog.Sender // nil: no collector
 	provider  *oidc.Provider // nil: people log in without one
 	listeners []listener
@@ -100,6 +101,7 @@ func (s *Server) assemble(c Config) (err error) {
 	})
 	s.wake, s.reconnect = s.terminals.Wake, s.terminals.Reconnect
 	s.calendars = newCalendars(s.core)
+	s.hooks = newHooks(s.core)
 	s.matters = newMatters(s.core, s.terminals.Fleet.Live, s.terminals.Changed)
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
 		return fmt.Errorf("cannot count the fleet: %w", err)
@@ -117,7 +119,7 @@ func (s *Server) assemble(c Config) (err error) {
 			return err
 		}
 	}
-	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, CalendarOf: s.cfg.Calendars.Of,
+	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure()})
 	if err != nil {
 		return err
@@ -261,6 +263,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.rollouts(ctx) })
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
+	wg.Go(func() { s.hooks.sender.Run(ctx) })
 	if s.syslog != nil {
 		wg.Go(func() { s.syslog.Run(ctx) })
 	}
@@ -311,6 +314,9 @@ func (s *Server) Close() error {
 		}
 		if s.calendars != nil {
 			s.calendars.Close()
+		}
+		if s.hooks != nil {
+			s.hooks.Close()
 		}
 		if s.provider != nil {
 			s.provider.Close()

@@ -58,6 +58,8 @@ const (
 	KindWatch        Kind = "watch"
 	KindTold         Kind = "told"
 	KindRollout      Kind = "rollout"
+	KindHook         Kind = "hook"
+	KindHookPost     Kind = "hook-post"
 
 	KindSiteGroup Kind = "site-group"
 	KindToken     Kind = "api-token"

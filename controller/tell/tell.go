@@ -23,61 +23,92 @@ type Desk struct {
 // Round queues every letter that is due, and returns how many. Within a View it
 // only counts them: write is false.
 func (d Desk) Round(tx store.Tx, now time.Time, write bool) (n int, err error) {
-	hours := map[string]bool{} // by space: each is asked once
-	there := func(m attend.Item) bool {
-		key := m.Site + "/" + m.Row.Space
-		is, ok := hours[key]
-		if !ok {
-			if is, err = d.there(tx, m, now); err != nil {
-				return false
-			}
-			hours[key] = is
-		}
-		return is
-	}
-	var open []attend.Item
-	for w, e := range store.List[store.Watch](tx, "", "", false) {
-		if e != nil {
-			return n, e
+	r := round{Desk: d, tx: tx, now: now, hours: map[string]bool{}}
+	for w, err := range store.List[store.Watch](tx, "", "", false) {
+		if err != nil {
+			return n, err
 		}
 		if !w.Row.On {
 			continue
 		}
-		u, e := store.Get[store.User](tx, w.ID)
-		if errors.Is(e, store.ErrNotFound) || e == nil && (u.Row.Disabled || u.Row.Email == "") {
+		u, err := store.Get[store.User](tx, w.ID)
+		if errors.Is(err, store.ErrNotFound) || err == nil && (u.Row.Disabled || u.Row.Email == "") {
 			continue
 		}
-		if e != nil {
-			return n, e
-		}
-		if open == nil {
-			if open, e = opened(tx); e != nil {
-				return n, e
-			}
-		}
-		told, all, e := heard(tx, w.ID, open)
-		if e != nil {
-			return n, e
-		}
-		who, e := reader(tx, u, w.Row)
-		if e != nil {
-			return n, e
-		}
-		l := Plan(who, all, told, now, there)
 		if err != nil {
 			return n, err
 		}
-		if l.Empty() {
-			continue
-		}
-		if n++; !write {
-			continue
-		}
-		if err := d.send(tx, u, l, told, now); err != nil {
+		who, err := reader(tx, u, w.Row)
+		if err != nil {
 			return n, err
 		}
+		sent, err := r.to(who, write, func(l Letter) error { return d.mail(tx, u, l, now) })
+		if err != nil {
+			return n, err
+		}
+		n += sent
 	}
-	return n, err
+	for h, err := range store.List[store.Hook](tx, "", "", false) {
+		if err != nil {
+			return n, err
+		}
+		if !h.Row.On {
+			continue
+		}
+		sent, err := r.to(hookReader(h), write, func(l Letter) error { return d.post(tx, h.ID, l, now) })
+		if err != nil {
+			return n, err
+		}
+		n += sent
+	}
+	return n, nil
+}
+
+// round is one look at who is to be told.
+type round struct {
+	Desk
+	tx    store.Tx
+	now   time.Time
+	open  []attend.Item   // once it was asked for
+	hours map[string]bool // by space: each is asked once
+}
+
+// to sends one reader what is due to them.
+func (r *round) to(who Reader, write bool, send func(Letter) error) (int, error) {
+	var err error
+	if r.open == nil {
+		if r.open, err = opened(r.tx); err != nil {
+			return 0, err
+		}
+	}
+	told, all, err := heard(r.tx, who.User, r.open)
+	if err != nil {
+		return 0, err
+	}
+	there := func(m attend.Item) bool {
+		key := m.Site + "/" + m.Row.Space
+		is, ok := r.hours[key]
+		if !ok {
+			var failed error
+			if is, failed = r.there(r.tx, m, r.now); failed != nil {
+				err = failed
+				return false
+			}
+			r.hours[key] = is
+		}
+		return is
+	}
+	l := Plan(who, all, told, r.now, there)
+	if err != nil || l.Empty() {
+		return 0, err
+	}
+	if !write {
+		return 1, nil
+	}
+	if err := send(l); err != nil {
+		return 0, err
+	}
+	return 1, noteAll(r.tx, who.User, l, r.now)
 }
 
 // roles are those that see the page.
@@ -142,13 +173,15 @@ func (d Desk) there(tx store.Tx, m attend.Item, now time.Time) (bool, error) {
 	return p.Hours.At(now, d.Zone).Open, nil
 }
 
-func (d Desk) send(tx store.Tx, u store.Item[store.User], l Letter, told map[string]store.Told, now time.Time) error {
+func (d Desk) mail(tx store.Tx, u store.Item[store.User], l Letter, now time.Time) error {
 	subject, text := l.Text(placer(tx), d.Console, d.Zone)
-	if err := mail.Queue(tx, store.Meta{ID: "attend-" + u.ID + "-" + now.UTC().Format("20060102T150405.000")}, u.Row.Email, subject, text, now); err != nil {
-		return err
-	}
+	return mail.Queue(tx, store.Meta{ID: "attend-" + u.ID + "-" + now.UTC().Format("20060102T150405.000")}, u.Row.Email, subject, text, now)
+}
+
+// noteAll keeps what a reader was told.
+func noteAll(tx store.Tx, user string, l Letter, now time.Time) error {
 	note := func(m attend.Item, change func(*store.Told)) error {
-		id := m.ID + "/" + u.ID
+		id := m.ID + "/" + user
 		it, err := store.Get[store.Told](tx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			it, err = store.Item[store.Told]{Meta: store.Meta{ID: id, Site: m.Site, Scope: m.Scope}}, nil
@@ -156,7 +189,7 @@ func (d Desk) send(tx store.Tx, u store.Item[store.User], l Letter, told map[str
 		if err != nil {
 			return err
 		}
-		it.Row.Matter, it.Row.User, it.Row.Level = m.ID, u.ID, m.Row.Level
+		it.Row.Matter, it.Row.User, it.Row.Level = m.ID, user, m.Row.Level
 		change(&it.Row)
 		return store.Put(tx, it)
 	}

@@ -143,6 +143,10 @@ const zones = {
   C: { zone: 'C', breaks: [], left: 0, proposed: proposed('C') },
 }
 const publicDays = [['Noël', 29], ['Jour de l’An', 36], ['Lundi de Pâques', 122], ['Fête du Travail', 156], ['Ascension', 161], ['Victoire de 1945', 163], ['Lundi de Pentecôte', 172], ['Fête nationale', 230], ['Assomption', 262], ['Toussaint', 340], ['Armistice de 1918', 350]].map(([name, n], i) => ({ key: `k${i}`, name, day: dayOf(n) }))
+const hooksNow = [
+  { id: 'h1', name: 'Supervision du Département', address: 'https://supervision.example.org/borne', on: true, level: 'soon', sites: [], night: false, sent: ago(35), waiting: 0 },
+  { id: 'h2', name: 'Tickets des collèges', address: 'https://tickets.example.org/entrees/9f2c?origine=bornes', on: true, level: 'urgent', sites: ['samivel', 'cluses'], night: true, failed: ago(12), error: 'L’adresse n’a pas accepté l’envoi (réponse 503).', waiting: 2 },
+]
 const alertsNow = { on: true, level: 'soon', sites: [], night: false, email: 'camille.perrollaz@example.org', mails: true }
 const matter = (id, code, level, minutes, more) => ({ id, code, level, site: 'samivel', siteName: 'Collège Samivel', spaceName: 'Hall d’accueil', terminal: 't2', name: 'Poste 2', since: ago(minutes), ...more })
 const matters = [
@@ -176,6 +180,7 @@ function answer(method, path, body, headers) {
     if (a === 'receipts') return { body: receiptView(id) }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
     if (a === 'me' && id === 'alerts') return { body: alertsNow }
+    if (a === 'hooks') return { body: { hooks: hooksNow } }
     if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
     if (b === 'prints') return { body: { jobs, next: 'x' } }
@@ -201,6 +206,7 @@ function answer(method, path, body, headers) {
     return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
   }
   if (a === 'me' && id === 'alerts') return { body: { ...alertsNow, ...body } }
+  if (a === 'hooks') return { body: { ...hooksNow[0], ...(id ? {} : { key: 'q3Zx8Yb0nZ5m3tVw1LrP7sKd2FhJ6aCe9uGi4oTyR0E' }) } }
   if (b === 'taken') return { body: { ...matters.find((m) => m.id === id), taken: body.taken ? { at: ago(0), by: me.name, mine: true, note: body.note } : undefined } }
   return problem(404, 'Cet élément n’existe pas, ou plus.')
 }

@@ -103,6 +103,7 @@ func migrations() []migration {
 		tables(store.KindWatch, store.KindTold),                         // who is told of that by mail
 		tables(store.KindRollout),                                       // how far a change of them has come
 		tables(store.KindSiteGroup, store.KindToken, store.KindConsent), // groups of sites, keys of the API, what heads are asked
+		tables(store.KindHook, store.KindHookPost),                      // other systems that are told
 	}
 }
 
