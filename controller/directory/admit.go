@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -73,6 +75,15 @@ func Standing(h store.Holder, site string, now time.Time) wire.Reason {
 	return ""
 }
 
+// Group is the quota group of a badge, or of a code; empty for the usual one.
+func (d *Directory) Group(tx store.Tx, h1 []byte) (string, error) {
+	it, err := d.find(tx, h1)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	return it.Row.Group, err
+}
+
 // find returns a badge's holder, or store.ErrNotFound.
 func (d *Directory) find(tx store.Tx, h1 []byte) (store.Item[store.Holder], error) {
 	return store.First(store.Find[store.Holder](tx, "h2", d.h2(h1)))
@@ -83,6 +94,22 @@ func (d *Directory) h2(h1 []byte) string { return hex.EncodeToString(mac(d.peppe
 // Badge returns an enrolled badge by its printed number, or store.ErrNotFound.
 func Badge(tx store.Tx, number string) (store.Item[store.Holder], error) {
 	return store.First(store.Find[store.Holder](tx, "number", number))
+}
+
+// Finds tells whether a badge is among what somebody looks for: figures of its
+// number, however they are spaced, or a part of its group's or its site's name.
+func Finds(h store.Holder, site, text string) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
+	digits := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '.' || r == '-' {
+			return -1
+		}
+		return r
+	}, text)
+	if digits != "" && strings.Trim(digits, "0123456789") == "" {
+		return strings.Contains(h.Number, digits)
+	}
+	return strings.Contains(strings.ToLower(h.Group+" "+site), text)
 }
 
 // Badges are the enrolled badges of a site, or of all with an empty one.

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"borne/controller/policy"
 	"borne/controller/store"
 )
 
@@ -18,7 +19,6 @@ import (
 const (
 	MaxCSV      = 1 << 20 // bytes
 	MaxCSVLines = 5000
-	MaxGroup    = 40 // bytes of a group's name
 	maxSites    = 50
 )
 
@@ -159,8 +159,8 @@ func readLine(cells []string, zone *time.Location) (l Line, wrong []string) {
 	if l.Number, ok = ReadNumber(cells[0]); !ok {
 		wrong = append(wrong, fmt.Sprintf("« %s » n’est pas un numéro de badge : recopiez les 9 chiffres écrits dessus.", clip(cells[0])))
 	}
-	if l.Rights.Group = cells[1]; !ValidGroup(cells[1]) {
-		wrong = append(wrong, fmt.Sprintf("Le groupe « %s » ne convient pas : %d caractères au plus, sans signe spécial.", clip(cells[1]), MaxGroup))
+	if l.Rights.Group = cells[1]; !policy.ValidGroup(cells[1]) {
+		wrong = append(wrong, fmt.Sprintf("Le groupe « %s » ne convient pas : %d caractères au plus, sans signe spécial.", clip(cells[1]), policy.MaxGroup))
 	}
 	if l.Rights.Sites = strings.Fields(cells[2]); len(l.Rights.Sites) > maxSites {
 		wrong = append(wrong, fmt.Sprintf("Il y a trop de lieux : %d au plus, ou aucun pour tous.", maxSites))
@@ -198,14 +198,6 @@ func readLine(cells []string, zone *time.Location) (l Line, wrong []string) {
 func EndOf(day time.Time) time.Time {
 	y, m, d := day.Date()
 	return time.Date(y, m, d+1, 0, 0, 0, 0, day.Location()).UTC()
-}
-
-// ValidGroup tells whether s can name a group of quotas; none is a name too. No
-// spreadsheet takes one for a formula.
-func ValidGroup(s string) bool {
-	return len(s) <= MaxGroup && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return r < ' ' || strings.ContainsRune("=+@\"';<>\t", r)
-	}) && !strings.HasPrefix(s, "-")
 }
 
 func clip(s string) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"borne/controller/directory"
+	"borne/controller/policy"
 	"borne/controller/store"
 )
 
@@ -98,7 +99,7 @@ func FuzzReadCSV(f *testing.F) {
 			return
 		}
 		for _, l := range lines {
-			if n, ok := directory.ReadNumber(l.Number); !ok || n != l.Number || !directory.ValidGroup(l.Rights.Group) {
+			if n, ok := directory.ReadNumber(l.Number); !ok || n != l.Number || !policy.ValidGroup(l.Rights.Group) {
 				t.Errorf("line %d of %q: %+v", l.N, file, l)
 			}
 		}

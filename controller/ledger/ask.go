@@ -56,7 +56,11 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 	if err != nil {
 		return no, err
 	}
-	quota := p.Printing.QuotaAt(l.cfg.Now(), l.cfg.Location)
+	group, err := l.cfg.Group(tx, a.Holder)
+	if err != nil {
+		return no, fmt.Errorf("cannot find the quota group of a badge: %w", err)
+	}
+	quota, _ := p.Printing.QuotaFor(group, l.cfg.Now(), l.cfg.Location)
 	free, _, waiting, err := l.left(tx, acc, quota, today, j.ID)
 	if err != nil {
 		return no, err
@@ -72,6 +76,24 @@ func (l *Ledger) Ask(tx store.Tx, id string, a wire.PrintAsk) (wire.PrintAnswer,
 	left, month, _, err := l.left(tx, acc, quota, today, "")
 	ans.Left, ans.Month = max(left, 0), month
 	return ans, err
+}
+
+// Session is how many pages one session of a badge may print at a terminal, where
+// its quota group has other pages than most; 0: as for everybody.
+func (l *Ledger) Session(tx store.Tx, terminal string, h1 []byte) (int, error) {
+	group, err := l.cfg.Group(tx, h1)
+	if err != nil || group == "" {
+		return 0, err
+	}
+	t, err := store.Get[store.Terminal](tx, terminal)
+	if err != nil {
+		return 0, err
+	}
+	p, err := l.cfg.Policy(tx, t)
+	if q, known := p.Printing.QuotaFor(group, l.cfg.Now(), l.cfg.Location); err == nil && known && p.Printing.Enabled {
+		return q.PagesPerSession, nil
+	}
+	return 0, err
 }
 
 // decide tells whether a job's pages are set aside after this question, or why

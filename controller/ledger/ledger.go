@@ -24,6 +24,8 @@ type Config struct {
 	// month is over for good, for an absurd time, or when nobody had the badge
 	// at that time. See directory.Account.
 	Account func(tx store.Tx, h1 []byte, filed, at time.Time) ([]byte, error)
+	// Group is a badge's quota group; empty for the usual quota. See directory.Group.
+	Group func(tx store.Tx, h1 []byte) (string, error)
 	// Policy is what holds for a terminal now.
 	Policy func(tx store.Tx, t store.Item[store.Terminal]) (policy.Policy, error)
 }

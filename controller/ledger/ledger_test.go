@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -271,6 +273,42 @@ func TestFigures(t *testing.T) {
 	if s, u := figures(); s.Pages != 6 || u.Pages != 6 {
 		t.Errorf("both tell: session %+v, day %+v", s, u)
 	}
+}
+
+// TestGroups: a badge's group has its own pages of day and month, at all terminals;
+// a group that the rules do not name, or no longer, has what everybody has.
+func TestGroups(t *testing.T) {
+	const groups = `{"enabled":true,"pagesPerSession":5,"pagesPerDay":10,"groups":[{"name":"Famille","pagesPerSession":30,"pagesPerDay":40,"pagesPerMonth":50}]}`
+	w := newWorld(t, groups)
+	for i, group := range []string{"", "Famille", "Senior"} {
+		w.enrol(h1(i+1), group)
+	}
+	for i, want := range []struct{ pages, left int }{{0, 10}, {30, 40}, {0, 10}} {
+		w.expect("what is left", w.ask("t1", fmt.Sprintf("look-%d", i), h1(i+1), 0), false, want.left, "")
+		w.decide(func(tx store.Tx) error {
+			n, err := w.led.Session(tx, "t2", h1(i+1))
+			if n != want.pages {
+				t.Errorf("badge %d has %d pages a session", i+1, n)
+			}
+			return err
+		})
+	}
+	w.expect("more than others", w.ask("t1", "a", h1(2), 35), true, 5, "")
+	w.expect("at the other terminal", w.ask("t2", "b", h1(2), 6), false, 5, wire.PrintQuota)
+	w.now = w.now.AddDate(0, 0, 1)
+	if a := w.ask("t2", "c", h1(2), 15); !a.Granted || a.Left != 0 || !a.Month {
+		t.Errorf("the month's last pages: %+v", a)
+	}
+	w.expect("no more than others", w.ask("t1", "d", h1(3), 11), false, 10, wire.PrintQuota)
+	w.policy(`{"enabled":true,"pagesPerSession":5,"pagesPerDay":10}`)
+	w.expect("the group is gone", w.ask("t1", "e", h1(2), 0), false, 0, "")
+	w.policy(strings.Replace(groups, "true", "false", 1))
+	w.decide(func(tx store.Tx) error {
+		if n, err := w.led.Session(tx, "t1", h1(2)); n != 0 || err != nil {
+			t.Errorf("%d pages where nothing is printed: %v", n, err)
+		}
+		return nil
+	})
 }
 
 // TestNothingLinks: no file holds h1; what lies in the tables once jobs are over

@@ -45,7 +45,7 @@ func newWorld(t testing.TB, printing string) *world {
 	var err error
 	w.badges, err = directory.New(bytes.Repeat([]byte{3}, 32), now)
 	must(t, err)
-	w.led = New(Config{Now: now, Account: w.badges.Account, Policy: compliance.Effective})
+	w.led = New(Config{Now: now, Account: w.badges.Account, Group: w.badges.Group, Policy: compliance.Effective})
 	w.rules = compliance.New(compliance.Config{Now: now, Printed: w.led.Printed})
 	w.open()
 	t.Cleanup(func() { w.st.Close() })
@@ -142,6 +142,20 @@ func (w *world) account(holder []byte) (row store.Account) {
 func printed(job string, holder []byte, outcome wire.Outcome, reserved, charged int) wire.Printed {
 	return wire.Printed{Job: job, Session: "s-t1", Outcome: outcome, Reserved: wire.Units(reserved) * 100, Charged: wire.Units(charged) * 100,
 		Impressions: charged, Sheets: charged, Asked: reserved, Holder: holder}
+}
+
+// enrol makes a badge known in a quota group.
+func (w *world) enrol(badge []byte, group string) {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		id := "enrol-" + hex.EncodeToString(badge[:4])
+		must(w.t, w.badges.Open(tx, store.Meta{ID: "t1", Site: "s1"}, id, store.BadgeWindow{Action: directory.ActionEnrol, Kind: store.HolderPermanent, Group: group, By: "u1"}))
+		a, err := w.badges.Ask(tx, "t1", wire.BadgeAsk{ID: "q", Window: id, Holder: badge})
+		if !a.Allowed {
+			w.t.Errorf("a badge of %q is not enrolled: %+v", group, a)
+		}
+		return err
+	})
 }
 
 // begin opens a session at t1 without the permit that the rules would ask for.

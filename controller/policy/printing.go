@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Printing says who may print how much, and what it costs. Documents of before
@@ -31,6 +32,8 @@ type Printing struct {
 	FinishSeconds int `json:"finishSeconds"`
 	// Periods replace the quota between two days, school holidays for example.
 	Periods []PrintPeriod `json:"periods"`
+	// Groups are the badges that have other pages than most.
+	Groups []QuotaGroup `json:"groups"`
 }
 
 // Quota limits pages. 0 means no limit of that kind, except for PagesPerSession.
@@ -51,6 +54,15 @@ type PrintPeriod struct {
 	To   string `json:"to"`
 	Why  string `json:"why"` // for staff, in French
 	Quota
+}
+
+// QuotaGroup says how many pages the badges and codes of one group have, in periods
+// too. What it leaves out is as for everybody.
+type QuotaGroup struct {
+	Name            string `json:"name"` // as staff write it on a badge: « Famille », never a person
+	PagesPerSession int    `json:"pagesPerSession"`
+	PagesPerDay     int    `json:"pagesPerDay"`   // of one badge, at all terminals; 0: no limit
+	PagesPerMonth   int    `json:"pagesPerMonth"` // of one badge, at all terminals; 0: no limit
 }
 
 // Staff is somebody's badge, as a terminal knows it.
@@ -136,12 +148,37 @@ func (p Printing) QuotaAt(t time.Time, loc *time.Location) Quota {
 	return p.Quota
 }
 
+// QuotaFor is the quota of a badge of a group at an instant. A group that these
+// rules do not name has what everybody has. known tells whether they name it.
+func (p Printing) QuotaFor(group string, t time.Time, loc *time.Location) (q Quota, known bool) {
+	q = p.QuotaAt(t, loc)
+	for _, g := range p.Groups {
+		if group != "" && strings.EqualFold(g.Name, group) {
+			q.PagesPerSession, q.PagesPerDay, q.PagesPerMonth = g.PagesPerSession, g.PagesPerDay, g.PagesPerMonth
+			return q, true
+		}
+	}
+	return q, false
+}
+
+// ValidGroup tells whether s can name a group of quotas; none is a name too. No
+// spreadsheet takes one for a formula.
+func ValidGroup(s string) bool {
+	return len(s) <= MaxGroup && utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || strings.ContainsRune("=+@\"';<>\t", r)
+	}) && !strings.HasPrefix(s, "-")
+}
+
+// MaxGroup bounds the name of a group, in bytes.
+const MaxGroup = 40
+
 // Limits on what the printing rules hold.
 const (
 	maxPages   = 10000 // of a session, a job, an hour or a day
 	maxMonth   = 100000
 	maxPeriods = 100
 	maxStaff   = 200
+	maxGroups  = 50
 	maxCopies  = 99
 )
 
@@ -167,6 +204,7 @@ func (p Printing) check(c *checker) {
 	}
 	p.checkStaff(c)
 	p.checkPeriods(c)
+	p.checkGroups(c)
 }
 
 // checkQuota looks at one quota below field. A side that costs more than a
@@ -237,6 +275,23 @@ func (p Printing) checkPeriods(c *checker) {
 			c.add(field+".why", "La raison est trop longue (200 caractères au plus).")
 		}
 		p.checkQuota(c, field, x.Quota)
+	}
+}
+
+func (p Printing) checkGroups(c *checker) {
+	if len(p.Groups) > maxGroups {
+		c.add("printing.groups", "Cinquante groupes au plus.")
+		return
+	}
+	for i, g := range p.Groups {
+		field := fmt.Sprintf("printing.groups.%d", i)
+		switch {
+		case g.Name == "" || !ValidGroup(g.Name):
+			c.add(field+".name", "Donnez un nom au groupe, « Famille » par exemple : %d caractères au plus, sans signe spécial.", MaxGroup)
+		case slices.ContainsFunc(p.Groups[:i], func(o QuotaGroup) bool { return strings.EqualFold(o.Name, g.Name) }):
+			c.add(field+".name", "Le groupe « %s » est inscrit deux fois.", clip(g.Name))
+		}
+		p.checkQuota(c, field, Quota{PagesPerSession: g.PagesPerSession, PagesPerDay: g.PagesPerDay, PagesPerMonth: g.PagesPerMonth})
 	}
 }
 

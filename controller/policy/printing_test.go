@@ -62,7 +62,15 @@ func TestPrintingChecks(t *testing.T) {
 		"period why":        {"printing.periods.1.why", func(p *Printing) { p.Periods[1].Why = strings.Repeat("x", 201) }},
 		"period quota":      {"printing.periods.1.pagesPerHour", func(p *Printing) { p.Periods[1].PagesPerHour = -5 }},
 		"period nothing":    {"printing.periods.0", func(p *Printing) { p.Periods[0].PagesPerSession = 0 }},
-		"periods many":      {"printing.periods", func(p *Printing) { p.Periods = make([]PrintPeriod, maxPeriods+1) }},
+		"group name":        {"printing.groups.0.name", func(p *Printing) { p.Groups = []QuotaGroup{{Name: "=1", PagesPerSession: 5}} }},
+		"group no name":     {"printing.groups.0.name", func(p *Printing) { p.Groups = []QuotaGroup{{PagesPerSession: 5}} }},
+		"group twice": {"printing.groups.1.name", func(p *Printing) {
+			p.Groups = []QuotaGroup{{Name: "Famille", PagesPerSession: 5}, {Name: "famille", PagesPerSession: 5}}
+		}},
+		"group nothing": {"printing.groups.0", func(p *Printing) { p.Groups = []QuotaGroup{{Name: "Famille"}} }},
+		"group month":   {"printing.groups.0.pagesPerMonth", func(p *Printing) { p.Groups = []QuotaGroup{{Name: "Famille", PagesPerSession: 5, PagesPerMonth: -1}} }},
+		"groups many":   {"printing.groups", func(p *Printing) { p.Groups = make([]QuotaGroup, maxGroups+1) }},
+		"periods many":  {"printing.periods", func(p *Printing) { p.Periods = make([]PrintPeriod, maxPeriods+1) }},
 	} {
 		p := printable()
 		c.change(&p.Printing)
@@ -183,6 +191,24 @@ func TestQuotaAt(t *testing.T) {
 	}
 	if q := p.QuotaAt(time.Date(2026, 7, 14, 12, 0, 0, 0, paris), paris); q.PagesPerDay != 0 {
 		t.Errorf("a period inherits %d pages a day: it replaces the whole quota", q.PagesPerDay)
+	}
+}
+
+// TestQuotaFor: a group has its own pages, in a period as well; whatever else a
+// period says holds for it too.
+func TestQuotaFor(t *testing.T) {
+	p, paris := printable().Printing, Location()
+	p.Groups = []QuotaGroup{{Name: "Famille", PagesPerSession: 40, PagesPerMonth: 90}}
+	p.Periods[0].PagesPerJob = 7
+	summer, spring := time.Date(2026, 7, 14, 12, 0, 0, 0, paris), time.Date(2026, 5, 14, 12, 0, 0, 0, paris)
+	for _, group := range []string{"", "Senior"} {
+		if q, known := p.QuotaFor(group, spring, paris); known || q != p.QuotaAt(spring, paris) {
+			t.Errorf("%q: %+v", group, q)
+		}
+	}
+	q, known := p.QuotaFor("FAMILLE", summer, paris)
+	if want := (Quota{PagesPerSession: 40, PagesPerJob: 7, PagesPerMonth: 90, PagesPerHour: p.QuotaAt(summer, paris).PagesPerHour}); !known || q != want {
+		t.Errorf("in the summer: %+v, want %+v", q, want)
 	}
 }
 

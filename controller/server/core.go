@@ -89,7 +89,7 @@ func openCore(c Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := ledger.New(ledger.Config{Now: c.Now, Account: badges.Account, Policy: compliance.Effective})
+	pages := ledger.New(ledger.Config{Now: c.Now, Account: badges.Account, Group: badges.Group, Policy: compliance.Effective})
 	rules := newRules(c, keys, pages)
 	st, err := bolt.Open(bolt.Config{Dir: storeDir(c.State), Apply: rules.Apply, Log: c.Log})
 	if err != nil {

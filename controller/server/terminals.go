@@ -77,6 +77,16 @@ func (k *core) askBadge(tx store.Tx, terminal string, a wire.BadgeAsk) (wire.Bad
 		k.log.Warn("a question about a badge makes no sense", "terminal", terminal, "error", err)
 		return ans, nil
 	}
+	if err != nil || a.Window != "" {
+		return ans, err
+	}
+	h1 := a.Holder
+	if a.Code != "" {
+		h1 = ans.Holder
+	}
+	if len(h1) > 0 {
+		ans.Pages, err = k.ledger.Session(tx, terminal, h1)
+	}
 	return ans, err
 }
 

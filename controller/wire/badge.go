@@ -15,12 +15,16 @@ type BadgeAsk struct {
 }
 
 // BadgeAnswer answers BadgeAsk, once. It tells nothing of who holds the badge:
-// the terminal needs to know yes or no.
+// the terminal needs to know yes or no, and how many pages.
 type BadgeAnswer struct {
 	ID      string `json:"id"`
 	Allowed bool   `json:"allowed,omitempty"` // with Window: it is done
 	Reason  Reason `json:"reason,omitempty"`  // why not
 	Holder  []byte `json:"holder,omitempty"`  // of a code: stands for h1 in its session
+	// Pages are what one session may print, where the badge's quota group has more or
+	// fewer than the policy gives; 0: what the policy gives. Which group it is, the
+	// terminal need not know.
+	Pages int `json:"pages,omitempty"`
 }
 
 // Sizes of what a question holds.

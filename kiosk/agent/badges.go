@@ -41,6 +41,8 @@ type door struct {
 	wrong  int           // codes in a row
 	next   time.Duration // when the next code may be tried
 	last   time.Duration // when the last wrong one was
+	pages  int           // of one session of the badge or code below, where it has others than most; 0: as the rules say
+	whose  []byte        // h1
 }
 
 // question is one that the controller was asked.
@@ -127,10 +129,12 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 			ans.Reason = wire.RefuseCodeWrong // no controller of ours answers so
 		}
 		a.tried(ans.Reason)
+		a.door.pages, a.door.whose = max(ans.Pages, 0), ans.Holder
 		a.apply(work, session.Tapped{Holder: ans.Holder, Refused: ans.Reason})
 		return
 	}
 	a.remember(q.ask.Holder, ans.Reason)
+	a.door.pages, a.door.whose = max(ans.Pages, 0), q.ask.Holder
 	a.apply(work, session.Tapped{Holder: q.ask.Holder, Refused: a.bars(ans.Reason)})
 }
 
@@ -141,6 +145,26 @@ func (a *Agent) bars(r wire.Reason) wire.Reason {
 		return r
 	}
 	return ""
+}
+
+// ownPages is what one session of a holder may print, where the controller told
+// another number than the rules have; 0: as the rules say.
+func (a *Agent) ownPages(holder []byte) int {
+	if len(holder) == 0 || !bytes.Equal(holder, a.door.whose) {
+		return 0
+	}
+	return a.door.pages
+}
+
+// holder is h1 of the badge of whoever reads the charter or works here.
+func (a *Agent) holder() []byte {
+	switch {
+	case a.state.Live.Guest != nil:
+		return a.state.Live.Guest.Holder
+	case a.state.Run != nil:
+		return a.state.Run.Holder
+	}
+	return nil
 }
 
 // unanswered is a question that nobody answers now. What was answered here within

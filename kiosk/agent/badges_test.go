@@ -13,6 +13,7 @@ import (
 	"borne/controller/wire"
 	"borne/hw"
 	"borne/kiosk/agent/agenttest"
+	"borne/kiosk/printjob"
 	"borne/kiosk/shell"
 )
 
@@ -347,4 +348,39 @@ func TestAnyBadgeButTheLost(t *testing.T) {
 	b.waitPolicy(3)
 	b.Tap('u')
 	b.notice(wire.RefuseBadgeNotGiven)
+}
+
+// TestABadgesOwnPages: a badge whose group has more pages is told so at the charter,
+// on the bar and in the question; whoever comes next has what the rules give.
+func TestABadgesOwnPages(t *testing.T) {
+	printer := agenttest.NewPrinter()
+	b := newBed(t, func(o *agenttest.Options) { o.Printer = printer })
+	b.ready()
+	p := rules()
+	p.Version, p.Access, p.Printing.Enabled = 2, policy.Access{KnownBadges: true}, true
+	b.must(b.c.Policy(p))
+	b.waitPolicy(2)
+	b.c.Directory(func(wire.BadgeAsk) *wire.BadgeAnswer { return &wire.BadgeAnswer{Allowed: true, Pages: 30} })
+	b.c.Ledger(func(a wire.PrintAsk) *wire.PrintAnswer { return &wire.PrintAnswer{Job: a.Job, Left: 4000} })
+	b.see(shell.Welcome)
+	b.Tap('k')
+	if v := b.see(shell.CharterPage); v.Charter.Pages != 30 {
+		t.Errorf("the charter promises %d pages", v.Charter.Pages)
+	}
+	b.Press(shell.Accept)
+	b.see(shell.SessionPage)
+	b.until("30 pages on the bar", func() bool { v, _ := b.Shell.View(); return v.Bar != nil && v.Bar.PagesLeft == 30 })
+	b.must(b.press().Offer(1, 12, printjob.Ticket{}))
+	if q := b.question().Print; q.Left != 3000 || q.Reason != "" {
+		t.Errorf("the question is %+v", q)
+	}
+	b.Press(shell.End)
+	b.see(shell.Thanks)
+	b.Press(shell.Again)
+	b.see(shell.Welcome)
+	b.c.Directory(refuse(""))
+	b.Tap('n')
+	if v := b.see(shell.CharterPage); v.Charter.Pages != p.Printing.PagesPerSession {
+		t.Errorf("the next person is promised %d pages", v.Charter.Pages)
+	}
 }

@@ -29,7 +29,6 @@ type paper struct {
 	following map[string]context.CancelFunc // jobs at the printer, by job
 	dials     int                           // connections that are being made for the press
 	busy      bool                          // a document is on its way, as the session was last told
-	quota     policy.Quota                  // of the day that the machine's limits are for
 
 	shown    string // job whose first pages were asked for; empty: none
 	painted  bool   // and they are in sight
@@ -94,7 +93,7 @@ func (a *Agent) sessionMoved(work context.Context, before session.State) {
 	case now.Run != nil && (before.Run == nil || before.Run.ID != now.Run.ID) && now.Phase.InSession():
 		a.paper.read, a.paper.called = "", ""
 		a.paper.lookAt = 0 // whoever begins is told what the printer lacks before they try
-		a.print(work, printing.SessionBegan{Session: now.Run.ID, Holder: now.Run.Holder, Limits: a.printLimits()}, extra{})
+		a.print(work, printing.SessionBegan{Session: now.Run.ID, Holder: now.Run.Holder, Limits: a.printLimits(), Pages: a.ownPages(now.Run.Holder)}, extra{})
 	case before.Run != nil && before.Phase.InSession() && (now.Phase == session.Ending && before.Phase != session.Ending || !now.Phase.InSession()):
 		a.print(work, printing.SessionEnded{Session: before.Run.ID, Now: now.Phase != session.Ending}, extra{})
 	}
@@ -115,7 +114,6 @@ func (a *Agent) printLimits() printing.Limits {
 	at := a.now()
 	p := a.policy.Printing.Filled()
 	q := p.QuotaAt(at.Wall, policy.Location())
-	a.paper.quota = q
 	sec := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	cost := func(colour, duplex bool) wire.Units { return wire.Units(p.Cost(1, colour, duplex)) }
 	l := printing.Limits{Enabled: p.Enabled && a.parts.Printer != nil, Session: q.PagesPerSession, Job: q.PagesPerJob, Hour: q.PagesPerHour, Offline: p.OfflinePages,

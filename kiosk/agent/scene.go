@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/session"
 	"borne/kiosk/shell"
@@ -132,7 +134,7 @@ func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
 		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Notice: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim}
 	if a.policy.Printing.Enabled {
-		f.Pages = a.policy.Printing.PagesPerSession
+		f.Pages = cmp.Or(a.ownPages(a.holder()), a.policy.Printing.QuotaAt(a.now().Wall, policy.Location()).PagesPerSession)
 	}
 	if a.stuck != nil {
 		f.Stuck = wire.OutDisk

@@ -30,6 +30,7 @@ type SessionBegan struct {
 	Session string
 	Holder  []byte
 	Limits  Limits
+	Pages   int // of this session, in place of Limits.Session; 0: as the limits say
 }
 
 // SessionEnded takes back whatever was not decided. Documents that are on their

@@ -82,7 +82,11 @@ func (s State) left(at Instant) (least wire.Units, why wire.Reason, scope Scope)
 		return 0, wire.PrintRefused, ScopeSession
 	}
 	all, offline := s.used()
-	least, why, scope = wire.Units(s.Limits.Session)*wire.UnitsPerPage+x.Granted-all, wire.PrintQuota, ScopeSession
+	pages := s.Limits.Session
+	if x.Pages > 0 {
+		pages = x.Pages
+	}
+	least, why, scope = wire.Units(pages)*wire.UnitsPerPage+x.Granted-all, wire.PrintQuota, ScopeSession
 	lower := func(u wire.Units, r wire.Reason, of Scope) {
 		if u < least {
 			least, why, scope = u, r, of

@@ -18,7 +18,7 @@ func (m *machine) began(f SessionBegan) {
 		m.pressGone(x.ID)
 	}
 	m.s.Live.Last = nil
-	m.s.Live.Session = &Session{ID: f.Session, Holder: bytes.Clone(f.Holder)}
+	m.s.Live.Session = &Session{ID: f.Session, Holder: bytes.Clone(f.Holder), Pages: max(f.Pages, 0)}
 	m.ruled(f.Limits)
 }
 

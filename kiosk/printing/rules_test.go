@@ -380,3 +380,27 @@ func TestOneAtATime(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestPagesOfAGroup: a badge whose group has other pages than the rules give has
+// them in its session, whatever the rules become, and nobody after it.
+func TestPagesOfAGroup(t *testing.T) {
+	d := newDesk(t, nil, func(l *Limits) { l.Session = 5 }) // whoever is here has five
+	d.do(SessionEnded{Session: "s1"}, PressGone{"s1"})
+	d.do(SessionBegan{Session: "s2", Holder: []byte{7}, Limits: d.s.Limits, Pages: 30})
+	d.do(Offered{ID: "j2", Session: "s2", Offer: printjob.Offer{Job: 1, Format: printjob.PDF, Pages: 12}}, Answered{wire.PrintAnswer{Job: "j2", Left: 4000}})
+	if v := d.s.View(d.at); v.Left != 3000 || v.Scope != ScopeSession || v.Blocked != "" {
+		t.Errorf("30 pages of a session: %+v", v)
+	}
+	d.do(Ruled{Limits{Enabled: true, Session: 2, Prices: d.s.Limits.Prices}})
+	if v := d.s.View(d.at); v.Left != 3000 {
+		t.Errorf("with other rules: %+v", v)
+	}
+	d.do(Answered{wire.PrintAnswer{Job: "j2", Left: 700}})
+	if v := d.s.View(d.at); v.Left != 700 || v.Scope != ScopeLedger || v.Blocked != wire.PrintQuota {
+		t.Errorf("the ledger has fewer: %+v", v)
+	}
+	d.do(SessionEnded{Session: "s2"}, PressGone{"s2"}, SessionBegan{Session: "s3", Holder: []byte{8}, Limits: d.s.Limits})
+	if v := d.s.View(d.at); v.Left != 200 {
+		t.Errorf("the next person has %+v", v)
+	}
+}

@@ -182,6 +182,7 @@ type Live struct {
 type Session struct {
 	ID       string
 	Holder   []byte
+	Pages    int         // in place of Limits.Session; 0: as the limits say
 	Charged  wire.Units  // by jobs that are over
 	Granted  wire.Units  // by staff, beside the limits
 	Grants   []string    // commands that granted
