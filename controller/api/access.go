@@ -104,6 +104,7 @@ const (
 	opMatters       = "matters"
 	opTakeMatter    = "take-matter"
 	opBadges        = "badges"
+	opBadgeDesk     = "badge-desk"
 	opBadgeWindow   = "await-badge"
 	opWindow        = "awaited-badge"
 	opBadgeRights   = "put-badge"
@@ -207,6 +208,7 @@ func Table() map[string]Access {
 		opMatters:       {get, "/api/matters", ScopeAny, r(adm, cor, rec)},
 		opTakeMatter:    {put, "/api/matters/{id}/taken", ScopeMatter, r(adm, cor, rec)},
 		opBadges:        {get, "/api/badges", ScopeAny, r(adm, cor, rec, dpo)},
+		opBadgeDesk:     {get, "/api/badge-desk", ScopeAny, r(adm, cor, rec, dpo)},
 		opBadgeWindow:   {post, "/api/terminals/{id}/badges", ScopeTerminal, r(adm, cor, rec, dpo)}, // dpo: to find one only
 		opWindow:        {get, "/api/terminals/{id}/badges/{window}", ScopeTerminal, r(adm, cor, rec, dpo)},
 		opBadgeRights:   {put, "/api/badges/{id}", ScopeBadge, r(adm, cor)},

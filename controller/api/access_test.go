@@ -39,7 +39,7 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/hours": "acbhrd", "GET /api/spaces/{id}/hours": "acbhrd", "PUT /api/sites/{id}/hours": "acb", "PUT /api/spaces/{id}/hours": "acb",
 		"POST /api/sites/{id}/hours/preview": "acb", "POST /api/spaces/{id}/hours/preview": "acb", "GET /api/sites/{id}/hours/changes": "acbhd",
 		"GET /api/spaces/{id}/hours/changes": "acbhd", "POST /api/sites/{id}/hours/undo": "acb", "POST /api/spaces/{id}/hours/undo": "acb", "POST /api/hours/apply": "ac",
-		"GET /api/badges": "acrd", "POST /api/terminals/{id}/badges": "acrd", "GET /api/terminals/{id}/badges/{window}": "acrd", "PUT /api/badges/{id}": "ac",
+		"GET /api/badges": "acrd", "GET /api/badge-desk": "acrd", "POST /api/terminals/{id}/badges": "acrd", "GET /api/terminals/{id}/badges/{window}": "acrd", "PUT /api/badges/{id}": "ac",
 		"POST /api/badges/{id}/lost": "acr", "POST /api/badges/{id}/day": "acr", "GET /api/badges/{id}/export": "ad", "POST /api/badges/{id}/erase": "ad",
 		"GET /api/badges-file": "acd", "POST /api/badges-file": "ac", "POST /api/sites/{id}/day-codes": "acr", "POST /api/sites/{id}/day-codes/{sheet}/cancel": "acr",
 		"GET /api/sites/{id}/energy": "acrd", "GET /api/energy/figures": "acd", "PUT /api/energy/figures": "a",

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"borne/controller/accounts"
@@ -44,12 +45,13 @@ type badgeIn struct {
 }
 
 func (a *API) changeBadge(ctx context.Context, in *badgeIn) (*out[BadgeView], error) {
-	if !directory.ValidGroup(in.Body.Group) {
+	group := strings.TrimSpace(in.Body.Group)
+	if !policy.ValidGroup(group) {
 		return nil, unfit("body.group", "ce nom de groupe a un signe qui ne convient pas")
 	}
 	return a.onBadge(ctx, opBadgeRights, in.ID, func(tx store.Tx, h store.Item[store.Holder]) error {
 		r := directory.RightsOf(h.Row)
-		r.Group, r.Disabled = in.Body.Group, in.Body.Disabled
+		r.Group, r.Disabled = group, in.Body.Disabled
 		if r.Sites = slices.Clone(in.Body.Sites); len(r.Sites) == 0 {
 			r.Sites = nil
 		}

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"borne/controller/accounts"
+	"borne/controller/compliance"
 	"borne/controller/directory"
 	"borne/controller/policy"
 	"borne/controller/store"
@@ -30,35 +32,94 @@ func badgeView(at *places, h store.Item[store.Holder]) (BadgeView, error) {
 	return v, err
 }
 
-func (a *API) badges(ctx context.Context, _ *nothing) (*out[BadgesView], error) {
-	v, who := BadgesView{Badges: []BadgeView{}, Groups: []string{}, Codes: []CodeSheet{}}, person(ctx)
+type badgesIn struct {
+	Find  string `query:"find" maxLength:"80" doc:"Figures of the printed number, or a part of the group's or the site's name"`
+	After string `query:"after" maxLength:"20" doc:"The number after which the page begins"`
+	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"100"`
+}
+
+// badges is a page of them. All are read for it: their numbers are random, so that no
+// index holds them in their order, and few thousands are read in no time.
+func (a *API) badges(ctx context.Context, in *badgesIn) (*out[BadgesView], error) {
+	v, who := BadgesView{}, person(ctx)
 	err := a.Store.View(ctx, func(tx store.Tx) error {
 		at := newPlaces(tx)
 		all, err := directory.Badges(tx, "")
 		if err != nil {
 			return err
 		}
+		v = BadgesView{Badges: []BadgeView{}}
+		slices.SortFunc(all, func(x, y store.Item[store.Holder]) int { return strings.Compare(x.Row.Number, y.Row.Number) })
 		for _, h := range all {
 			if !who.Sees(h.Site) {
 				continue
+			}
+			name, err := at.site(h.Site)
+			if err != nil {
+				return err
+			}
+			if !directory.Finds(h.Row, name, in.Find) {
+				continue
+			}
+			if v.Found++; h.Row.Number <= in.After {
+				continue
+			}
+			if len(v.Badges) == in.Limit {
+				v.Next = v.Badges[in.Limit-1].Number
+				continue // it counts
 			}
 			b, err := badgeView(at, h)
 			if err != nil {
 				return err
 			}
-			if v.Badges = append(v.Badges, b); b.Group != "" {
-				v.Groups = append(v.Groups, b.Group)
-			}
+			v.Badges = append(v.Badges, b)
 		}
-		v.Codes, err = a.sheets(at, who)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, a.fail(opBadges, err)
 	}
-	slices.SortFunc(v.Badges, func(x, y BadgeView) int { return strings.Compare(x.Number, y.Number) })
-	slices.Sort(v.Groups)
-	v.Groups = slices.Compact(v.Groups)
+	return answer(v), nil
+}
+
+func (a *API) badgeDesk(ctx context.Context, _ *nothing) (*out[BadgeDesk], error) {
+	v, who := BadgeDesk{}, person(ctx)
+	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
+		v = BadgeDesk{Sites: []DeskSite{}}
+		by := map[string]*DeskSite{}
+		for t, err := range store.List[store.Terminal](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			if !who.Sees(t.Site) {
+				continue
+			}
+			p, err := compliance.Effective(tx, t)
+			if err != nil {
+				return err
+			}
+			s := by[t.Site]
+			if s == nil {
+				s = &DeskSite{Site: t.Site, Groups: []string{}}
+				by[t.Site] = s
+			}
+			s.Codes = s.Codes || p.Access.DayCodes
+			s.Badges = s.Badges || p.Access.KnownBadges || p.Access.AnyBadge
+			for _, g := range p.Printing.Groups {
+				if !slices.Contains(s.Groups, g.Name) {
+					s.Groups = append(s.Groups, g.Name)
+				}
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(by)) {
+			v.Sites = append(v.Sites, *by[id])
+		}
+		v.Codes, err = a.sheets(newPlaces(tx), who)
+		return err
+	})
+	if err != nil {
+		return nil, a.fail(opBadgeDesk, err)
+	}
 	return answer(v), nil
 }
 
@@ -116,6 +177,7 @@ type windowIn struct {
 
 func (a *API) openWindow(ctx context.Context, in *windowIn) (*out[WindowView], error) {
 	p, b := person(ctx), in.Body
+	b.Group = strings.TrimSpace(b.Group)
 	enrols := b.Action == directory.ActionEnrol
 	switch {
 	case p.Role == accounts.DPO && b.Action != directory.ActionFind:
@@ -124,7 +186,7 @@ func (a *API) openWindow(ctx context.Context, in *windowIn) (*out[WindowView], e
 		return nil, unfit("body.kind", "choisissez : permanent, ou à la journée")
 	case !enrols && (b.Kind != "" || b.Group != "" || b.Here || b.Expires != ""):
 		return nil, unfit("body.action", "seul un enrôlement prend des droits")
-	case !directory.ValidGroup(b.Group):
+	case !policy.ValidGroup(b.Group):
 		return nil, unfit("body.group", "ce nom de groupe a un signe qui ne convient pas")
 	}
 	if enrols && !b.Here && b.Kind != string(store.HolderDay) && !a.everywhere(p) {
@@ -137,7 +199,7 @@ func (a *API) openWindow(ctx context.Context, in *windowIn) (*out[WindowView], e
 	if l, ok := a.Live.Live(in.ID); !ok || !l.Online {
 		return nil, newProblem(http.StatusConflict, "Ce poste n’est pas connecté : il ne peut pas lire de badge pour vous. Choisissez-en un autre.")
 	}
-	w := store.BadgeWindow{Action: b.Action, Kind: store.HolderKind(b.Kind), Group: strings.TrimSpace(b.Group), Here: b.Here, Expires: expires, By: p.ID}
+	w := store.BadgeWindow{Action: b.Action, Kind: store.HolderKind(b.Kind), Group: b.Group, Here: b.Here, Expires: expires, By: p.ID}
 	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CmdBadge, By: p.ID, Window: func(tx store.Tx, t store.Meta, id string) error {
 		if w.Action == directory.ActionGive {
 			until, err := a.closing(tx, t.Site)
@@ -191,14 +253,15 @@ type codesIn struct {
 
 func (a *API) makeCodes(ctx context.Context, in *codesIn) (*out[CodesView], error) {
 	var v CodesView
-	if !directory.ValidGroup(in.Body.Group) {
+	group := strings.TrimSpace(in.Body.Group)
+	if !policy.ValidGroup(group) {
 		return nil, unfit("body.group", "ce nom de groupe a un signe qui ne convient pas")
 	}
 	err := a.Store.Decide(ctx, func(tx store.Tx) (err error) {
 		if v.Until, err = a.closing(tx, in.ID); err != nil {
 			return err
 		}
-		v.Sheet, v.Codes, err = a.Directory.Codes(tx, in.ID, strings.TrimSpace(in.Body.Group), in.Body.N, v.Until, person(ctx).ID)
+		v.Sheet, v.Codes, err = a.Directory.Codes(tx, in.ID, group, in.Body.N, v.Until, person(ctx).ID)
 		return err
 	})
 	if errors.Is(err, directory.ErrLate) {

@@ -2,8 +2,10 @@ package api
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +73,7 @@ func TestEnrollingFromTheConsole(t *testing.T) {
 		t.Errorf("another place's terminal: %s", a.Status)
 	}
 	all := decode[BadgesView](t, w.do(rec, "GET", "/api/badges", nil), 200)
-	if len(all.Badges) != 1 || all.Badges[0].Number != v.Number || all.Badges[0].Group != "Famille" || !slices.Equal(all.Badges[0].Sites, []string{"a"}) || !slices.Equal(all.Groups, []string{"Famille"}) {
+	if len(all.Badges) != 1 || all.Badges[0].Number != v.Number || all.Badges[0].Group != "Famille" || !slices.Equal(all.Badges[0].Sites, []string{"a"}) {
 		t.Errorf("the page shows %+v", all)
 	}
 	if other := decode[BadgesView](t, w.do(w.as(accounts.Reception, "b"), "GET", "/api/badges", nil), 200); len(other.Badges) != 0 {
@@ -181,8 +183,8 @@ func TestDayBadgesAndCodesEndAtTheClosing(t *testing.T) {
 		}
 		return err
 	})
-	all := w.do(rec, "GET", "/api/badges", nil)
-	if p := decode[BadgesView](t, all, 200); len(p.Codes) != 1 || p.Codes[0].Left != 4 || p.Codes[0].Sheet != c.Sheet {
+	all := w.do(rec, "GET", "/api/badge-desk", nil)
+	if p := decode[BadgeDesk](t, all, 200); len(p.Codes) != 1 || p.Codes[0].Left != 4 || p.Codes[0].Sheet != c.Sheet {
 		t.Errorf("the page shows %+v", p.Codes)
 	}
 	for _, code := range c.Codes {
@@ -323,5 +325,75 @@ func TestAFileOfBadges(t *testing.T) {
 	now := decode[BadgesFile](t, w.do(adm, "GET", "/api/badges-file", nil), 200).CSV
 	if v := decode[Imported](t, w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: now}), 200); v.Changed != 0 {
 		t.Errorf("today's file: %+v", v)
+	}
+}
+
+// TestBadgesArePaged walks through many badges: each comes once, in order of its
+// number, of the person's sites alone, whatever is looked for.
+func TestBadgesArePaged(t *testing.T) {
+	w := start(t)
+	w.badged()
+	const many = 250
+	w.decide(func(tx store.Tx) error {
+		for i := range many {
+			h := store.Holder{H2: fmt.Sprintf("many-%d", i), Kind: store.HolderPermanent, Number: fmt.Sprintf("%09d", 200000000+7*i), Group: []string{"", "Famille"}[i%2], Created: t0}
+			if err := put(tx, store.Meta{ID: fmt.Sprintf("many-%03d", (i*37)%many), Site: []string{"a", "b"}[i%5/4]}, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	walk := func(cookie, find string) (numbers []string, found, pages int) {
+		for after := ""; ; pages++ {
+			v := decode[BadgesView](t, w.do(cookie, "GET", "/api/badges?limit=60&after="+after+"&find="+url.QueryEscape(find), nil), 200)
+			for _, b := range v.Badges {
+				numbers = append(numbers, b.Number)
+			}
+			if found = v.Found; v.Next == "" || pages > 20 {
+				return numbers, found, pages + 1
+			}
+			after = v.Next
+		}
+	}
+	for _, c := range []struct {
+		cookie, find string
+		found, pages int
+	}{
+		{w.as(accounts.Administrator), "", many + 2, 5},
+		{w.as(accounts.Reception, "a"), "", many*4/5 + 1, 4},
+		{w.as(accounts.DPO, "b"), " collège B ", many/5 + 1, 1},
+		{w.as(accounts.Administrator), "famille", many / 2, 3},
+		{w.as(accounts.Administrator), "200 000 7", 15, 1},
+		{w.as(accounts.Administrator), "none", 0, 1},
+	} {
+		numbers, found, pages := walk(c.cookie, c.find)
+		if len(numbers) != c.found || found != c.found || pages != c.pages || !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != c.found {
+			t.Errorf("%q: %d badges on %d pages, %d found, want %d on %d", c.find, len(numbers), pages, found, c.found, c.pages)
+		}
+	}
+	for _, query := range []string{"limit=0", "limit=201", "after=" + strings.Repeat("1", 21), "find=" + strings.Repeat("x", 81)} {
+		if a := w.do(w.as(accounts.Administrator), "GET", "/api/badges?"+query, nil); a.StatusCode != 422 {
+			t.Errorf("%s: %s", query, a.Status)
+		}
+	}
+}
+
+// TestWhatTheRulesTakeAtADesk: the console warns before codes are printed that no
+// terminal takes, and offers the groups that the printing rules name.
+func TestWhatTheRulesTakeAtADesk(t *testing.T) {
+	w := start(t)
+	rec := w.as(accounts.Reception, "b")
+	if v := decode[BadgeDesk](t, w.do(rec, "GET", "/api/badge-desk", nil), 200); len(v.Sites) != 1 || v.Sites[0].Site != "b" || v.Sites[0].Codes || v.Sites[0].Badges || len(v.Sites[0].Groups) != 0 {
+		t.Errorf("with the usual rules: %+v", v)
+	}
+	w.decide(func(tx store.Tx) error {
+		doc := `{"access":{"dayCodes":true,"knownBadges":true},"printing":{"groups":[{"name":"Famille","pagesPerSession":30}]}}`
+		return put(tx, store.Meta{ID: "b", Site: "b"}, store.PolicyRow{Doc: json.RawMessage(doc), Version: 9})
+	})
+	if v := decode[BadgeDesk](t, w.do(rec, "GET", "/api/badge-desk", nil), 200); len(v.Sites) != 1 || !v.Sites[0].Codes || !v.Sites[0].Badges || !slices.Equal(v.Sites[0].Groups, []string{"Famille"}) {
+		t.Errorf("with rules of its own: %+v", v)
+	}
+	if v := decode[BadgeDesk](t, w.do(w.as(accounts.Administrator), "GET", "/api/badge-desk", nil), 200); len(v.Sites) != 2 || v.Sites[0].Codes || !v.Sites[1].Codes {
+		t.Errorf("all sites: %+v", v)
 	}
 }

@@ -6,8 +6,22 @@ import "time"
 // nobody: nobody's name is known.
 type BadgesView struct {
 	Badges []BadgeView `json:"badges" doc:"By printed number"`
-	Groups []string    `json:"groups" doc:"Groups of quotas in use"`
-	Codes  []CodeSheet `json:"codes" doc:"Pages of day codes that still work, newest first"`
+	Next   string      `json:"next,omitempty" doc:"Give it as after to get the next page"`
+	Found  int         `json:"found" doc:"How many there are, on all pages"`
+}
+
+// BadgeDesk is what the desks of the sites that the person sees work with.
+type BadgeDesk struct {
+	Codes []CodeSheet `json:"codes" doc:"Pages of day codes that still work, newest first"`
+	Sites []DeskSite  `json:"sites"`
+}
+
+// DeskSite is what the rules of a site's terminals take.
+type DeskSite struct {
+	Site   string   `json:"site"`
+	Codes  bool     `json:"codes" doc:"A terminal takes day codes"`
+	Badges bool     `json:"badges" doc:"A terminal takes the badges of the directory"`
+	Groups []string `json:"groups" doc:"Quota groups that the printing rules name"`
 }
 
 // BadgeView is one enrolled badge.

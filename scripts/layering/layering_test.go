@@ -78,11 +78,11 @@ var may = map[string][]string{
 	"controller/store/…":     {"controller/wire", "controller/store", "controller/store/…"},
 	"controller/pki":         {"controller/wire"},
 	"controller/audit":       {"controller/store"},
-	"controller/accounts":    {"controller/store", "controller/audit"},                    // who logs in is recorded in the same transaction
-	"controller/oidc":        nil,                                                         // an OpenID provider: who somebody is, and not what they may do
-	"controller/oidc/…":      nil,                                                         // a real one, for tests
-	"controller/directory":   {"controller/store", "controller/wire", "controller/audit"}, // terminals ask it about badges; what staff do to a badge is recorded
-	"controller/passkeys":    nil,                                                         // answers of authenticators
+	"controller/accounts":    {"controller/store", "controller/audit"},                                         // who logs in is recorded in the same transaction
+	"controller/oidc":        nil,                                                                              // an OpenID provider: who somebody is, and not what they may do
+	"controller/oidc/…":      nil,                                                                              // a real one, for tests
+	"controller/directory":   {"controller/store", "controller/wire", "controller/audit", "controller/policy"}, // terminals ask it about badges; what staff do to a badge is recorded; a group is named as printing rules can name it
+	"controller/passkeys":    nil,                                                                              // answers of authenticators
 	"controller/mail":        {"controller/store"},
 	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"},       // who is told of an alarm is told in the transaction that files the record
 	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"}, // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when

@@ -74,6 +74,7 @@ const policy = {
     enabled: true, pagesPerSession: 10, pagesPerJob: 0, pagesPerDay: 20, pagesPerMonth: 0, pagesPerHour: 40, colour: true, colourCost: 300, duplex: '', duplexCost: 50, copies: 5, hold: 'over', holdOver: 8, silent: 'staff',
     staff: [{ name: 'Accueil', badge: '9f2c41d07be8a3655c1de0f4a27b98c3d15e60f7b2a84c9d03e6f1a57b8c2d40' }], offlinePages: 5, finishSeconds: 60,
     periods: [{ from: '2027-02-06', to: '2027-02-21', why: 'Vacances d’hiver', pagesPerSession: 20, pagesPerJob: 0, pagesPerDay: 40, pagesPerMonth: 0, pagesPerHour: 80 }],
+    groups: [{ name: 'Famille', pagesPerSession: 30, pagesPerDay: 40, pagesPerMonth: 0 }],
   },
   permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
   energy: { dimMinutes: 10, darkMinutes: 0, night: 'halt', nightMinutes: 5, wakeMinutes: 12 },
@@ -165,12 +166,12 @@ function answer(method, path, body, headers) {
   const [, , a, id, b] = path.split('/')
   const hours = hoursOf(method, path, body)
   if (hours) return hours
-  const badges = badgesOf(method, path, body)
+  const badges = badgesOf(method, path, body, headers['x-mock'])
   if (badges) return badges
   const rules = rulesOf(method, path, body)
   if (rules) return rules
   if (method === 'GET') {
-    if (a === 'me' && !id) return ['observer', 'building'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'me' && !id) return ['observer', 'building', 'dpo', 'reception'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
     if (a === 'fleet') return { body: fleet }
     if (path === '/api/login') return { body: { provider: 'ProConnect' } }
     if (a === 'terminals' && !b) return { body: detail(id) }

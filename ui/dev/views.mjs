@@ -84,6 +84,7 @@ export const views = {
   'welcome-button': { ...base, screen: 'welcome', badge: 'none', sim: true, offline: true },
   'welcome-required': { ...base, screen: 'welcome', badge: 'required', notice: 'unknown-badge' },
   'welcome-codes': { ...base, screen: 'welcome', badge: 'required', codes: true },
+  'welcome-codes-or-badge': { ...base, screen: 'welcome', badge: 'offered', codes: true },
   'welcome-code-only': { ...base, screen: 'welcome', badge: 'code', codes: true, notice: 'code-used' },
   'welcome-en': { ...base, screen: 'welcome', lang: 'en' },
   charter: { ...base, screen: 'charter', charter: { minutes: 45, pages: 10 } },

@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/badge-desk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The day codes that work, and what the rules of each site take */
+        get: operations["badge-desk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/badges": {
         parameters: {
             query?: never;
@@ -28,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The badges that are enrolled, and the day codes that work */
+        /** The badges that are enrolled, a page of them */
         get: operations["badges"];
         put?: never;
         post?: never;
@@ -1779,6 +1796,11 @@ export interface components {
         BadgeDay: {
             given: boolean;
         };
+        BadgeDesk: {
+            /** @description Pages of day codes that still work, newest first */
+            codes: components["schemas"]["CodeSheet"][];
+            sites: components["schemas"]["DeskSite"][];
+        };
         BadgeExport: {
             badge: components["schemas"]["BadgeView"];
             /** @description Charged, by month */
@@ -1833,10 +1855,13 @@ export interface components {
         BadgesView: {
             /** @description By printed number */
             badges: components["schemas"]["BadgeView"][];
-            /** @description Pages of day codes that still work, newest first */
-            codes: components["schemas"]["CodeSheet"][];
-            /** @description Groups of quotas in use */
-            groups: string[];
+            /**
+             * Format: int64
+             * @description How many there are, on all pages
+             */
+            found: number;
+            /** @description Give it as after to get the next page */
+            next?: string;
         };
         Because: {
             of: string;
@@ -2054,6 +2079,15 @@ export interface components {
             school: string;
             spans: components["schemas"]["PlannedSpan"][];
             why: string;
+        };
+        DeskSite: {
+            /** @description A terminal takes the badges of the directory */
+            badges: boolean;
+            /** @description A terminal takes day codes */
+            codes: boolean;
+            /** @description Quota groups that the printing rules name */
+            groups: string[];
+            site: string;
         };
         Device: {
             device: string;
@@ -3172,6 +3206,7 @@ export interface components {
             enabled: boolean;
             /** Format: int64 */
             finishSeconds: number;
+            groups: components["schemas"]["QuotaGroup"][];
             hold: string;
             /** Format: int64 */
             holdOver: number;
@@ -3230,6 +3265,15 @@ export interface components {
             reason: string;
             /** Format: date-time */
             since?: string;
+        };
+        QuotaGroup: {
+            name: string;
+            /** Format: int64 */
+            pagesPerDay: number;
+            /** Format: int64 */
+            pagesPerMonth: number;
+            /** Format: int64 */
+            pagesPerSession: number;
         };
         ReceiptBrief: {
             /** Format: date-time */
@@ -3786,9 +3830,44 @@ export interface operations {
             };
         };
     };
-    badges: {
+    "badge-desk": {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeDesk"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    badges: {
+        parameters: {
+            query?: {
+                /** @description Figures of the printed number, or a part of the group's or the site's name */
+                find?: string;
+                /** @description The number after which the page begins */
+                after?: string;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;

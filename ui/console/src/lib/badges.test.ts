@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { BadgeView } from '../api/types.ts'
-import { finds, halved, lastDay, spaced, standing } from './badges.ts'
+import type { BadgeDesk, BadgeView } from '../api/types.ts'
+import { groupsOf, halved, lastDay, spaced, standing, unnamed } from './badges.ts'
 
 const badge = (more: Partial<BadgeView> = {}): BadgeView => ({ number: '572001034', kind: 'permanent', group: 'Famille', site: 'a', siteName: 'MIE Cluses', sites: [], disabled: false, lost: false, created: '2026-03-02T00:00:00Z', seen: '', ...more })
 const now = Date.parse('2026-03-02T09:00:00Z')
@@ -20,9 +20,12 @@ test('the worst is said first', () => {
   expect(standing(badge({ kind: 'day', until: '2026-03-01T17:00:00Z' }), now)).toBe('drawer')
 })
 
-test('a number is found however it is typed', () => {
-  for (const typed of ['572 001', '572-001-034', ' 1034 ', 'famille', 'cluses', '']) expect(finds(badge(), typed), typed).toBe(true)
-  for (const typed of ['573', 'senior', '572 002']) expect(finds(badge(), typed), typed).toBe(false)
+test('a group that no rules name is told', () => {
+  const desk: BadgeDesk = { codes: [], sites: [{ site: 'a', codes: true, badges: true, groups: ['Senior', 'Famille'] }, { site: 'b', codes: false, badges: true, groups: ['Famille'] }] }
+  expect(groupsOf(desk)).toEqual(['Famille', 'Senior'])
+  expect(groupsOf(undefined)).toEqual([])
+  for (const typed of ['', '  ', 'famille', ' Senior ']) expect(unnamed(typed, groupsOf(desk)), typed).toBe(false)
+  expect(unnamed('Famile', groupsOf(desk))).toBe(true)
 })
 
 test('a badge is valid on its last day', () => {

@@ -1,4 +1,4 @@
-import type { BadgeView, Fleet } from '../api/types.ts'
+import type { BadgeDesk, BadgeView, Fleet } from '../api/types.ts'
 import { terminals, type Found } from './fleet.ts'
 
 /** A printed number as it is read: 572 001 034. */
@@ -18,13 +18,11 @@ export function standing(b: BadgeView, now: number): Standing {
   return b.until && Date.parse(b.until) > now ? 'given' : 'drawer'
 }
 
-/** Whether what was typed finds a badge: digits by its number, words by the rest. */
-export function finds(b: BadgeView, text: string): boolean {
-  const want = text.trim().toLowerCase()
-  const digits = want.replace(/[\s.-]/g, '')
-  if (/^\d+$/.test(digits)) return b.number.includes(digits)
-  return `${b.group} ${b.siteName}`.toLowerCase().includes(want)
-}
+/** The quota groups that the rules of any of these sites name. */
+export const groupsOf = (desk: BadgeDesk | undefined): string[] => [...new Set((desk?.sites ?? []).flatMap((s) => s.groups))].sort((a, b) => a.localeCompare(b))
+
+/** Whether a group was typed that no rules name: its badges have what everybody has. */
+export const unnamed = (group: string, groups: string[]): boolean => group.trim() !== '' && !groups.some((g) => g.toLowerCase() === group.trim().toLowerCase())
 
 /** The terminals that can read a badge for staff. */
 export const readers = (fleet: Fleet | undefined): Found[] => (fleet ? terminals(fleet).filter((f) => f.terminal.online) : [])

@@ -1,4 +1,4 @@
-import type { DifferenceView, LevelView } from '../api/types.ts'
+import type { DifferenceView, LevelView, QuotaGroup } from '../api/types.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 import { languageName } from '../../../shared/languages.ts'
 import { to } from './route.svelte.ts'
@@ -57,6 +57,7 @@ const names: Record<string, Named> = {
   'printing.offlinePages': { label: 'console.printing.offline' },
   'printing.finishSeconds': { label: 'console.printing.finish', unit: s },
   'printing.periods': { label: 'console.printing.periods' },
+  'printing.groups': { label: 'console.printing.groups' },
   'printing.pagesPerSession': { label: 'console.printing.session' },
   'printing.pagesPerJob': { label: 'console.printing.job' },
   'printing.pagesPerDay': { label: 'console.printing.day' },
@@ -131,11 +132,15 @@ function item(path: string, v: unknown): string {
   if (v && typeof v === 'object') {
     const o = v as { name?: string; why?: string; of?: string; from?: string; to?: string }
     if (path === 'filter.categories') return category(o.name ?? '')
+    if (path === 'printing.groups') return groupIn(v as QuotaGroup)
     return brief(o.name || o.why || o.of || JSON.stringify(v))
   }
   if (path === 'languages') return languageName(String(v))
   return brief(String(v))
 }
+
+/** A group is told with its pages: with its name alone, a change of them would say nothing. */
+const groupIn = (g: QuotaGroup): string => t('console.printing.groups.said', { name: g.name, session: g.pagesPerSession, day: g.pagesPerDay, month: g.pagesPerMonth })
 
 /** A certificate or a PAC file is not to be read here. */
 const brief = (text: string): string => (text.length > 80 ? text.slice(0, 77) + '…' : text)
