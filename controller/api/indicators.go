@@ -170,7 +170,7 @@ func figuresOf(i report.Indicators, guard bool, price float64) Indicators {
 		Help: tell(u.Help, i.Hidden.Help), Refusals: tell(u.Refusals, i.Hidden.Refusals), Energy: energySum(i.Energy, price),
 		Hidden: HiddenFigures{i.Hidden.Visits, i.Hidden.Outside, i.Hidden.Hours, i.Hidden.Langs, i.Hidden.Smiles, i.Hidden.Pages, i.Hidden.Help, i.Hidden.Refusals}}
 	for h, n := range i.Hidden.Hour {
-		if guard && u.Hours[h] == 0 && n+i.Hidden.Visits > 0 {
+		if guard && u.Hours[h] == 0 && (n > 0 || u.Visits == 0 && i.Hidden.Visits > 0) {
 			v.Untold = append(v.Untold, h)
 		}
 	}
