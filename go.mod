@@ -23,6 +23,7 @@ require (
 	github.com/wneessen/go-mail v0.7.2
 	github.com/zserge/lorca v0.1.10
 	go.etcd.io/bbolt v1.4.3
+	golang.org/x/crypto v0.50.0
 	golang.org/x/image v0.41.0
 	golang.org/x/net v0.53.0
 	golang.org/x/oauth2 v0.38.0
@@ -53,7 +54,6 @@ require (
 	github.com/tinylib/msgp v1.6.4 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.yaml.in/yaml/v2 v2.4.2 // indirect
-	golang.org/x/crypto v0.50.0 // indirect
 	golang.org/x/mod v0.35.0 // indirect
 	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/text v0.37.0 // indirect

@@ -224,7 +224,7 @@ func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string
 		if err := store.Put(tx, link); err != nil {
 			return err
 		}
-		cookie, p, err = s.enter(tx, u, "link", "", now)
+		cookie, p, err = s.enter(tx, u, how("link", from), "", now)
 		return err
 	})
 	if err != nil {
@@ -232,6 +232,10 @@ func (s *Service) Redeem(ctx context.Context, token, from string) (cookie string
 	}
 	return cookie, p, nil
 }
+
+// how is the way in, and the address that it was used from: what follows in the audit
+// was done there.
+func how(way, from string) string { return strings.TrimSpace(way + " " + from) }
 
 // enter begins the session of somebody who proved who they are; how is said in
 // the audit.

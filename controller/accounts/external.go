@@ -58,7 +58,7 @@ func (s *Service) LoginExternal(ctx context.Context, e External, from string) (c
 		if err := store.Put(tx, link); err != nil {
 			return err
 		}
-		cookie, p, err = s.enter(tx, u, "oidc", e.Token, now)
+		cookie, p, err = s.enter(tx, u, how("oidc", from), e.Token, now)
 		return err
 	})
 	if err != nil {

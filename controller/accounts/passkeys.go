@@ -149,7 +149,7 @@ func (s *Service) own(ctx context.Context, user, id string, change func(store.Tx
 // LoginPasskey begins the session of somebody whose passkey was believed; doc is
 // how it is kept from now on, and was how it was when it was believed: what
 // another login changed meanwhile gives ErrUnknown, or a copied counter would pass.
-func (s *Service) LoginPasskey(ctx context.Context, was store.Item[store.Passkey], doc json.RawMessage) (cookie string, p Person, err error) {
+func (s *Service) LoginPasskey(ctx context.Context, was store.Item[store.Passkey], doc json.RawMessage, from string) (cookie string, p Person, err error) {
 	now := s.now().UTC()
 	err = s.store.Decide(ctx, func(tx store.Tx) error {
 		k, u, err := passkey(tx, was.ID)
@@ -163,7 +163,7 @@ func (s *Service) LoginPasskey(ctx context.Context, was store.Item[store.Passkey
 		if err := store.Put(tx, k); err != nil {
 			return err
 		}
-		cookie, p, err = s.enter(tx, u, "passkey", "", now)
+		cookie, p, err = s.enter(tx, u, how("passkey", from), "", now)
 		return err
 	})
 	if err != nil {

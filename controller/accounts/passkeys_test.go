@@ -37,7 +37,7 @@ func TestPasskeysOfAnAccount(t *testing.T) {
 	if err != nil || name != "Ada" || was.Row.Name != "Clé du bureau" || was.Row.User != ada {
 		t.Errorf("%+v, %q, %v", was, name, err)
 	}
-	cookie, p, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`))
+	cookie, p, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`), "192.0.2.7")
 	if err != nil || p.ID != ada {
 		t.Errorf("the login: %+v, %v", p, err)
 	}
@@ -45,7 +45,7 @@ func TestPasskeysOfAnAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`)); !errors.Is(err, accounts.ErrUnknown) {
+	if _, _, err := w.LoginPasskey(ctx, was, json.RawMessage(`{"n":1}`), "192.0.2.7"); !errors.Is(err, accounts.ErrUnknown) {
 		t.Errorf("two logins by one answer: %v", err)
 	}
 	if err := w.RemovePasskey(ctx, ada, id("k2"), p.Login); err != nil {

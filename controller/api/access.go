@@ -126,6 +126,7 @@ const (
 	opTryHook       = "try-hook"
 	opOpenAPI       = "openapi"
 	opHealth        = "health"
+	opSecurityTxt   = "security-txt"
 	opConsoleFiles  = "console"
 )
 
@@ -230,6 +231,7 @@ func Table() map[string]Access {
 		opTryHook:       {post, "/api/hooks/{hook}/try", ScopeAll, r(adm)},
 		opOpenAPI:       {get, "/api/openapi.json", ScopeNone, nil},
 		opHealth:        {get, "/healthz", ScopeNone, nil},
+		opSecurityTxt:   {get, "/.well-known/security.txt", ScopeNone, nil}, // RFC 9116: for whoever found a hole
 		// The console's own files: they hold nothing, and must show the login page.
 		opConsoleFiles: {get, "/", ScopeNone, nil},
 	}

@@ -19,7 +19,7 @@ func matrix() map[string]string {
 	return map[string]string{
 		"POST /api/login/link": "*", "GET /api/login": "*", "POST /api/login/oidc": "*", "GET /api/login/oidc/return": "*", "GET /api/logout/return": "*",
 		"POST /api/login/passkey/options": "*", "POST /api/login/passkey": "*", "GET /api/me/passkeys": "acbhrdo", "POST /api/me/passkeys/options": "acbhrdo",
-		"POST /api/me/passkeys": "acbhrdo", "PUT /api/me/passkeys/{key}": "acbhrdo", "DELETE /api/me/passkeys/{key}": "acbhrdo", "GET /api/openapi.json": "*", "GET /healthz": "*", "GET /": "*",
+		"POST /api/me/passkeys": "acbhrdo", "PUT /api/me/passkeys/{key}": "acbhrdo", "DELETE /api/me/passkeys/{key}": "acbhrdo", "GET /api/openapi.json": "*", "GET /healthz": "*", "GET /.well-known/security.txt": "*", "GET /": "*",
 		"POST /api/logout": "acbhrdo", "GET /api/me": "acbhrdo", "GET /api/fleet": "acbhrdo", "GET /api/live": "acrd",
 		"GET /api/terminals/{id}": "acrd", "GET /api/terminals/{id}/sessions": "acd", "GET /api/terminals/{id}/receipts": "acd",
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr", "POST /api/spaces/{id}/awake": "acbr",

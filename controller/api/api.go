@@ -133,6 +133,12 @@ type Config struct {
 	Demo          bool
 	Mails         bool // a mail server is configured
 	Secure        bool // served over TLS: cookies say so
+	// Origin is the console's, as OriginOf writes it; empty where its address is not
+	// configured: then any name of this machine will do.
+	Origin string
+	// SecurityTxt is what /.well-known/security.txt says now (RFC 9116); nil, or
+	// nothing: there is none.
+	SecurityTxt func() []byte
 }
 
 // API serves the console.
@@ -199,7 +205,7 @@ func New(c Config) (*API, error) {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": strictFormat(), "json": strictFormat()},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{french},
 	})

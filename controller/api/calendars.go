@@ -133,7 +133,7 @@ func (a *API) imported(ctx context.Context, op string, zone policy.Zone, err err
 
 // OSMRequest is opening hours in OpenStreetMap's syntax.
 type OSMRequest struct {
-	Text string      `json:"text" maxLength:"100000" doc:"Such as: Mo-Fr 08:00-12:00,13:30-17:00; PH off"`
+	Text string      `json:"text" lines:"many" maxLength:"100000" doc:"Such as: Mo-Fr 08:00-12:00,13:30-17:00; PH off"`
 	Zone policy.Zone `json:"zone,omitempty" enum:",A,B,C" doc:"Whose school holidays SH stands for; A without one"`
 }
 

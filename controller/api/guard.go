@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -141,9 +143,26 @@ func (a *API) refuse(hc huma.Context, err error) {
 // need a header that no form can set, and the page's own origin.
 func (a *API) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A proxy before this side may find another end in a request that has chunks and a
+		// length (RFC 9112 section 6.1), and the next one is then whose? The console sends lengths.
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+			writeProblem(w, newProblem(http.StatusLengthRequired, "La demande doit dire sa longueur (Content-Length)."))
+			return
+		}
+		// Whoever watches the health asks by address. Everybody else uses the console's
+		// name: under another one, of somebody else's, their pages would be its own origin.
+		if !a.ours(r.Host) && r.URL.Path != a.table[opHealth].Path {
+			writeProblem(w, newProblem(http.StatusMisdirectedRequest, "Cette adresse n’est pas celle de la console."))
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			if r.Header.Get("X-Borne") != "1" || !sameOrigin(r) {
+			if r.Header.Get("X-Borne") != "1" || !a.sameOrigin(r) {
 				writeProblem(w, errCross())
+				return
+			}
+			if p := content(r); p != nil {
+				writeProblem(w, p)
 				return
 			}
 		}
@@ -151,14 +170,58 @@ func (a *API) guard(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin compares hosts only: behind a TLS proxy this side sees plain HTTP.
-func sameOrigin(r *http.Request) bool {
-	u, err := url.Parse(r.Header.Get("Origin"))
-	if err != nil || u.Host == "" || u.Host != r.Host {
-		return false
+// ours tells whether a host is the console's; any is, where its address is not
+// configured.
+func (a *API) ours(host string) bool {
+	scheme, _, _ := strings.Cut(a.Origin, "://")
+	return a.Origin == "" || OriginOf(scheme+"://"+host) == a.Origin
+}
+
+// OriginOf is the origin of an address as browsers write it: small letters, and
+// without the port that its scheme has anyway (RFC 6454 section 6.2).
+func OriginOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + host
+}
+
+// sameOrigin tells whether one of the console's own pages asks. Where the address is
+// not configured, a proxy before this side may speak TLS: then hosts alone are
+// compared.
+func (a *API) sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	same := origin != "" && origin == a.Origin
+	if a.Origin == "" {
+		same = origin == "https://"+r.Host || origin == "http://"+r.Host && !a.Secure
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
-	return site == "" || site == "same-origin"
+	return same && (site == "" || site == "same-origin")
+}
+
+// content refuses a body in any other form than the console's: forms of other pages
+// are sent as theirs without asking first, and what is compressed may be a bomb.
+func content(r *http.Request) *problem {
+	if r.Header.Get("Content-Encoding") != "" {
+		return newProblem(http.StatusUnsupportedMediaType, "Les demandes compressées ne sont pas acceptées.")
+	}
+	if r.ContentLength == 0 {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset, extra := params["charset"], len(params)
+	if charset != "" {
+		extra--
+	}
+	if err != nil || kind != "application/json" && kind != "application/octet-stream" || extra > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return newProblem(http.StatusUnsupportedMediaType, "Le format de la demande doit être application/json.")
+	}
+	return nil
 }
 
 // contentPolicy lets the console load its own files and nothing else, run no

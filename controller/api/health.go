@@ -27,6 +27,20 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(words))
 }
 
+// securityTxt tells whoever found a hole whom to tell.
+func (a *API) securityTxt(w http.ResponseWriter, _ *http.Request) {
+	var text []byte
+	if a.SecurityTxt != nil {
+		text = a.SecurityTxt()
+	}
+	if len(text) == 0 {
+		writeProblem(w, errNotFound())
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(text) // the client may be gone
+}
+
 // probe decides nothing: that waits until every record is applied, and writes
 // no page. One runs at a time, however many ask and however long it hangs.
 func (a *API) probe(ctx context.Context) error {

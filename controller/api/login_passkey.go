@@ -162,7 +162,7 @@ func (a *API) admitPasskey(ctx context.Context, in *passkeyLoginIn) (cookie stri
 	if !spend() {
 		return "", p, errTicket
 	}
-	return a.Accounts.LoginPasskey(ctx, was, key.Doc)
+	return a.Accounts.LoginPasskey(ctx, was, key.Doc, address(ctx))
 }
 
 func (a *API) recent(p accounts.Person) bool { return a.Now().Sub(p.Since) < recently }

@@ -165,6 +165,12 @@ type phrase struct {
 // phrases are the validator's messages (huma, package validation).
 var phrases = []phrase{
 	{regexp.MustCompile(`^unexpected property$`), "ce champ est inconnu"},
+	{regexp.MustCompile(`^property "([\w.-]+)" is unknown$`), "le champ « $1 » est inconnu"},
+	{regexp.MustCompile(`^property "([\w.-]+)" is given twice$`), "le champ « $1 » est donné deux fois"},
+	{regexp.MustCompile(`^property .* is (?:unknown|given twice)$`), "un champ est inconnu ou donné deux fois"},
+	{regexp.MustCompile(`^the body is nested too deeply$`), "la demande est imbriquée trop profondément"},
+	{regexp.MustCompile(`^the body is no UTF-8$|^the body goes on behind its end$`), "la demande n’est pas du JSON valable"},
+	{regexp.MustCompile(`^invisible character (U\+[0-9A-F]+) in (\S+)$`), "le champ « $2 » contient un caractère invisible ou un retour à la ligne ($1) : retapez-le"},
 	{regexp.MustCompile(`^expected required property (\S+) to be present$`), "le champ « $1 » manque"},
 	{regexp.MustCompile(`^required \S+ parameter is missing$`), "ce paramètre manque"},
 	{regexp.MustCompile(`^expected value to be one of "(.*)"$`), "choisissez parmi : $1"},

@@ -124,6 +124,7 @@ func (a *API) routes() error {
 		register(a, opPutAlerts, "Change it", http.StatusOK, a.putAlerts),
 		a.plain(opOpenAPI, http.HandlerFunc(a.document)),
 		a.plain(opHealth, http.HandlerFunc(a.health)),
+		a.plain(opSecurityTxt, http.HandlerFunc(a.securityTxt)),
 	)
 	if err != nil || a.Files == nil {
 		return err

@@ -186,7 +186,7 @@ type EnvelopeView struct {
 // CommandRequest asks something of a terminal.
 type CommandRequest struct {
 	Kind   string `json:"kind" enum:"message,end,wipe,quarantine,lift,identify,out,back,awake"`
-	Text   string `json:"text,omitempty" maxLength:"300" doc:"Shown to the person (message) or as the reason (out)"`
+	Text   string `json:"text,omitempty" maxLength:"300" lines:"many" doc:"Shown to the person (message) or as the reason (out)"`
 	Reason string `json:"reason,omitempty" maxLength:"200" doc:"Why, for the audit"`
 	// Minutes is not a moment: whoever asks may have a clock that is wrong.
 	Minutes int `json:"minutes,omitempty" minimum:"0" maximum:"1440" doc:"Of awake: for how long it saves no energy; 0: it may save again"`
@@ -262,7 +262,7 @@ type AppliedView struct {
 // inherited from the level above, whatever Policy holds for it.
 type PolicyRequest struct {
 	Own    []string      `json:"own" maxItems:"20"`
-	Policy policy.Policy `json:"policy"`
+	Policy policy.Policy `json:"policy" lines:"many"`
 	Note   string        `json:"note,omitempty" maxLength:"300" doc:"Why, for the history"`
 	AtOnce bool          `json:"atOnce,omitempty" doc:"All terminals get it at once, also when a few would get it first"`
 }

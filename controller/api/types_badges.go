@@ -135,7 +135,7 @@ type BadgesFile struct {
 
 // BadgesImport is a file of badges to take.
 type BadgesImport struct {
-	CSV   string `json:"csv" maxLength:"1048576"`
+	CSV   string `json:"csv" maxLength:"1048576" lines:"many"`
 	Check bool   `json:"check,omitempty" doc:"Only look whether it is right"`
 }
 

@@ -84,5 +84,5 @@ type EnergyFiguresView struct {
 // it is for all other machines.
 type EnergyFiguresRequest struct {
 	Price  float64             `json:"price"`
-	Models []store.EnergyModel `json:"models" maxItems:"20"`
+	Models []store.EnergyModel `json:"models" maxItems:"20" lines:"many"`
 }

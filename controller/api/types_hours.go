@@ -40,14 +40,14 @@ type CalendarCover struct {
 
 // HoursRequest sets a place's hours.
 type HoursRequest struct {
-	Hours   policy.Hours `json:"hours"`
+	Hours   policy.Hours `json:"hours" lines:"many"`
 	Inherit bool         `json:"inherit,omitempty" doc:"Give the own hours up: those of the level above hold"`
 	Note    string       `json:"note,omitempty" maxLength:"200" doc:"Why, in the person's words"`
 }
 
 // PreviewRequest asks what hours would give.
 type PreviewRequest struct {
-	Hours policy.Hours `json:"hours"`
+	Hours policy.Hours `json:"hours" lines:"many"`
 	From  string       `json:"from" format:"date" doc:"First day"`
 	Days  int          `json:"days" minimum:"1" maximum:"400"`
 }
@@ -94,7 +94,7 @@ type UndoRequest struct {
 
 // ApplyRequest gives several sites the same hours.
 type ApplyRequest struct {
-	Hours policy.Hours `json:"hours"`
+	Hours policy.Hours `json:"hours" lines:"many"`
 	Sites []string     `json:"sites" minItems:"1" maxItems:"500"`
 }
 

@@ -33,7 +33,7 @@ var t0 = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC) // a Monday
 // world is the API over a real store, with a fleet that the test moves.
 type world struct {
 	*httptest.Server
-	t    *testing.T
+	t    testing.TB
 	api  *API
 	st   store.Store
 	acc  *accounts.Service
@@ -184,7 +184,9 @@ var certKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
 // later has time pass for everybody.
 func (w *world) later(d time.Duration) { w.ahead.Add(int64(d)) }
 
-func start(t *testing.T) *world {
+func start(t *testing.T) *world { t.Helper(); return startFor(t) }
+
+func startFor(t testing.TB) *world {
 	t.Helper()
 	st, err := bolt.Open(bolt.Config{Dir: t.TempDir(), Apply: func(store.Tx, string, wire.Record) error { return nil }})
 	if err != nil {
@@ -207,7 +209,7 @@ func start(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.api, err = New(Config{Directory: w.dir, Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, Hooks: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
-		Heartbeat: 50 * time.Millisecond,
+		Heartbeat: 50 * time.Millisecond, SecurityTxt: func() []byte { return []byte("Contact: mailto:x@example.fr\n") },
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})
 	if err != nil {
@@ -348,7 +350,7 @@ func (w *world) do(cookie, method, path string, body any, header ...string) answ
 	return answered{res, b}
 }
 
-func decode[T any](t *testing.T, a answered, status int) T {
+func decode[T any](t testing.TB, a answered, status int) T {
 	t.Helper()
 	var v T
 	if a.StatusCode != status {

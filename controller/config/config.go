@@ -54,6 +54,9 @@ type Config struct {
 	OIDC      OIDC
 	Backup    Backup
 	Syslog    Syslog
+	ACME      ACME
+	Proxies   []netip.Prefix // reverse proxies before the console, which are believed
+	Security  Security
 }
 
 // Calendars is how the official calendars of schools are fetched, once an
@@ -79,10 +82,11 @@ type Console struct {
 	Listen    string
 	Cert, Key string // PEM files; both empty: plain HTTP
 	URL       string // as people reach it, without a slash at the end
+	acme      bool   // an authority gives the certificate
 }
 
 // TLS tells whether the console is served over TLS by this process.
-func (c Console) TLS() bool { return c.Cert != "" }
+func (c Console) TLS() bool { return c.Cert != "" || c.acme }
 
 // Secure tells whether people reach it over TLS, a proxy's before it included:
 // its cookie then never travels in the clear.
@@ -152,8 +156,11 @@ type file struct {
 	} `toml:"webhooks"`
 	OIDC oidcFile `toml:"oidc"`
 
-	Backup    backupFile `toml:"backup"`
-	Syslog    syslogFile `toml:"syslog"`
+	Backup    backupFile   `toml:"backup"`
+	Syslog    syslogFile   `toml:"syslog"`
+	ACME      acmeFile     `toml:"acme"`
+	Proxy     proxyFile    `toml:"proxy"`
+	Security  securityFile `toml:"security"`
 	Retention []struct {
 		From      string `toml:"from"`
 		Usage     int    `toml:"usage"`
@@ -294,8 +301,8 @@ func (f file) check() (c Config, wrong []error) {
 		bad("log_level", f.LogLevel, `write "debug", "info", "warn" or "error"`)
 	}
 	for key, a := range map[string]string{"console.listen": f.Console.Listen, "terminals.listen": f.Terminals.Listen} {
-		if !address(a) {
-			bad(key, a, "write address:port, such as "+defaults().Console.Listen+" or :8443")
+		if !address(a) && !(key == "console.listen" && c.Console.Socket() != "") {
+			bad(key, a, "write address:port, such as "+defaults().Console.Listen+" or :8443 (the console's may be unix:/a/path behind a proxy)")
 		}
 	}
 	if f.Metrics.Listen != "" && !address(f.Metrics.Listen) {
@@ -305,7 +312,9 @@ func (f file) check() (c Config, wrong []error) {
 	if (f.Console.Cert == "") != (f.Console.Key == "") {
 		bad("console.cert", f.Console.Cert, "cert and key go together")
 	}
-	if f.Console.Cert == "" && !loopback(f.Console.Listen) {
+	c.ACME, c.Proxies, c.Security = f.ACME.check(c.Console, bad), f.Proxy.check(c.Console, bad), f.Security.check(bad)
+	c.Console.acme = c.ACME.Directory != ""
+	if !c.Console.TLS() && c.Console.Socket() == "" && !loopback(f.Console.Listen) {
 		bad("console.listen", f.Console.Listen, "without cert and key the console is plain HTTP, and may listen on loopback only, such as 127.0.0.1:8080; give both, or put a TLS proxy before it")
 	}
 	if u, err := url.Parse(f.Console.URL); f.Console.URL != "" && (err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "") {

@@ -283,6 +283,9 @@ func (c *core) check(ctx context.Context, _ map[string]string) (Reply, error) {
 	if err := c.checkCalendars(ctx); err != nil {
 		line("the calendars of school holidays", err)
 	}
+	if err := checkSecurity(c.cfg.Security, c.now()); err != nil {
+		line("whom to tell of a hole", err)
+	}
 	if admins == 0 {
 		line("an administrator", errors.New("there is none yet: run borne-controller user link"))
 	}
@@ -318,7 +321,7 @@ func (c *core) consoleURL() string {
 	if c.cfg.Console.TLS() {
 		scheme = "https"
 	}
-	host, port, err := net.SplitHostPort(c.consoleAddr())
+	host, port, err := net.SplitHostPort(c.consoleAddr()) // a socket's has an URL: config sees to it
 	if err != nil {
 		return scheme + "://" + c.cfg.Console.Listen
 	}

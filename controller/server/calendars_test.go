@@ -344,7 +344,7 @@ func TestCalendarOverTheConsole(t *testing.T) {
 		}
 		return res.StatusCode, string(b)
 	}
-	if code, body := send("PUT", "/api/calendars/A", "text/calendar", calendarFixture(t, "cut.ics")); code != 422 || !strings.Contains(body, "Ligne 100 : Le fichier est coupé") {
+	if code, body := send("PUT", "/api/calendars/A", "application/octet-stream", calendarFixture(t, "cut.ics")); code != 422 || !strings.Contains(body, "Ligne 100 : Le fichier est coupé") {
 		t.Errorf("%d %s", code, body)
 	}
 	if code, body := send("POST", "/api/calendars/A/fetch", "application/json", []byte(`{"address":"`+m.URL+`/x"}`)); code != 200 || !strings.Contains(body, `"until":"2027-08-31"`) {
@@ -357,7 +357,7 @@ func TestCalendarOverTheConsole(t *testing.T) {
 	if v.Policy.Hours.School.Zone == policy.ZoneA && len(v.Policy.Hours.School.Breaks) != 11 {
 		t.Errorf("%+v", v.Policy.Hours.School)
 	}
-	if code, body := send("PUT", "/api/calendars/B", "text/calendar", calendarFixture(t, "national.ics")); code != 200 || !strings.Contains(body, `"source":"file"`) {
+	if code, body := send("PUT", "/api/calendars/B", "application/octet-stream", calendarFixture(t, "national.ics")); code != 200 || !strings.Contains(body, `"source":"file"`) {
 		t.Errorf("%d %s", code, body)
 	}
 	var all api.CalendarsView

@@ -49,6 +49,7 @@ const (
 type Server struct {
 	*core
 	api       *api.API
+	front     *front
 	terminals *terminals
 	calendars *calendars
 	matters   *matters
@@ -89,6 +90,9 @@ func (s *Server) assemble(c Config) (err error) {
 	if s.syslog, err = newSyslog(s.core); err != nil {
 		return err
 	}
+	if s.front, err = newFront(s.cfg); err != nil {
+		return err
+	}
 	s.metrics = newMetrics(s)
 	to, err := mailServer(s.cfg.Mail)
 	if err != nil {
@@ -120,23 +124,17 @@ func (s *Server) assemble(c Config) (err error) {
 		}
 	}
 	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
-		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure()})
+		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure(),
+		Origin: originOf(s.cfg), SecurityTxt: s.securityTxt})
 	if err != nil {
 		return err
 	}
 	if err := s.listen("terminals", "tcp", s.cfg.Terminals.Listen, s.terminals.TLS(), s.terminals.Handler()); err != nil {
 		return err
 	}
-	var console *tls.Config
-	if s.cfg.Console.TLS() {
-		if console, err = pair(s.cfg.Console.Cert, s.cfg.Console.Key); err != nil {
-			return err
-		}
-	}
-	if err := s.listen("console", "tcp", s.cfg.Console.Listen, console, bounded(s.watched(s.metrics.count(s.api.Handler())))); err != nil {
+	if err := s.serveConsole(); err != nil {
 		return err
 	}
-	s.consoleAddr = func() string { return s.addr("console") }
 	if s.cfg.Metrics != "" {
 		if err := s.listen("metrics", "tcp", s.cfg.Metrics, nil, s.metrics.handler()); err != nil {
 			return err
@@ -194,21 +192,40 @@ func openProvider(c config.Config) (*oidc.Provider, error) {
 		Redirect: c.Console.URL + api.OIDCReturn, LoggedOut: c.Console.URL + api.LogoutReturn}), nil
 }
 
+// serveConsole listens for people, and for the authority that vouches for the console.
+func (s *Server) serveConsole() error {
+	ln, err := s.front.listen()
+	if err != nil {
+		return fmt.Errorf("cannot listen for console: %w; is the address taken by another program?", err)
+	}
+	people := s.front.trust.Handler(s.cfg.Console.URL, bounded(s.watched(s.metrics.count(s.api.Handler()))))
+	s.serve("console", newCrowd(ln, s.front.trust.Of), s.front.tls, people)
+	s.consoleAddr = func() string { return s.addr("console") }
+	if s.cfg.ACME.HTTP == "" {
+		return nil
+	}
+	return s.listen("acme", "tcp", s.cfg.ACME.HTTP, nil, bounded(s.front.plainHTTP()))
+}
+
 func (s *Server) listen(name, network, addr string, t *tls.Config, h http.Handler) error {
 	ln, err := net.Listen(network, addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen for %s: %w; is the address taken by another program?", name, err)
 	}
+	s.serve(name, ln, t, h)
+	return nil
+}
+
+func (s *Server) serve(name string, ln net.Listener, t *tls.Config, h http.Handler) {
 	if t != nil {
 		ln = tls.NewListener(ln, t)
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.log.With("listener", name).Handler(), slog.LevelDebug)}
-	if name == "console" {
+	if name == "console" || name == "acme" {
 		srv.ReadTimeout = bodyWithin
 	}
 	s.listeners = append(s.listeners, listener{name, ln, srv})
-	return nil
 }
 
 // bounded gives each answer of the console a time to be written within.
@@ -264,6 +281,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.hooks.sender.Run(ctx) })
+	wg.Go(func() { s.fetchCertificate(ctx) })
 	if s.syslog != nil {
 		wg.Go(func() { s.syslog.Run(ctx) })
 	}

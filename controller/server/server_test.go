@@ -109,6 +109,7 @@ func login(t *testing.T, s *Server) *http.Client {
 	c := &http.Client{Jar: jar, Timeout: 20 * time.Second}
 	req, _ := http.NewRequest("POST", url+"/api/login/link", strings.NewReader(`{"token":"`+token+`"}`))
 	req.Header.Set("X-Borne", "1")
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Origin", url)
 	res, err := c.Do(req)
 	if err != nil || res.StatusCode != 200 {

@@ -326,7 +326,7 @@ type AuditEntry struct {
 	Actor  string    `json:"actor" inventory:"user, or the controller;public-task;audit"`
 	Action string    `json:"action" inventory:"what was done;public-task;audit"`
 	Target string    `json:"target,omitempty" inventory:"to what;public-task;audit"`
-	Detail string    `json:"detail,omitempty" inventory:"what changed;public-task;audit"`
+	Detail string    `json:"detail,omitempty" inventory:"what changed, and from which address a login came;public-task;audit"`
 	Prev   []byte    `json:"prev,omitempty" inventory:"hash of the entry before;none-personal;audit"`
 	Hash   []byte    `json:"hash" inventory:"hash of this entry;none-personal;audit"`
 }

@@ -102,6 +102,7 @@ var may = map[string][]string{
 	"controller/seal":        nil,                   // encrypts backups
 	"controller/calendar":    {"controller/policy"}, // breaks are the policy's, public holidays too
 	"controller/fetch":       nil,                   // a file of the outside, by its address
+	"controller/proxy":       nil,                   // who asks, behind a reverse proxy
 	"controller/cli":         {"controller/…", "ui/console"},
 	"controller/server":      {"controller/…", "ui/console"},
 	"controller":             {"controller/cli", "controller/server", "controller/config", "controller/api"},
@@ -121,21 +122,23 @@ var pure = map[string][]string{
 
 // only says which rooms may import a third party, and why nobody else.
 var only = map[string][]string{
-	"go.etcd.io/bbolt":         {"kiosk/journal", "controller/store/bolt"},                      // no bbolt type leaks
-	"github.com/zserge/lorca":  {"kiosk/browser"},                                               // unsafe unless tamed there
-	"github.com/jezek/xgb":     {"kiosk/x11", "kiosk/stage", "kiosk/preview", "scripts/escape"}, // one room talks to the display; a suite looks at it from outside
-	"periph.io/x":              {"hw/…"},                                                        // drivers only
-	"github.com/warthog618":    {"hw/…"},                                                        // the same
-	"github.com/holoplot":      {"hw/…"},                                                        // the same; types in tests
-	"github.com/vishvananda":   {"kiosk/warden"},                                                // network links are root's
-	"github.com/wneessen":      {"controller/mail"},
-	"github.com/OpenPrinting":  {"kiosk/ipp", "kiosk/press", "kiosk/printer", "kiosk/printer/…"}, // foreign bytes of programs and printers
-	"github.com/miekg/dns":     {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
-	"github.com/coreos":        {"controller/oidc"},                                              // foreign bytes of a provider
-	"golang.org/x/oauth2":      {"controller/oidc"},
-	"github.com/go-webauthn":   {"controller/passkeys"},                                    // foreign bytes of devices
-	"filippo.io/age":           {"controller/seal", "controller/cli", "scripts/fleettest"}, // one room knows how backups are encrypted; tests make keys
-	"github.com/danielgtaylor": {"controller/api", "controller/server", "controller/cli"},
+	"go.etcd.io/bbolt":              {"kiosk/journal", "controller/store/bolt"},                      // no bbolt type leaks
+	"github.com/zserge/lorca":       {"kiosk/browser"},                                               // unsafe unless tamed there
+	"github.com/jezek/xgb":          {"kiosk/x11", "kiosk/stage", "kiosk/preview", "scripts/escape"}, // one room talks to the display; a suite looks at it from outside
+	"periph.io/x":                   {"hw/…"},                                                        // drivers only
+	"github.com/warthog618":         {"hw/…"},                                                        // the same
+	"github.com/holoplot":           {"hw/…"},                                                        // the same; types in tests
+	"github.com/vishvananda":        {"kiosk/warden"},                                                // network links are root's
+	"github.com/wneessen":           {"controller/mail"},
+	"github.com/OpenPrinting":       {"kiosk/ipp", "kiosk/press", "kiosk/printer", "kiosk/printer/…"}, // foreign bytes of programs and printers
+	"github.com/miekg/dns":          {"kiosk/resolver"},                                               // foreign bytes are read in a role that dies with the session
+	"github.com/coreos":             {"controller/oidc"},                                              // foreign bytes of a provider
+	"golang.org/x/oauth2":           {"controller/oidc"},
+	"github.com/go-webauthn":        {"controller/passkeys"},                                    // foreign bytes of devices
+	"golang.org/x/crypto/acme":      {"controller/server"},                                      // the console's certificate
+	"github.com/letsencrypt/pebble": {"scripts/acme"},                                           // a real authority, for its test alone
+	"filippo.io/age":                {"controller/seal", "controller/cli", "scripts/fleettest"}, // one room knows how backups are encrypted; tests make keys
+	"github.com/danielgtaylor":      {"controller/api", "controller/server", "controller/cli"},
 }
 
 type pkg struct {

@@ -62,7 +62,7 @@ func provider(t *testing.T, s *stage) {
 		return nil
 	}))
 	did = slices.DeleteFunc(did, func(s string) bool { return s == "logout " })
-	if len(did) != 3 || did[0][:len("identity.linked")] != "identity.linked" || did[1] != "login oidc" || did[2] != "login oidc" {
+	if len(did) != 3 || did[0][:len("identity.linked")] != "identity.linked" || did[1] != "login oidc 127.0.0.1" || did[2] != "login oidc 127.0.0.1" {
 		t.Errorf("the audit says %q", did)
 	}
 }
