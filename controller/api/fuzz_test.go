@@ -59,7 +59,11 @@ func FuzzBody(f *testing.F) {
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	f.Fuzz(func(t *testing.T, route uint8, body []byte) {
 		acc := routes[int(route)%len(routes)]
-		path := strings.NewReplacer("{key}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
+		if strings.HasPrefix(acc.Path, "/api/groups/") {
+			ids[acc.Scope] = "g-ab"
+			defer delete(ids, acc.Scope)
+		}
+		path := strings.NewReplacer("{hook}", "none", "{key}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
 		w.t = t // the world was made for the target, which may not be asked here
 		r := httptest.NewRequest(acc.Method, "http://bornes.example.fr"+path, strings.NewReader(string(body)))
 		for name, v := range map[string]string{"X-Borne": "1", "Origin": "http://bornes.example.fr", "Content-Type": "application/json", "If-Match": w.rev(layerOf(acc, ids))} {

@@ -353,7 +353,21 @@ func (a *API) removeGroup(ctx context.Context, in *groupDropIn) (*out[GroupsView
 	return a.groups(ctx, nil)
 }
 
+// inGroup lets those read a group's rules whose sites inherit them: to others it is
+// not there, as it is not in their list.
+func (a *API) inGroup(ctx context.Context, op, id string) error {
+	var g store.Item[store.SiteGroup]
+	err := a.Store.View(ctx, func(tx store.Tx) (err error) { g, err = store.Get[store.SiteGroup](tx, id); return err })
+	if err == nil && !person(ctx).Everywhere() && !slices.ContainsFunc(g.Row.Sites, person(ctx).Sees) {
+		return errNotFound()
+	}
+	return a.fail(op, err)
+}
+
 func (a *API) groupPolicy(ctx context.Context, in *byID) (*policyOut, error) {
+	if err := a.inGroup(ctx, opGroupPolicy, in.ID); err != nil {
+		return nil, err
+	}
 	return a.readPolicy(ctx, opGroupPolicy, place{group: in.ID})
 }
 
@@ -366,6 +380,9 @@ func (a *API) previewGroupPolicy(ctx context.Context, in *policyPreviewIn) (*out
 }
 
 func (a *API) groupPolicyChanges(ctx context.Context, in *byID) (*out[PolicyChanges], error) {
+	if err := a.inGroup(ctx, opGroupVersions, in.ID); err != nil {
+		return nil, err
+	}
 	return a.policyChanges(ctx, opGroupVersions, place{group: in.ID})
 }
 

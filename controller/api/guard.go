@@ -156,6 +156,17 @@ func (a *API) guard(next http.Handler) http.Handler {
 			writeProblem(w, newProblem(http.StatusMisdirectedRequest, "Cette adresse n’est pas celle de la console."))
 			return
 		}
+		if h, pattern := a.mux.Handler(r); pattern == "" {
+			nothing := &unheard{header: http.Header{}}
+			h.ServeHTTP(nothing, r)
+			p := errNotFound()
+			if nothing.status == http.StatusMethodNotAllowed {
+				p = newProblem(nothing.status, "Cette action n’existe pas à cette adresse.")
+				w.Header().Set("Allow", nothing.header.Get("Allow"))
+			}
+			writeProblem(w, p)
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			if r.Header.Get("X-Borne") != "1" || !a.sameOrigin(r) {
 				writeProblem(w, errCross())
@@ -169,6 +180,16 @@ func (a *API) guard(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// unheard takes the mux's own refusal, which is in English, for what it says.
+type unheard struct {
+	header http.Header
+	status int
+}
+
+func (u *unheard) Header() http.Header         { return u.header }
+func (u *unheard) Write(b []byte) (int, error) { return len(b), nil }
+func (u *unheard) WriteHeader(status int)      { u.status = status }
 
 // ours tells whether a host is the console's; any is, where its address is not
 // configured.

@@ -19,7 +19,7 @@ func crossSite(t *testing.T, g *target) {
 			if acc.Method == http.MethodGet {
 				continue
 			}
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+			path := pathOf(acc, mine)
 			for _, header := range [][]string{
 				{"X-Borne", ""}, {"X-Borne", "0"}, {"X-Borne", "1, 1"}, {"X-Borne", "true"},
 				{"Origin", ""}, {"Origin", "null"}, {"Origin", "https://evil.example"}, {"Origin", "http://" + strings.TrimPrefix(g.url, "https://")}, {"Origin", "https://localhost"},
@@ -41,7 +41,7 @@ func crossSite(t *testing.T, g *target) {
 				if acc.Method == http.MethodGet {
 					continue
 				}
-				path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+				path := pathOf(acc, mine)
 				a := g.do(ask{cookie: adm, method: method, path: path, header: []string{"X-Borne", "", "Origin", "", "Sec-Fetch-Site", "cross-site", "X-HTTP-Method-Override", acc.Method, "X-HTTP-Method", acc.Method}})
 				_ = a // whatever it reads, the audit says that nothing was done
 				n++
@@ -105,7 +105,7 @@ func methods(t *testing.T, g *target) {
 	n := 0
 	g.untouched(func() {
 		for _, acc := range api.Table() {
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+			path := pathOf(acc, mine)
 			for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "FOO"} {
 				if have[method+" "+acc.Path] {
 					continue

@@ -18,7 +18,7 @@ func unknownFields(t *testing.T, g *target) {
 			if acc.Method == http.MethodGet || acc.Method == http.MethodDelete || !takesJSON(acc) {
 				continue
 			}
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+			path := pathOf(acc, mine)
 			for _, extra := range []string{`"role":"administrator"`, `"by":"x"`, `"ID":"y"`, `"site":"` + other + `"`, `"state":"active"`, `"__proto__":{"admin":true}`, `"":1`} {
 				body := strings.TrimSuffix(goodBody(acc.Pattern()), "}")
 				if body != "{" {
@@ -43,7 +43,7 @@ func unknownFields(t *testing.T, g *target) {
 // takesJSON tells whether a route has a JSON body at all.
 func takesJSON(acc api.Access) bool {
 	switch acc.Path {
-	case "/api/login/oidc", "/api/login/passkey/options", "/api/me/passkeys/options", "/api/logout", "/api/badges/{id}/erase", "/api/sites/{id}/day-codes/{sheet}/cancel":
+	case "/api/hooks/{hook}/key", "/api/hooks/{hook}/try", "/api/login/oidc", "/api/login/passkey/options", "/api/me/passkeys/options", "/api/logout", "/api/badges/{id}/erase", "/api/sites/{id}/day-codes/{sheet}/cancel":
 		return false
 	}
 	return acc.Path != "/api/calendars/{zone}" || acc.Method != http.MethodPut
@@ -125,7 +125,7 @@ func sizes(t *testing.T, g *target) {
 			if acc.Method == http.MethodGet || acc.Method == http.MethodDelete || !takesJSON(acc) {
 				continue
 			}
-			to := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+			to := pathOf(acc, mine)
 			a := g.do(ask{cookie: g.as(accounts.Administrator, ""), method: acc.Method, path: to, body: `{"x":"` + strings.Repeat("x", most(acc)) + `"}`, header: []string{"If-Match", `"0"`}})
 			if wrong := a.problem(413); wrong != "" {
 				t.Errorf("more than is taken, to %s: %s", acc.Pattern(), wrong)

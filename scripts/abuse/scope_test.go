@@ -16,9 +16,18 @@ func ids(s string) map[api.Scope]string {
 		api.ScopePrint: "job-" + s, api.ScopeMatter: "matter-" + s, api.ScopeBadge: number}
 }
 
-// nestedIn are the ids below {id}, of one place.
-func nestedIn(s string) *strings.Replacer {
-	return strings.NewReplacer("{job}", "job-"+s, "{window}", "window-"+s, "{sheet}", "sheet-"+s, "{key}", "key-"+s, "{zone}", "A")
+// pathOf is a route's path to things of one place.
+func pathOf(acc api.Access, s string) string {
+	id := ids(s)[acc.Scope]
+	if strings.HasPrefix(acc.Path, "/api/groups/") {
+		id = "group-" + s
+	}
+	return below(strings.Replace(acc.Path, "{id}", id, 1), s)
+}
+
+// below fills in the ids behind {id}.
+func below(path, s string) string {
+	return strings.NewReplacer("{job}", "job-"+s, "{window}", "window-"+s, "{sheet}", "sheet-"+s, "{key}", "key-"+s, "{zone}", "A", "{hook}", "hook-"+s).Replace(path)
 }
 
 // goodBody is what the route takes: its refusal is about the person, not the form.
@@ -43,14 +52,13 @@ func otherPlaces(t *testing.T, g *target) {
 	g.cookiesOf(other)
 	g.untouched(func() {
 		for _, acc := range api.Table() {
-			id := ids(mine)[acc.Scope]
-			if id == "" {
+			if !strings.Contains(acc.Path, "{id}") {
 				continue
 			}
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", id, 1))
+			path := pathOf(acc, mine)
 			for _, role := range accounts.Roles() {
 				a := g.do(ask{cookie: g.as(role, other), method: acc.Method, path: path, body: bodyFor(acc), header: []string{"If-Match", `"0"`}})
-				if wrong := a.problem(403); wrong != "" {
+				if wrong := a.problem(403, 404); wrong != "" {
 					t.Errorf("%s as %s of another place: %s", acc.Pattern(), role, wrong)
 				}
 				if strings.Contains(a.body, mark) {
@@ -90,7 +98,7 @@ func nested(t *testing.T, g *target) {
 			if id == "" || !strings.Contains(rest, "{") {
 				continue
 			}
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", id, 1))
+			path := below(strings.Replace(acc.Path, "{id}", id, 1), mine)
 			for _, role := range acc.Roles {
 				body := bodyFor(acc)
 				if strings.Contains(acc.Path, "{job}") {
@@ -210,7 +218,7 @@ func nobody(t *testing.T, g *target) {
 			if acc.Scope == api.ScopeNone {
 				continue
 			}
-			path := nestedIn(mine).Replace(strings.Replace(acc.Path, "{id}", ids(mine)[acc.Scope], 1))
+			path := pathOf(acc, mine)
 			for _, cookie := range []string{"", "x", real[:len(real)-1], strings.ToUpper(real), real + "A", "../" + real, strings.Repeat("A", 4000)} {
 				a := g.do(ask{cookie: cookie, method: acc.Method, path: path, body: bodyFor(acc)})
 				if wrong := a.problem(401); wrong != "" {

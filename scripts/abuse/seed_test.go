@@ -54,6 +54,8 @@ func place(tx store.Tx, s, number string, now time.Time) error {
 	before := []byte("{}")
 	for _, err := range []error{
 		put(tx, store.Meta{ID: s, Site: s}, store.Site{Name: "Collège " + s, Type: "college", Commune: "Annecy " + s}),
+		put(tx, store.Meta{ID: "group-" + s}, store.SiteGroup{Name: "Groupe " + s, Sites: []string{s}}),
+		put(tx, store.Meta{ID: "rules-group-" + s}, store.PolicyChange{Layer: "group-" + s, At: now, By: "x", Before: before}),
 		put(tx, store.Meta{ID: sp, Site: s, Scope: sp}, store.Space{Name: "Hall " + s}),
 		put(tx, store.Meta{ID: te, Site: s, Scope: sp}, store.Terminal{Space: sp, Name: "Poste " + s, State: store.StateActive, Since: now, Enrolled: now}),
 		put(tx, store.Meta{ID: store.TimeID(now, te), Site: s, Scope: te}, store.SessionRow{Session: "session-" + s, Terminal: te, Begun: now, Reason: wire.EndButton}),
