@@ -21,6 +21,7 @@ type Network struct {
 	Proxies  []string  `json:"proxies"`  // IPv4:port of those that the PAC names
 	CA       []string  `json:"ca"`       // extra roots, PEM: a school's filtering proxy
 	Reasons  []Because `json:"reasons"`
+	Line     Line      `json:"line"` // the terminal's own, beside its sessions'
 }
 
 // Because is why an exception is there, for whoever reads the rules.
@@ -84,6 +85,7 @@ func (n Network) check(c *checker) {
 		}
 	}
 	n.checkProxy(c)
+	n.Line.check(c)
 	roots := 0
 	for i, v := range n.CA {
 		found, err := authorities(v)

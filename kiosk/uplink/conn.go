@@ -24,7 +24,7 @@ const (
 
 // once connects, and serves the connection until it is lost. welcomed tells
 // that the controller had accepted it.
-func (l *Link) once(ctx context.Context) (welcomed bool, err error) {
+func (l *Link) once(ctx context.Context, way uint64) (welcomed bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -35,7 +35,7 @@ func (l *Link) once(ctx context.Context) (welcomed bool, err error) {
 	}
 	defer ws.Close()
 	defer context.AfterFunc(ctx, func() { ws.Close() })() // a blocked read or write ends with ctx
-	c := &conn{link: l, ws: ws, acks: make(chan wire.Ack, 1)}
+	c := &conn{link: l, ws: ws, way: way, acks: make(chan wire.Ack, 1)}
 	defer l.connected(false)
 	if err := c.open(ctx); err != nil {
 		return false, err
@@ -53,7 +53,7 @@ func (l *Link) upgrade(ctx context.Context) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tc, err := l.cfg.Route.trusted(ctx, id, l.verifyAt())
+	tc, err := l.path().trusted(ctx, id, l.verifyAt())
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ func (l *Link) upgrade(ctx context.Context) (*websocket.Conn, error) {
 type conn struct {
 	link  *Link
 	ws    *websocket.Conn
+	way   uint64
 	epoch uint64
 	sent  uint64 // last seq sent
 
@@ -139,7 +140,7 @@ func (c *conn) open(ctx context.Context) error {
 	if err := l.emit(ctx, Event{Clock: &Clock{Wall: w.Time, Round: round}}); err != nil {
 		return err
 	}
-	return l.emit(ctx, Event{Welcome: w})
+	return l.emit(ctx, Event{Welcome: w, Way: c.way})
 }
 
 // alive moves the deadline of the next byte.

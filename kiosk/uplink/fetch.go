@@ -30,7 +30,7 @@ func (l *Link) FetchList(ctx context.Context, digest string, from int64, w io.Wr
 	if err != nil {
 		return 0, err
 	}
-	conn, err := l.cfg.Route.trusted(ctx, id, l.verifyAt())
+	conn, err := l.path().trusted(ctx, id, l.verifyAt())
 	if err != nil {
 		return 0, fmt.Errorf("cannot fetch a list: %w", err)
 	}

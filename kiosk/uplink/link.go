@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"sync"
 	"time"
 
@@ -85,6 +86,9 @@ type Link struct {
 	up     bool // welcomed, and questions can be sent
 	status *wire.Status
 	heard  time.Time // latest time the controller told
+	route  Route
+	way    uint64 // which route it is
+	drop   func() // ends the connection that came by the route before; nil: none runs
 }
 
 // New makes a link; Run starts it.
@@ -95,7 +99,7 @@ func New(c Config) (*Link, error) {
 	if err := c.Identity.check(); err != nil {
 		return nil, fmt.Errorf("cannot make the uplink: %w", err)
 	}
-	return &Link{cfg: c.withDefaults(), id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), asks: make(chan wire.Message, maxAsks), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
+	return &Link{cfg: c.withDefaults(), route: c.Route, id: c.Identity, events: make(chan Event, 64), poke: make(chan struct{}, 1), asks: make(chan wire.Message, maxAsks), stale: make(chan struct{}, 1), rolled: make(chan struct{})}, nil
 }
 
 // Events yields what the controller says. A reader that stops reading for
@@ -161,25 +165,77 @@ func (l *Link) Identity() Identity {
 // the keys that this link was made with.
 func (l *Link) Rolled() <-chan struct{} { return l.rolled }
 
+// Via takes another way to the controller from now on: the connection is made
+// anew at once, through proxy or, with nil, without one. Events of the way are
+// marked with what it returns.
+func (l *Link) Via(proxy *url.URL) (way uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.route.Proxy = proxy
+	l.way++
+	if l.drop != nil {
+		l.drop()
+	}
+	return l.way
+}
+
+// path is the way in use.
+func (l *Link) path() Route {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.route
+}
+
+// errMoved is why a connection ends that came by the way before.
+var errMoved = errors.New("another way to the controller is taken")
+
 // Run keeps the connection up until ctx ends, and returns ctx's error.
 func (l *Link) Run(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
-		welcomed, err := l.once(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if welcomed {
-			attempt = 0
-		}
-		wait := l.backoff(attempt)
-		l.cfg.Log.Warn("controller not connected", "err", err, "retry", wait)
-		if e := l.emit(ctx, Event{Offline: &Offline{Err: err, Retry: wait}}); e != nil && ctx.Err() == nil {
-			l.cfg.Log.Error("nobody reads the uplink's events", "err", e)
-		}
-		if err := l.cfg.Sleep(ctx, wait); err != nil {
+	n := 0
+	for {
+		var err error
+		if n, err = l.attempt(ctx, n); err != nil {
 			return err
 		}
 	}
+}
+
+// attempt connects once, by the way that counts now, and waits after the loss of
+// it. It returns the number of the next one.
+func (l *Link) attempt(ctx context.Context, n int) (next int, err error) {
+	round, end := context.WithCancel(ctx)
+	defer end()
+	l.mu.Lock()
+	way := l.way
+	l.drop = end
+	l.mu.Unlock()
+	welcomed, err := l.once(round, way)
+	if ctx.Err() != nil {
+		return n, ctx.Err()
+	}
+	if welcomed {
+		n = 0
+	}
+	wait := l.backoff(n)
+	if round.Err() != nil {
+		err, wait = errMoved, 0
+	}
+	l.cfg.Log.Warn("controller not connected", "err", err, "retry", wait)
+	if e := l.emit(ctx, Event{Offline: &Offline{Err: err, Retry: wait}, Way: way}); e != nil && ctx.Err() == nil {
+		l.cfg.Log.Error("nobody reads the uplink's events", "err", e)
+	}
+	if round.Err() == nil {
+		if err := l.cfg.Sleep(round, wait); err != nil && round.Err() == nil {
+			return n, err
+		}
+	}
+	if ctx.Err() != nil {
+		return n, ctx.Err()
+	}
+	if round.Err() != nil {
+		return 0, nil
+	}
+	return n + 1, nil
 }
 
 // backoff is between half of and the whole of BackoffMin·2^attempt, at most
@@ -239,7 +295,7 @@ func (l *Link) renewals(ctx context.Context) {
 		wait := min(time.Hour, id.due().Sub(now))
 		if wait <= 0 || stale {
 			wait = 10 * time.Minute // until the next attempt
-			next, err := Renew(ctx, l.cfg.Route, l.cfg.Folder, id, now)
+			next, err := Renew(ctx, l.path(), l.cfg.Folder, id, now)
 			if err != nil {
 				l.cfg.Log.Warn("certificate not renewed", "err", err, "retry", wait)
 			}

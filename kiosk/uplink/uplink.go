@@ -48,7 +48,7 @@ type Position interface {
 }
 
 // Event is something the controller said, or the loss of it: exactly one field
-// is set. Envelopes are as they came: not verified.
+// but Way is set. Envelopes are as they came: not verified.
 type Event struct {
 	Clock   *Clock            // always followed by Welcome
 	Welcome *wire.Welcome     // connected, and Outbox.Welcomed has returned
@@ -59,6 +59,7 @@ type Event struct {
 	Answer  *wire.PrintAnswer // to Ask
 	Admit   *wire.BadgeAnswer // to AskBadge
 	Offline *Offline          // the connection was lost or could not be made
+	Way     uint64            // of Welcome and Offline: by which way (Link.Via), 0 for the first
 }
 
 // Clock is the wall time that the controller told over the authenticated
