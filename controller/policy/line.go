@@ -105,6 +105,12 @@ func SecretName(s string) bool {
 	})
 }
 
+// SameLink tells whether two lines differ in no more than their proxy.
+func (l Line) SameLink(o Line) bool {
+	l.Proxy, o.Proxy = "", ""
+	return Network{Line: l}.TrialKey() == Network{Line: o}.TrialKey()
+}
+
 // ProxyURL is the proxy as an address; nil for none.
 func (l Line) ProxyURL() *url.URL {
 	if l.Proxy == "" || l.Proxy == Direct {

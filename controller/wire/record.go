@@ -110,6 +110,9 @@ type Alert struct {
 type PolicyApplied struct {
 	Version uint64 `json:"version" inventory:"policy version applied;none-personal;technical"`
 	Error   string `json:"error,omitempty" inventory:"why a policy was refused;none-personal;technical"`
+	// Reverted: its network was tried and did not prove itself. The one before is
+	// back, and the same is not tried again.
+	Reverted bool `json:"reverted,omitempty" inventory:"its network was tried in vain;none-personal;technical"`
 }
 
 // Reason is why something ended, was refused or is out of service: a code that

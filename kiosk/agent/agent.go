@@ -29,7 +29,11 @@ type Agent struct {
 	policy        Rules
 	opening       opening
 	welcome       wire.Welcome
-	refused       string // the last policy that was refused, and why
+	refused       string // why the last policy was refused
+	refusedOf     uint64 // which one
+	networks      networks
+	trial         *trial // nil: no network is being tried
+	rest          way    // which way is taken while none is
 	online        bool
 	denied        int        // times in a row that the controller refused this terminal's certificate
 	heard         *reference // a time that the controller told
@@ -70,11 +74,12 @@ type reference struct {
 
 // step is one step under way to the disk.
 type step struct {
-	next    session.State
-	encoded []byte
-	effects []session.Effect
-	prints  *printStep // nil: the print jobs are as they were
-	commit  journal.Step
+	next     session.State
+	encoded  []byte
+	effects  []session.Effect
+	prints   *printStep // nil: the print jobs are as they were
+	networks *networks  // nil: as they were
+	commit   journal.Step
 }
 
 // result is what a worker brings back. fact may be nil.
@@ -97,6 +102,9 @@ func New(cfg Config, p Parts) (*Agent, error) {
 	}
 	if cfg.StopIn <= 0 {
 		cfg.StopIn = stopIn
+	}
+	if cfg.Trial <= 0 {
+		cfg.Trial = trialIn
 	}
 	if p.Check == nil {
 		p.Check = checked
@@ -294,8 +302,9 @@ func (a *Agent) recover(work context.Context) error {
 	_, missing := a.using()
 	next.Live.Unprotected = len(missing) > 0
 	a.beginEnergy(f.Energy)
+	networks, tried := a.recoverNetwork(work, f.Network)
 	prints, asks, printed := a.recoverPrints(f.Prints)
-	return a.commit(work, next, effects, append(records, printed...), extra{prints: &printStep{next: prints, asks: asks}})
+	return a.commit(work, next, effects, append(append(records, printed...), tried...), extra{prints: &printStep{next: prints, asks: asks}, network: networks})
 }
 
 // took takes a worker's result.

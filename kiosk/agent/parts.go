@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
@@ -39,6 +40,8 @@ type Config struct {
 	Sim      bool
 	State    string        // folder whose free space is told to staff
 	StopIn   time.Duration // for a clean end; 0: less than what the warden waits for it
+	Proxy    *url.URL      // to the controller, as the terminal's own file says; nil: none
+	Trial    time.Duration // in which a changed network has to reach the controller; 0: two minutes
 	Log      *slog.Logger
 }
 
@@ -54,6 +57,9 @@ type Parts struct {
 	Ticks   <-chan time.Time // about one a second
 
 	Uplink   Uplink             // nil: not enrolled
+	Ways     Ways               // nil: the way to the controller cannot be changed
+	Line     Line               // nil: cable and Wi-Fi are as they were installed
+	Knock    Knocker            // nil: nobody looks whether sessions' proxies are there
 	Taps     <-chan hw.Tap      // nil: no reader
 	Case     <-chan hw.Level    // nil: no contact
 	Call     <-chan hw.Level    // button that calls staff; nil: none
@@ -169,6 +175,21 @@ type Uplink interface {
 	Ask(a wire.PrintAsk) bool      // answered by an event, once; false: it cannot be asked now
 	AskBadge(a wire.BadgeAsk) bool // so too
 }
+
+// Ways changes the way to the controller; uplink.Link does. Its Events of that way
+// are marked with what Via returns.
+type Ways interface {
+	Via(proxy *url.URL) (way uint64)
+}
+
+// Line sets the terminal's cable and Wi-Fi as rules say. What is there already
+// stays untouched; the zero rules leave everything as it was installed.
+type Line interface {
+	SetLine(ctx context.Context, r Rules) error
+}
+
+// Knocker tells whether somebody answers at IPv4:port.
+type Knocker func(ctx context.Context, door string) error
 
 // Printer is the terminal's real printer. No document passes here: the press
 // sends it, over a connection that comes from Dial.

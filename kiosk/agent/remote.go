@@ -39,6 +39,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		a.online, a.welcome, a.denied = true, *e.Welcome, 0
 		a.apply(work, session.Neighbours{}) // until it is told: nobody waits longer because of what was true once
 		a.apply(work, session.Welcomed{Quarantine: wire.Reason(e.Welcome.Quarantine)})
+		a.heardBy(work, e)
 	case e.Policy != nil:
 		a.rule(work, *e.Policy)
 	case e.Permits != nil:
@@ -59,6 +60,7 @@ func (a *Agent) remote(work context.Context, e uplink.Event) {
 		}
 		a.print(work, printing.LedgerLost{}, extra{})
 		a.apply(work, session.Neighbours{})
+		a.heardBy(work, e)
 		a.denial(work, e.Offline.Err)
 	}
 }
@@ -100,28 +102,30 @@ func (a *Agent) verify(e wire.Envelope) (policy.Policy, error) {
 // rule applies a policy, or tells why it does not; the one before then stays.
 func (a *Agent) rule(work context.Context, e wire.Envelope) {
 	if now := a.policy.Signed; e.Kid == now.Kid && string(e.Payload) == string(now.Payload) {
+		a.forgo(work)
 		return
 	}
 	p, err := a.verify(e)
 	if err != nil {
-		a.log.Error("a policy is refused; the one before stays", "version", p.Version, "error", err)
-		if a.refused == err.Error() {
-			return
-		}
-		done := wire.PolicyApplied{Version: p.Version, Error: fmt.Sprintf("%.500s", err)}
-		if a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindPolicy, done)}}) {
-			a.refused = err.Error()
-		}
+		a.refuse(work, p.Version, fmt.Sprintf("%.500s", err), false, nil)
 		return
 	}
-	a.policy = Rules{p, e}
+	if r := (Rules{p, e}); !a.tries(work, r) {
+		a.adopt(work, r)
+	}
+}
+
+// adopt has rules in force from now on.
+func (a *Agent) adopt(work context.Context, r Rules) {
+	p, e := r.Policy, r.Signed
+	a.policy = r
 	if a.state.Live.Trouble == wire.OutPolicyKey { // other rules, and the browser is asked again
 		a.apply(work, session.Faulty{})
 	}
 	if a.parts.Lists != nil {
 		a.parts.Lists.Want(p.Filter)
 	}
-	x := extra{policy: &journal.Policy{Version: p.Version, Envelope: e},
+	x := extra{network: &networks{}, policy: &journal.Policy{Version: p.Version, Envelope: e},
 		records: []wire.Record{draft(a.now(), wire.KindPolicy, wire.PolicyApplied{Version: p.Version})}}
 	a.applyWith(work, session.Ruled{Limits: limits(p)}, x) // a full disk only delays it
 	a.refused = ""

@@ -17,6 +17,7 @@ type extra struct {
 	head    *wire.ChainHead
 	records []wire.Record
 	prints  *printStep
+	network *networks
 	beat    bool // what is saved is to be kept now
 }
 
@@ -62,10 +63,13 @@ func (a *Agent) commit(work context.Context, next session.State, effects []sessi
 			s.commit.Prints = p.encoded
 		}
 	}
+	if x.network != nil {
+		s.networks, s.commit.Network = x.network, x.network.encode()
+	}
 	if x.beat {
 		s.commit.Energy = a.beat(true)
 	}
-	if s.commit.Energy != nil || len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || !bytes.Equal(enc, a.encoded) {
+	if s.commit.Energy != nil || len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || s.commit.Network != nil || !bytes.Equal(enc, a.encoded) {
 		if s.commit.Energy == nil {
 			s.commit.Energy = a.beat(false)
 		}
@@ -85,6 +89,9 @@ func (a *Agent) take(work context.Context, s *step) {
 	}
 	before := a.state
 	a.state, a.encoded = s.next, s.encoded
+	if s.networks != nil {
+		a.networks = *s.networks
+	}
 	for _, e := range s.effects {
 		a.perform(work, e)
 	}

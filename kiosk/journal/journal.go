@@ -66,6 +66,7 @@ type Found struct {
 	State   []byte         // the session's state; nil in a new journal
 	Prints  []byte         // the print jobs' state; nil when nothing was ever printed
 	Energy  []byte         // what was saved since the last record of it; nil when that was never written
+	Network []byte         // what is known of networks that were tried; nil when none ever was
 	Policy  *wire.Envelope // last policy that was applied, verbatim
 	Welcome *wire.Welcome  // last word of the controller
 	// Damaged says that an unreadable journal was moved aside to this path, and
@@ -96,6 +97,7 @@ const (
 	kState    = "state"
 	kPrints   = "prints"
 	kEnergy   = "energy"
+	kNetwork  = "network"
 	kPolicy   = "policy"
 	kWelcome  = "welcome"
 )
@@ -232,6 +234,9 @@ func (j *Journal) read(tx *bolt.Tx) error {
 	}
 	if s := b.Get([]byte(kEnergy)); s != nil {
 		j.found.Energy = append([]byte{}, s...)
+	}
+	if s := b.Get([]byte(kNetwork)); s != nil {
+		j.found.Network = append([]byte{}, s...)
 	}
 	if b.Get([]byte(kPolicy)) != nil {
 		j.found.Policy = new(wire.Envelope)

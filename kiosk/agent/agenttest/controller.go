@@ -3,6 +3,7 @@ package agenttest
 import (
 	"crypto/ed25519"
 	"fmt"
+	"net/url"
 	"sync"
 	"time"
 
@@ -25,6 +26,26 @@ type Controller struct {
 	door   func(wire.BadgeAsk) *wire.BadgeAnswer
 	tapped []wire.BadgeAsk
 	n      uint64
+	ways   []string // proxies that it was to be reached by
+}
+
+// Via notes another way to here; the test says what comes of it.
+func (c *Controller) Via(proxy *url.URL) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := ""
+	if proxy != nil {
+		s = proxy.String()
+	}
+	c.ways = append(c.ways, s)
+	return uint64(len(c.ways))
+}
+
+// Ways lists the proxies that it was to be reached by; "" is none.
+func (c *Controller) Ways() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.ways...)
 }
 
 // Ask asks the test's ledger; without one, or an answer of it, nobody answers.
@@ -118,7 +139,10 @@ func (c *Controller) Say(e uplink.Event) { c.events <- e }
 
 // Welcome greets the terminal.
 func (c *Controller) Welcome(quarantine wire.Reason) {
-	c.Say(uplink.Event{Welcome: &wire.Welcome{Protocol: 1, Generation: 1, Epoch: 1, Terminal: "Poste 1", Site: "Collège", Place: "Hall", Contact: "Loge du gardien", Quarantine: string(quarantine)}})
+	c.mu.Lock()
+	way := uint64(len(c.ways))
+	c.mu.Unlock()
+	c.Say(uplink.Event{Way: way, Welcome: &wire.Welcome{Protocol: 1, Generation: 1, Epoch: 1, Terminal: "Poste 1", Site: "Collège", Place: "Hall", Contact: "Loge du gardien", Quarantine: string(quarantine)}})
 }
 
 // Policy sends a policy.

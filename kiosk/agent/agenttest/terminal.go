@@ -47,6 +47,9 @@ type Options struct {
 	Board   *Board // that can be switched off; nil: it cannot
 	Meter   energy.Meter
 	Printer *Printer // nil: nothing is printed
+	Line    agent.Line
+	Knock   agent.Knocker
+	Trial   time.Duration
 	Log     *slog.Logger
 }
 
@@ -122,7 +125,11 @@ func (t *Terminal) Start() error {
 			return errors.Join(err, j.Close())
 		}
 	}
-	a, err := agent.New(agent.Config{Terminal: t.opt.Terminal, SignKeys: t.opt.SignKeys, Build: "test", Boot: fmt.Sprintf("boot-%d", t.boots),
+	p.Line, p.Knock = t.opt.Line, t.opt.Knock
+	if w, ok := p.Uplink.(agent.Ways); ok {
+		p.Ways = w
+	}
+	a, err := agent.New(agent.Config{Trial: t.opt.Trial, Terminal: t.opt.Terminal, SignKeys: t.opt.SignKeys, Build: "test", Boot: fmt.Sprintf("boot-%d", t.boots),
 		Machine: "stub", Sim: t.opt.Sim, State: t.opt.Dir, Log: t.opt.Log}, p)
 	if err != nil {
 		cancel(err)
