@@ -118,7 +118,13 @@ func (a *API) policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, 
 		if err != nil {
 			return v, err
 		}
-		v.Applied = append(v.Applied, AppliedView{Terminal: it.ID, Wanted: wanted.Version, Applied: it.Row.Policy, Refused: it.Row.PolicyError})
+		x := AppliedView{Terminal: it.ID, Name: it.Row.Name, Wanted: wanted.Version, Applied: it.Row.Policy, Refused: it.Row.PolicyError}
+		if back, err := compliance.Reverted(tx, it); err != nil {
+			return v, err
+		} else if back != nil {
+			x.Reverted = back.Why
+		}
+		v.Applied = append(v.Applied, x)
 	}
 	return v, nil
 }

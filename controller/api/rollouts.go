@@ -12,6 +12,7 @@ import (
 
 	"borne/controller/accounts"
 	"borne/controller/audit"
+	"borne/controller/compliance"
 	"borne/controller/rollout"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -51,7 +52,10 @@ func (a *API) seen(tx store.Tx) func(string) rollout.Seen {
 		state, reason := StateOf(t.Row, live, a.Now())
 		s := rollout.Seen{Online: live.Online, Asleep: state == Asleep, Applied: t.Row.Policy, Refused: t.Row.PolicyError}
 		if live.Online && live.Status.Policy > 0 {
-			s.Applied, s.Refused = live.Status.Policy, live.Status.Refused
+			s.Applied, s.Refused, s.Busy = live.Status.Policy, live.Status.Refused, live.Status.Session != ""
+		}
+		if back, err := compliance.Reverted(tx, t); err == nil && back != nil {
+			s.Back, s.Refused = back.Version, back.Why
 		}
 		// Who is being updated or looked after is not out of service because of rules.
 		s.Out = state == Quarantined || state == Out && !slices.Contains([]string{string(wire.OutStaff), "updating", "maintenance"}, reason)
@@ -122,9 +126,7 @@ func (a *API) rolloutView(tx store.Tx, layer string, p accounts.Person) (*Rollou
 		return nil, err
 	}
 	v.Culprit, v.CulpritName = t.ID, t.Row.Name
-	if r.Why == rollout.WhyRefused {
-		v.Detail = a.seen(tx)(t.ID).Refused
-	}
+	v.Detail = r.Detail
 	return v, nil
 }
 

@@ -253,9 +253,11 @@ type LevelView struct {
 // AppliedView is how far one terminal is with its policy.
 type AppliedView struct {
 	Terminal string `json:"terminal"`
+	Name     string `json:"name"`
 	Wanted   uint64 `json:"wanted"`
 	Applied  uint64 `json:"applied"`
 	Refused  string `json:"refused,omitempty"`
+	Reverted string `json:"reverted,omitempty" doc:"Why it put back the network of these rules, over which it did not reach the controller"`
 }
 
 // PolicyRequest sets the sections named in Own; a section that is not named is

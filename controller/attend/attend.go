@@ -29,6 +29,7 @@ const (
 	Clock       = "clock-unsure"
 	Certificate = "certificate-ending"
 	Refused     = "policy-refused"
+	Network     = "network-reverted"
 	Armed       = "alarm-armed"
 	Unarmed     = "alarm-unarmed"
 	Decide      = "prints-decide"
@@ -82,6 +83,7 @@ type Facts struct {
 	Printer      wire.Printer // State "" when there is none
 	PrinterSince time.Time    // zero: not known
 	Days         map[string]int
+	Reverted     time.Time // when it put back the network that is wanted of it; zero: it did not
 	Doubtful     int       // print jobs whose cost is to be decided
 	DoubtfulOf   time.Time // since when the oldest of them
 

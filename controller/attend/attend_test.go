@@ -74,6 +74,7 @@ func TestLook(t *testing.T) {
 		"reduced, wanted":                    {noon, func(f *Facts) { f.Policy.Isolation.RequireFull = true; f.Status.Level = wire.LevelReduced }, "isolation:urgent"},
 		"reduced, allowed":                   {noon, func(f *Facts) { f.Status.Level = wire.LevelReduced }, ""},
 		"clock":                              {noon, func(f *Facts) { f.Status.Metrics.ClockSure = false }, "clock-unsure:soon"},
+		"network put back":                   {noon, func(f *Facts) { f.Reverted = noon.Add(-time.Second); f.Row.PolicyError, f.Status.Refused = "no", "no" }, "network-reverted:soon"},
 		"policy refused":                     {noon, func(f *Facts) { f.Status.Refused = "no" }, "policy-refused:soon"},
 		"policy was refused, and is applied": {noon, func(f *Facts) { f.Row.PolicyError = "no" }, ""},
 		"policy refused, away":               {noon, func(f *Facts) { f.Row.PolicyError = "no"; away(f, time.Minute) }, "policy-refused:soon"},

@@ -67,6 +67,9 @@ func (f Facts) standing() (all []Found) {
 	if f.Online && f.Status.Policy > 0 {
 		refused = f.Status.Refused
 	}
+	if !f.Reverted.IsZero() { // says more than that it refuses rules
+		all, refused = append(all, Found{Code: Network, Level: Soon, Since: f.Reverted}), ""
+	}
 	if refused != "" {
 		all = append(all, Found{Code: Refused, Level: Soon, Wait: policyAfter})
 	}

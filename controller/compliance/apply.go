@@ -133,8 +133,16 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 		return true, r.rollup(tx, t, rec, func(u *store.Rollup) { count(&u.Smiles, string(m.How)) })
 	case wire.KindPolicy:
 		if p, ok := body[wire.PolicyApplied](rec); ok {
-			if t.Row.PolicyError = cut(p.Error); p.Error == "" {
+			switch t.Row.PolicyError = cut(p.Error); {
+			case p.Reverted:
+				at := rec.At
+				if now := r.cfg.Now().UTC(); at.After(now) { // a clock that is before ours: it would be told late
+					at = now
+				}
+				return false, putBack(tx, *t, at.Truncate(time.Second), p)
+			case p.Error == "":
 				t.Row.Policy = p.Version
+				return false, obeys(tx, *t, p.Version)
 			}
 		}
 		return false, nil

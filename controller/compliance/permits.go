@@ -205,6 +205,9 @@ func (r *Rules) Hello(tx store.Tx, id string, h wire.Hello) (wire.Welcome, error
 	if t.Row.Trust = nil; len(h.Trust) == sha256.Size {
 		t.Row.Trust = h.Trust
 	}
+	if err := meets(tx, t, h.Policy); err != nil {
+		return wire.Welcome{}, err
+	}
 	return r.welcome(tx, t, gen, next), store.Put(tx, t)
 }
 

@@ -87,10 +87,14 @@ type terminal = store.Item[store.Terminal]
 
 // Effective returns the policy of a terminal: the layers of the Département,
 // its site, its space and itself over policy.Default, with the lists and the school
-// holidays that are there now. Version is the newest of theirs.
+// holidays that are there now. Version is the newest of theirs. A network that the
+// terminal put back is the one that it holds.
 func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 	p, _, err := Origins(tx, t)
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return holding(tx, t, p)
 }
 
 // layerOf is a layer's name and the id of its document.
@@ -121,7 +125,7 @@ const (
 	LayerTerminal = "terminal"
 )
 
-// Origins is Effective, with the layer that each value comes from, by JSON path;
+// Origins is what is wanted of a terminal, with the layer that each value comes from, by JSON path;
 // "" is policy.Default.
 func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) {
 	site, err := store.Get[store.Site](tx, t.Site)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -154,7 +155,11 @@ func (w *world) expect(state store.TerminalState, reason wire.Reason) {
 func (w *world) layer(id string, version uint64, doc string) {
 	w.t.Helper()
 	w.decide(func(tx store.Tx) error {
-		return store.Put(tx, store.Item[store.PolicyRow]{Meta: store.Meta{ID: id}, Row: store.PolicyRow{Doc: json.RawMessage(doc), Version: version}})
+		was, err := store.Get[store.PolicyRow](tx, id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return store.Put(tx, store.Item[store.PolicyRow]{Meta: store.Meta{ID: id, Rev: was.Rev}, Row: store.PolicyRow{Doc: json.RawMessage(doc), Version: version}})
 	})
 }
 

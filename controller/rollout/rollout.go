@@ -5,6 +5,7 @@
 package rollout
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,9 +17,11 @@ type Seen struct {
 	Gone    bool // revoked, or not there any more: nobody waits for it
 	Online  bool
 	Asleep  bool   // away as it should be
+	Busy    bool   // somebody uses it: what would disturb them waits
 	Out     bool   // out of service, or in quarantine
 	Applied uint64 // version that it obeys
 	Refused string // what it said of the last rules that it did not take
+	Back    uint64 // version of the last rules whose network it put back
 }
 
 // Outcome is what has to be done.
@@ -35,6 +38,7 @@ const (
 // Reasons for which a rollout stops.
 const (
 	WhyRefused = "refused" // the terminal refuses the rules
+	WhyNetwork = "network" // it does not reach the controller over their network
 	WhyOut     = "out"     // it went out of service with them
 	WhyLate    = "late"    // it is connected and does not take them
 	WhyAway    = "away"    // it went away and did not come back
@@ -72,7 +76,7 @@ func Step(r store.Rollout, now time.Time, seen func(terminal string) Seen) (stor
 				continue
 			}
 			if why := look(m, s, r.Version, now, within); why != "" {
-				r.Culprit, r.Why = m.Terminal, why
+				r.Culprit, r.Why, r.Detail = m.Terminal, why, fmt.Sprintf("%.300s", s.Refused)
 				return r, Stop
 			}
 			m.Proved = !m.Applied.IsZero() && m.Away.IsZero() && now.Sub(m.Applied) >= dwell
@@ -99,6 +103,9 @@ func Step(r store.Rollout, now time.Time, seen func(terminal string) Seen) (stor
 // look notes how a terminal does, or why all have to go back.
 func look(m *store.RolloutMember, s Seen, version uint64, now time.Time, within time.Duration) string {
 	applied := s.Applied >= version
+	if s.Back >= version { // with the network before, it may have taken the rest of them
+		return WhyNetwork
+	}
 	if s.Refused != "" && s.Refused != m.Refused && !applied {
 		return WhyRefused
 	}
@@ -127,6 +134,8 @@ func look(m *store.RolloutMember, s Seen, version uint64, now time.Time, within 
 	switch {
 	case applied && m.Applied.IsZero():
 		m.Applied = now
+	case !applied && s.Busy:
+		m.Since, m.Applied = now, time.Time{}
 	case !applied && now.Sub(m.Since) >= within:
 		return WhyLate
 	case !applied:

@@ -93,6 +93,7 @@ func TestOneThenATenthThenAll(t *testing.T) {
 
 func TestWhatMakesItStop(t *testing.T) {
 	for why, do := range map[string]func(w *world, first *Seen){
+		WhyNetwork: func(w *world, f *Seen) { w.take(); f.Back = w.r.Version; w.want(time.Second, Stop) },
 		WhyRefused: func(w *world, f *Seen) { f.Refused = "no such list"; w.want(time.Second, Stop) },
 		WhyOut:     func(w *world, f *Seen) { w.take(); w.want(time.Minute, Wait); f.Out = true; w.want(time.Second, Stop) },
 		WhyLate:    func(w *world, f *Seen) { w.want(0, Wait); w.want(within-1, Wait); w.want(1, Stop) },

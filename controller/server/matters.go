@@ -288,6 +288,13 @@ func (m *matters) facts(tx store.Tx, it store.Item[store.Terminal]) (attend.Fact
 			return f, err
 		}
 	}
+	back, err := compliance.Reverted(tx, it)
+	if err != nil {
+		return f, err
+	}
+	if back != nil {
+		f.Reverted = back.At
+	}
 	if f.Devices, err = devicesOf(tx, it.ID, live); err != nil {
 		return f, err
 	}

@@ -58,6 +58,7 @@ const (
 	KindWatch        Kind = "watch"
 	KindTold         Kind = "told"
 	KindRollout      Kind = "rollout"
+	KindNetwork      Kind = "network"
 	KindHook         Kind = "hook"
 	KindHookPost     Kind = "hook-post"
 

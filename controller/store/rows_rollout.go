@@ -37,6 +37,7 @@ type Rollout struct {
 	Within  int             `json:"within" inventory:"seconds in which a terminal has to take it, or be back;none-personal;life"`
 	Culprit string          `json:"culprit,omitempty" inventory:"the terminal that stopped it;none-personal;life"`
 	Why     string          `json:"why,omitempty" inventory:"why it stopped;none-personal;life"`
+	Detail  string          `json:"detail,omitempty" inventory:"what that terminal said;none-personal;life"`
 }
 
 // RolloutMember is a terminal that a rollout has reached.

@@ -213,5 +213,5 @@ func Rows() []Row {
 		BadgeWindow{}, DayCode{},
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},
 		PolicyChange{}, Watch{}, Told{}, Rollout{},
-		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}}
+		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}, NetworkRow{}}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -160,7 +161,7 @@ func runAgent(ctx context.Context, c *call) error {
 		}
 		return shown
 	})
-	cfg := agent.Config{Build: c.Version, Boot: bootID(), Machine: machine(firmware()...), Sim: c.cfg.Sim, State: c.cfg.State, Log: c.log}
+	cfg := agent.Config{Proxy: c.cfg.Proxy, Trial: c.cfg.Trial, Build: c.Version, Boot: bootID(), Machine: machine(firmware()...), Sim: c.cfg.Sim, State: c.cfg.State, Log: c.log}
 
 	var hardware *sim.Bench
 	network := uplink.NewSwitch(nil)
@@ -334,7 +335,7 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	if err != nil {
 		return err
 	}
-	p.Uplink = link
+	p.Uplink, p.Ways, p.Knock = link, link, knock(n.route.Dial)
 	n.watch(func() error { return link.Run(ctx) })
 	n.watch(func() error { return n.names.Run(ctx, link.FetchList) })
 	n.renew(func() error { return replaced(ctx, n.folder, link) })
@@ -348,6 +349,25 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	})
 	return nil
 }
+
+// knock tries whether a proxy of sessions takes connections: they reach it over the
+// terminal's own network.
+func knock(dial uplink.DialFunc) agent.Knocker {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return func(ctx context.Context, door string) error {
+		ctx, cancel := context.WithTimeout(ctx, knockWithin)
+		defer cancel()
+		c, err := dial(ctx, "tcp", door)
+		if err != nil {
+			return fmt.Errorf("cannot reach the proxy %s: %w", door, err)
+		}
+		return c.Close()
+	}
+}
+
+const knockWithin = 5 * time.Second
 
 // backdrop is what people read where the shell is not: it is just starting, or it
 // cannot, and then nothing else would tell them.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -38,10 +39,11 @@ func Example() string { return example }
 
 // Config is the checked configuration.
 type Config struct {
-	State      string   // folder that outlives a restart
-	Run        string   // folder in memory
-	Controller string   // https://host[:port]; empty: as enrolled
-	Proxy      *url.URL // http://[user:password@]host:port; nil: none
+	State      string        // folder that outlives a restart
+	Run        string        // folder in memory
+	Controller string        // https://host[:port]; empty: as enrolled
+	Proxy      *url.URL      // http://[user:password@]host:port; nil: none
+	Trial      time.Duration // in which a network that rules changed has to reach the controller
 	Resolver   netip.Addr
 	Display    string // "auto", "xvfb", "xorg" or ":N"
 	Width      int
@@ -68,6 +70,7 @@ type file struct {
 	Run        string            `toml:"run"`
 	Controller string            `toml:"controller"`
 	Proxy      string            `toml:"proxy"`
+	Trial      int               `toml:"network_trial_seconds"`
 	Resolver   string            `toml:"resolver"`
 	Display    string            `toml:"display"`
 	Screen     string            `toml:"screen"`
@@ -89,14 +92,14 @@ type file struct {
 
 // keys lists the keys that file knows.
 func keys() []string {
-	return []string{"state", "run", "controller", "proxy", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
+	return []string{"state", "run", "controller", "proxy", "network_trial_seconds", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
 		"log", "log_level", "sim", "sim_listen", "badge_keys", "printer", "printer_driver", "printer_options",
 		"usb", "devices"}
 }
 
 func defaults() file {
 	return file{State: "/var/lib/borne-kiosk", Run: "/run/borne-kiosk", Display: "auto", Screen: "1280x800",
-		Chromium: "/usr/lib/chromium/chromium", StandbyMB: 1500, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
+		Trial: 120, Chromium: "/usr/lib/chromium/chromium", StandbyMB: 1500, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
 		SimListen: "127.0.0.1:8601", USB: ports{Guard: true, Allow: []string{"hub", "printer", "smart-card"}}}
 }
 
@@ -173,6 +176,9 @@ func (f file) check() (c Config, wrong []error) {
 	var err error
 	if c.Proxy, err = proxy(f.Proxy); err != nil {
 		wrong = append(wrong, err)
+	}
+	if c.Trial = time.Duration(f.Trial) * time.Second; f.Trial < 30 || f.Trial > 900 {
+		bad("network_trial_seconds", strconv.Itoa(f.Trial), "write 30 to 900")
 	}
 	if f.Resolver != "" {
 		if c.Resolver, err = netip.ParseAddr(f.Resolver); err != nil {

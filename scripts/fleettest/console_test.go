@@ -138,7 +138,9 @@ type policyView struct {
 		Terminal        string
 		Wanted, Applied uint64
 		Refused         string
+		Reverted        string
 	}
+	Rollout *struct{ State, Why, Culprit, Detail string }
 }
 
 func (c *console) policy(site string) (v policyView) {

@@ -69,6 +69,7 @@ type terminal struct {
 	key      ed25519.PrivateKey // of the warden's receipts
 	net      *uplink.Switch
 	slow     atomic.Bool
+	proxies  map[string]*proxy // by address, on its network
 	ip       net.IP
 	disk     *agenttest.Disk
 	starts   int
@@ -162,6 +163,9 @@ func (x *terminal) link(ctx context.Context, j *journal.Journal) (agent.Uplink, 
 }
 
 func (x *terminal) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if p := x.proxies[addr]; p != nil {
+		return p.dial(ctx, x)
+	}
 	c, err := x.net.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err

@@ -104,6 +104,7 @@ func migrations() []migration {
 		tables(store.KindRollout),                                       // how far a change of them has come
 		tables(store.KindSiteGroup, store.KindToken, store.KindConsent), // groups of sites, keys of the API, what heads are asked
 		tables(store.KindHook, store.KindHookPost),                      // other systems that are told
+		tables(store.KindNetwork),                                       // networks that terminals put back
 	}
 }
 

@@ -1713,7 +1713,10 @@ export interface components {
         AppliedView: {
             /** Format: int64 */
             applied: number;
+            name: string;
             refused?: string;
+            /** @description Why it put back the network of these rules, over which it did not reach the controller */
+            reverted?: string;
             terminal: string;
             /** Format: int64 */
             wanted: number;
@@ -2100,6 +2103,14 @@ export interface components {
             before: unknown;
             /** @description JSON path of the value, as session.minutes */
             path: string;
+        };
+        EAP: {
+            anonymous: string;
+            ca: string;
+            identity: string;
+            method?: string;
+            secret: string;
+            server: string;
         };
         Elsewhere: {
             /** @description Where the browser goes next; absent: nowhere */
@@ -2524,6 +2535,11 @@ export interface components {
             until?: string;
             why: string;
         };
+        IPv4: {
+            address: string;
+            dns: string[];
+            gateway: string;
+        };
         Imported: {
             /** Format: int64 */
             changed: number;
@@ -2722,6 +2738,11 @@ export interface components {
             level: "global" | "group" | "site" | "space" | "terminal";
             name: string;
         };
+        Line: {
+            proxy: string;
+            wifi: components["schemas"]["WiFi"];
+            wired: components["schemas"]["Wired"];
+        };
         ListView: {
             /** @description Its label is in the catalogues under lists.<category>, where there is one */
             category: string;
@@ -2833,6 +2854,7 @@ export interface components {
         };
         Network: {
             ca: string[];
+            line: components["schemas"]["Line"];
             pac: string;
             private: string[];
             proxies: string[];
@@ -3764,6 +3786,14 @@ export interface components {
             thirdPartyCookies: boolean;
             uploads: boolean;
         };
+        WiFi: {
+            eap: components["schemas"]["EAP"];
+            hidden: boolean;
+            ipv4: components["schemas"]["IPv4"];
+            secret: string;
+            security?: string;
+            ssid: string;
+        };
         WindowRequest: {
             /** @enum {string} */
             action: "enrol" | "give" | "return" | "find";
@@ -3788,6 +3818,11 @@ export interface components {
             reason?: string;
             /** Format: date-time */
             until: string;
+        };
+        Wired: {
+            eap: components["schemas"]["EAP"];
+            ipv4: components["schemas"]["IPv4"];
+            managed: boolean;
         };
     };
     responses: never;
