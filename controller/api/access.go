@@ -118,6 +118,8 @@ const (
 	opCancelCodes   = "cancel-day-codes"
 	opAlerts        = "my-alerts"
 	opPutAlerts     = "put-my-alerts"
+	opHelp          = "answer-help"
+	opPhone         = "put-site-phone"
 	opHooks         = "hooks"
 	opAddHook       = "add-hook"
 	opPutHook       = "put-hook"
@@ -223,6 +225,8 @@ func Table() map[string]Access {
 		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
 		opAlerts:        {get, "/api/me/alerts", ScopeAny, r(adm, cor, rec)}, // their own
 		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},
+		opHelp:          {post, "/api/terminals/{id}/help", ScopeTerminal, r(adm, cor, rec)},
+		opPhone:         {put, "/api/sites/{id}/phone", ScopeSite, r(adm, cor)},
 		opHooks:         {get, "/api/hooks", ScopeAll, r(adm)}, // what it is told leaves the Département's own screens
 		opAddHook:       {post, "/api/hooks", ScopeAll, r(adm)},
 		opPutHook:       {put, "/api/hooks/{hook}", ScopeAll, r(adm)},

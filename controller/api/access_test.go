@@ -45,6 +45,7 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/energy": "acrd", "GET /api/energy/figures": "acd", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr", "GET /api/me/alerts": "acr", "PUT /api/me/alerts": "acr",
+		"POST /api/terminals/{id}/help": "acr", "PUT /api/sites/{id}/phone": "ac",
 		"GET /api/hooks": "a", "POST /api/hooks": "a", "PUT /api/hooks/{hook}": "a", "DELETE /api/hooks/{hook}": "a", "POST /api/hooks/{hook}/key": "a", "POST /api/hooks/{hook}/try": "a",
 	}
 }
@@ -144,6 +145,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
 		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"PUT /api/matters/{id}/taken": TakeRequest{}, "PUT /api/me/alerts": AlertsRequest{Level: "soon", Sites: []string{}},
+		"POST /api/terminals/{id}/help": HelpAnswer{Call: aCall, Done: true}, "PUT /api/sites/{id}/phone": PhoneRequest{Phone: "04 50 00 00 00"},
 		"POST /api/hooks": aHook(), "PUT /api/hooks/{hook}": aHook(),
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},

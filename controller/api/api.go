@@ -40,6 +40,9 @@ type Live interface {
 	Subscribe() (changes <-chan string, cancel func())
 	// Changed tells subscribers of a terminal whose rows changed.
 	Changed(terminal string)
+	// Greet welcomes a terminal anew, if it is connected: what it shows of its place
+	// has changed.
+	Greet(terminal string)
 }
 
 // Order is a command that somebody asked for.

@@ -37,7 +37,7 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 		}
 		at[it.ID] = len(f.Sites)
 		f.Sites = append(f.Sites, SiteView{ID: it.ID, Name: it.Row.Name, Kind: it.Row.Type, Commune: it.Row.Commune,
-			Territoire: it.Row.Territoire, Spaces: []SpaceView{}})
+			Territoire: it.Row.Territoire, Phone: it.Row.Phone, Spaces: []SpaceView{}})
 	}
 	terminals := map[string][]TerminalBrief{}
 	for it, err := range store.List[store.Terminal](tx, "", "", false) {
@@ -114,7 +114,7 @@ func (a *API) brief(tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
 		}
 	}
 	b.Printer, b.Waiting = a.printerOf(tx, it.ID, live), waiting(live)
-	b.Matters = a.untaken(tx, it.ID)
+	b.Matters, b.Help = a.untaken(tx, it.ID), a.helpOf(tx, it.ID, live)
 	b.State, b.Reason = StateOf(t, live, a.Now())
 	b.Power = power(t, live)
 	switch b.State {

@@ -115,6 +115,8 @@ func (a *API) routes() error {
 		register(a, opCancelCodes, "Cancel a printed page of day codes", http.StatusNoContent, a.cancelCodes),
 		a.policyRoutes(),
 		register(a, opAlerts, "What the person wants to be told of by mail", http.StatusOK, a.myAlerts),
+		register(a, opHelp, "Answer somebody at a terminal who asks for help", http.StatusAccepted, a.answerHelp),
+		register(a, opPhone, "Set a site's telephone number", http.StatusOK, a.putPhone),
 		register(a, opHooks, "Other systems that are told of what is to be seen to", http.StatusOK, a.hooks),
 		register(a, opAddHook, "Add one; its key is told once", http.StatusCreated, a.addHook),
 		register(a, opPutHook, "Change one", http.StatusOK, a.putHook),

@@ -47,6 +47,7 @@ type TerminalBrief struct {
 	Printer     *PrinterBrief `json:"printer,omitempty" doc:"Absent when no printer was ever told of"`
 	Power       *PowerBrief   `json:"power,omitempty" doc:"Absent when it does not tell, and is not off by plan"`
 	Waiting     int           `json:"waiting" doc:"Print jobs that staff may release: GET /api/prints lists them"`
+	Help        *HelpBrief    `json:"help,omitempty" doc:"Somebody there waits for help: answer by POST /api/terminals/{id}/help"`
 	Matters     int           `json:"matters" doc:"Matters that nobody has taken on: GET /api/matters lists them"`
 }
 
@@ -62,6 +63,7 @@ type SiteView struct {
 	Kind       string      `json:"kind" doc:"college, pms, mie, library, other"`
 	Commune    string      `json:"commune"`
 	Territoire string      `json:"territoire,omitempty"`
+	Phone      string      `json:"phone,omitempty" doc:"Told to who gets no help at a terminal"`
 	Spaces     []SpaceView `json:"spaces"`
 }
 

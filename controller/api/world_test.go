@@ -49,10 +49,11 @@ type world struct {
 }
 
 type fakeLive struct {
-	mu   sync.Mutex
-	now  map[string]LiveState
-	subs map[chan string]bool
-	got  chan struct{} // one token for each Subscribe
+	mu      sync.Mutex
+	now     map[string]LiveState
+	subs    map[chan string]bool
+	greeted []string
+	got     chan struct{} // one token for each Subscribe
 }
 
 func (f *fakeLive) Live(id string) (LiveState, bool) {
@@ -219,7 +220,7 @@ func startFor(t testing.TB) *world {
 	t.Cleanup(w.Close)
 	w.seed()
 	for _, id := range []string{"a-1", "b-1"} {
-		w.live.set(id, LiveState{Online: true, LastSeen: t0, Status: wire.Status{Phase: "active", Session: "s" + id[:1], Prints: []wire.PrintWaiting{{Job: "w1", Impressions: 12, Sheets: 6, Since: t0}}}})
+		w.live.set(id, LiveState{Online: true, LastSeen: t0, Status: wire.Status{Phase: "active", Session: "s" + id[:1], Help: &wire.HelpCall{ID: aCall, At: t0, Times: 1}, Prints: []wire.PrintWaiting{{Job: "w1", Impressions: 12, Sheets: 6, Since: t0}}}})
 	}
 	return w
 }
@@ -377,6 +378,13 @@ func (w *world) rev(id string) string {
 		w.t.Fatal(err)
 	}
 	return fmt.Sprintf("%q", fmt.Sprint(rev))
+}
+
+// Greet counts how often a terminal is welcomed anew.
+func (f *fakeLive) Greet(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.greeted = append(f.greeted, id)
 }
 
 func (f *fakeLive) Changed(id string) {

@@ -34,6 +34,7 @@ const (
 	Unarmed     = "alarm-unarmed"
 	Decide      = "prints-decide"
 	Waiting     = "prints-waiting"
+	Help        = "help"            // somebody asked for it, and nobody has answered; About is the call
 	Calendar    = "calendar-ending" // About is the zone
 	Printer     = "printer"         // begins the codes of printers
 )

@@ -139,6 +139,8 @@ func TestLook(t *testing.T) {
 		"alarm armed, no contact":     {noon, func(f *Facts) { f.Status.Armed = true; f.Devices = f.Devices[:1] }, ""},
 		"alarm not armed at night":    {at(22, 0), func(*Facts) {}, "alarm-unarmed:soon"},
 		"alarm armed at night":        {at(22, 0), func(f *Facts) { f.Status.Armed = true }, ""},
+		"somebody asks for help":      {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now} }, "help[c]:soon"},
+		"somebody comes":              {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now, Coming: true} }, ""},
 		"connected, nothing said yet": {noon, func(f *Facts) { f.Status = wire.Status{} }, ""},
 	} {
 		f := well(c.now)
@@ -162,7 +164,7 @@ func TestHolidays(t *testing.T) {
 // table's facts, and asks both languages for a sentence and for what to do.
 func TestEachMatterIsToldInWords(t *testing.T) {
 	codes := []string{Quarantined, Clone, WipeFailed, Out, OutStaff, Isolation, DiskFull, DiskLow, Offline, ReaderLost, DeviceLost, Clock, Certificate, Refused, Armed,
-		Unarmed, Decide, Waiting, Calendar, "power-awake", "power-unwoken", "printer-jam", "printer-paper", "printer-paper-low", "printer-tray", "printer-door", "printer-toner",
+		Unarmed, Decide, Waiting, Help, Calendar, "power-awake", "power-unwoken", "printer-jam", "printer-paper", "printer-paper-low", "printer-tray", "printer-door", "printer-toner",
 		"printer-toner-low", "printer-waste", "printer-full", "printer-stranger", "printer-lost", "printer-stopped", "printer-supply-soon", "printer-supply-low"}
 	for code := range health() {
 		codes = append(codes, code)

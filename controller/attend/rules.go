@@ -18,6 +18,8 @@ const (
 	printerAfter = 10 * time.Minute // of open time; somebody may be changing its paper
 	clockAfter   = 10 * time.Minute
 	policyAfter  = 2 * time.Minute
+	helpAfter    = time.Minute     // whoever is there has it over every page
+	longestCall  = time.Hour       // the terminal ends it before
 	waitingAfter = 2 * time.Minute // somebody at the desk has it on the screen
 	staffAfter   = 24 * time.Hour  // a person who put it out of service has a reason
 	longestAway  = 14 * 24 * time.Hour
@@ -154,6 +156,13 @@ func (f Facts) live(o policy.Opening) (all []Found) {
 			}
 		}
 		all = append(all, Found{Code: Waiting, Level: Soon, Count: &n, Since: oldest, Wait: waitingAfter})
+	}
+	if h := s.Help; h != nil && !h.Coming {
+		x := Found{Code: Help, About: h.ID, Level: Soon, Since: h.At, Wait: helpAfter}
+		if ago := f.Now.Sub(h.At); ago < 0 || ago > longestCall { // by a clock that is wrong
+			x.Since = time.Time{}
+		}
+		all = append(all, x)
 	}
 	return append(all, f.alarm(o)...)
 }

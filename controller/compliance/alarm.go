@@ -75,6 +75,11 @@ func placeOf(tx store.Tx, t *terminal) (string, error) {
 // alert looks whether somebody has to be told; the record is kept in any case.
 func (r *Rules) alert(tx store.Tx, t *terminal, rec wire.Record) error {
 	a, ok := body[wire.Alert](rec)
+	if ok && a.Code == wire.AlertCall { // also one that waited for a connection
+		if err := r.rollup(tx, t, rec, func(u *store.Rollup) { u.Help++ }); err != nil {
+			return err
+		}
+	}
 	if !ok || rec.Unsure || r.cfg.Now().Sub(rec.At) > alarmLate {
 		return nil
 	}

@@ -233,7 +233,7 @@ func (r *Rules) welcome(tx store.Tx, t terminal, gen uint64, from store.Cursor) 
 		w.Quarantine = string(t.Row.Reason)
 	}
 	if s, err := store.Get[store.Site](tx, t.Site); err == nil {
-		w.Site = s.Row.Name
+		w.Site, w.Phone = s.Row.Name, s.Row.Phone
 	}
 	if s, err := store.Get[store.Space](tx, t.Row.Space); err == nil {
 		w.Place, w.Contact = s.Row.Name, s.Row.Contact

@@ -332,6 +332,12 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 		}
 		row, err := r.issue(tx, t.Meta, c, by)
 		return row.ID, err
+	case wire.CmdHelpComing, wire.CmdHelpDone:
+		if !wire.ValidHelpID(c.Job) {
+			return "", fmt.Errorf("cannot send the command %q: %q is no call for help", c.Kind, c.Job)
+		}
+		row, err := r.issue(tx, t.Meta, c, by)
+		return row.ID, err
 	case wire.CmdAwake:
 		if c.Until.After(r.cfg.Now().Add(maxAwake)) {
 			return "", fmt.Errorf("cannot send the command %q: until %s is longer than a day", c.Kind, c.Until.UTC().Format(time.DateTime))
@@ -356,7 +362,7 @@ func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (st
 	switch c.Kind {
 	case wire.CmdBadge: // whoever holds the badge stands there now
 		c.NotAfter = now.Add(time.Minute)
-	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages: // for who sits there now
+	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages, wire.CmdHelpComing, wire.CmdHelpDone: // for who sits there now
 		c.NotAfter = now.Add(messageMinutes * time.Minute)
 	case wire.CmdAwake:
 		if c.Until.After(now) {

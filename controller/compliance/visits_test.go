@@ -169,3 +169,16 @@ func TestPresence(t *testing.T) {
 		t.Errorf("%d records are kept as they came, want the smiley that is none, and six ends that were told twice", n)
 	}
 }
+
+// TestEachCallForHelpIsCountedOnce: on its day, also when it waited for a connection.
+func TestEachCallForHelpIsCountedOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	w.now = paris(t, "2026-03-05 08:00:00")
+	w.file(wire.KindAlert, paris(t, "2026-03-03 12:00:00"), wire.Alert{Code: wire.AlertCall})
+	w.file(wire.KindAlert, paris(t, "2026-03-03 12:20:00"), wire.Alert{Code: wire.AlertCall})
+	w.file(wire.KindAlert, paris(t, "2026-03-04 12:00:00"), wire.Alert{Code: wire.AlertCall})
+	w.file(wire.KindAlert, paris(t, "2026-03-03 12:30:00"), wire.Alert{Code: "case-open"})
+	if d, m := w.figures("2026-03-03"), w.figures("2026-03"); d.Help != 2 || m.Help != 3 {
+		t.Errorf("the day has %d calls, the month %d; want 2 and 3", d.Help, m.Help)
+	}
+}

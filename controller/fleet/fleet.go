@@ -243,6 +243,15 @@ func (f *Fleet) Reconnect() {
 	}
 }
 
+// Greet makes one say hello again: what its screens say of its place has changed.
+func (f *Fleet) Greet(terminal string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.conns[terminal]; c != nil {
+		c.end(websocket.CloseServiceRestart, "its place changed")
+	}
+}
+
 func (f *Fleet) drop(terminal, why string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

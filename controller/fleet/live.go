@@ -263,6 +263,9 @@ func (f *Fleet) status(c *conn, s wire.Status) {
 		p := s.Printer.Bounded()
 		s.Printer = &p
 	}
+	if s.Help != nil && !wire.ValidHelpID(s.Help.ID) {
+		s.Help = nil
+	}
 	if s.Power != nil {
 		p := *s.Power
 		p.Power, p.Alarm = wire.Power(clip(string(p.Power))), strings.ToValidUTF8(p.Alarm[:min(len(p.Alarm), maxAlarm)], "")

@@ -79,6 +79,7 @@ type Site struct {
 	Type       string `json:"type" inventory:"kind of place (college, pms, mie, library);none-personal;life"`
 	Commune    string `json:"commune" inventory:"where it is;none-personal;life"`
 	Territoire string `json:"territoire" inventory:"territorial directorate, for reports;none-personal;life"`
+	Phone      string `json:"phone,omitempty" inventory:"telephone number of the place, for who gets no help;none-personal;life"`
 	Timezone   string `json:"timezone,omitempty" inventory:"for opening hours, Europe/Paris when empty;none-personal;life"`
 	// Rules rises when the site joins or leaves a group: its rules are others then.
 	Rules uint64 `json:"rules,omitempty" inventory:"version of its rules when its groups last changed;none-personal;life"`

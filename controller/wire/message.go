@@ -86,6 +86,7 @@ type Welcome struct {
 	Site       string    `json:"site"`     // shown on the welcome screen
 	Place      string    `json:"space"`
 	Contact    string    `json:"contact,omitempty"`    // whom people there ask for help: a role, in French
+	Phone      string    `json:"phone,omitempty"`      // of the site, for who gets no answer
 	Quarantine string    `json:"quarantine,omitempty"` // reason code; empty when free
 	Trust      []byte    `json:"trust,omitempty"`      // TrustDigest of what to believe now: a terminal that holds something else renews
 }
@@ -119,6 +120,25 @@ type Status struct {
 	Printer *Printer       `json:"printer,omitempty"` // nil: none is configured
 	Prints  []PrintWaiting `json:"prints,omitempty"`  // that staff may release
 	Power   *PowerState    `json:"power,omitempty"`   // nil: an agent that does not tell
+	Help    *HelpCall      `json:"help,omitempty"`    // somebody there waits for help
+}
+
+// HelpCall is somebody at a terminal who asks for help, until they have it or go.
+type HelpCall struct {
+	ID     string    `json:"id"`     // random, of this call: ValidHelpID
+	At     time.Time `json:"at"`     // by the terminal's clock
+	Coming bool      `json:"coming"` // staff answered: the person reads that somebody comes
+	Times  int       `json:"times"`  // they pressed, half a minute apart at least
+}
+
+// ValidHelpID tells whether id has the form of a call's: 16 hexadecimal digits.
+func ValidHelpID(id string) bool {
+	for _, r := range id {
+		if !('0' <= r && r <= '9' || 'a' <= r && r <= 'f') {
+			return false
+		}
+	}
+	return len(id) == 16
 }
 
 // StatusGauges are small health figures.

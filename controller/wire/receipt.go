@@ -169,20 +169,22 @@ type CommandKind string
 
 // Commands.
 const (
-	CmdMessage    CommandKind = "message"    // Text is shown to the person
-	CmdEnd        CommandKind = "end"        // end the session, with its wipe
-	CmdWipe       CommandKind = "wipe"       // wipe now, in a session or not
-	CmdQuarantine CommandKind = "quarantine" // no session until a clean receipt
-	CmdLift       CommandKind = "lift"       // challenge wipe with Nonce; its clean receipt lifts
-	CmdIdentify   CommandKind = "identify"   // show its name in large for a minute
-	CmdRelease    CommandKind = "release"    // quarantine is lifted (sent after the challenge's receipt)
-	CmdOut        CommandKind = "out"        // out of service, Text says why
-	CmdBack       CommandKind = "back"       // back in service
-	CmdPrint      CommandKind = "print"      // release the print job Job
-	CmdNoPrint    CommandKind = "no-print"   // refuse the print job Job; Text may say why
-	CmdPages      CommandKind = "pages"      // grant the running session Pages more
-	CmdBadge      CommandKind = "badge"      // the next badge that is held to the reader is for staff
-	CmdAwake      CommandKind = "awake"      // save no energy until Until; a time that is over: save it again
+	CmdMessage    CommandKind = "message"     // Text is shown to the person
+	CmdEnd        CommandKind = "end"         // end the session, with its wipe
+	CmdWipe       CommandKind = "wipe"        // wipe now, in a session or not
+	CmdQuarantine CommandKind = "quarantine"  // no session until a clean receipt
+	CmdLift       CommandKind = "lift"        // challenge wipe with Nonce; its clean receipt lifts
+	CmdIdentify   CommandKind = "identify"    // show its name in large for a minute
+	CmdRelease    CommandKind = "release"     // quarantine is lifted (sent after the challenge's receipt)
+	CmdOut        CommandKind = "out"         // out of service, Text says why
+	CmdBack       CommandKind = "back"        // back in service
+	CmdPrint      CommandKind = "print"       // release the print job Job
+	CmdNoPrint    CommandKind = "no-print"    // refuse the print job Job; Text may say why
+	CmdPages      CommandKind = "pages"       // grant the running session Pages more
+	CmdBadge      CommandKind = "badge"       // the next badge that is held to the reader is for staff
+	CmdHelpComing CommandKind = "help-coming" // somebody comes to who called for help; Job is the call
+	CmdHelpDone   CommandKind = "help-done"   // they were helped, or it is over; Job is the call
+	CmdAwake      CommandKind = "awake"       // save no energy until Until; a time that is over: save it again
 )
 
 // Command is what the controller asks of one terminal; idempotent by ID.
@@ -193,7 +195,7 @@ type Command struct {
 	Text     string      `json:"text,omitempty"`
 	Nonce    []byte      `json:"nonce,omitempty"`
 	Reason   Reason      `json:"reason,omitempty"`
-	Job      string      `json:"job,omitempty"`   // of a print job
+	Job      string      `json:"job,omitempty"`   // of a print job, or of a call for help
 	Pages    int         `json:"pages,omitempty"` // 1 to 1000
 	// Session is the only one that CmdPages is for: the next person gets nothing of
 	// it, however late the command comes.

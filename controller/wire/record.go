@@ -106,6 +106,9 @@ type Alert struct {
 	Detail string `json:"detail,omitempty" inventory:"what was wrong, for staff;none-personal;technical"`
 }
 
+// AlertCall is the code of somebody who asks for help, once for each time.
+const AlertCall = "call"
+
 // PolicyApplied tells that a policy took effect or was refused.
 type PolicyApplied struct {
 	Version uint64 `json:"version" inventory:"policy version applied;none-personal;technical"`

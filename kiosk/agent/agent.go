@@ -38,7 +38,8 @@ type Agent struct {
 	denied        int        // times in a row that the controller refused this terminal's certificate
 	heard         *reference // a time that the controller told
 	devices       map[string]wire.Device
-	calling       time.Duration // when staff were last called; 0: never
+	call          call
+	calling       time.Duration // when a call was counted last; 0: never
 	ports         ports
 	boxes         *boxes
 	prints        printing.State

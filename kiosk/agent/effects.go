@@ -136,6 +136,7 @@ func (a *Agent) tick(work context.Context) {
 	a.apply(work, f)
 	a.forget(at.Mono)
 	a.tickNetwork(work, at)
+	a.tickCall(at)
 	a.tickPrints(work)
 	a.tickEnergy(work, open)
 }

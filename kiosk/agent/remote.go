@@ -212,6 +212,10 @@ func (a *Agent) command(work context.Context, e wire.Envelope) {
 		}
 		return
 	}
+	if c.Kind == wire.CmdHelpComing || c.Kind == wire.CmdHelpDone {
+		a.answerCall(work, c, x)
+		return
+	}
 	a.applyWith(work, session.Commanded{Command: c}, x)
 }
 
@@ -276,27 +280,9 @@ func contactOf(l hw.Level) session.Contact {
 	return session.ContactUnknown
 }
 
-// callEvery bounds how often staff are told that somebody calls: people press
-// more than once.
-const callEvery = 30 * time.Second
-
-// called tells staff that somebody pressed their button.
-func (a *Agent) called(work context.Context, l hw.Level) {
-	at := a.now()
-	if l == hw.On {
-		a.energy.hands++
-	}
-	if l != hw.On || a.calling > 0 && at.Mono-a.calling < callEvery {
-		return
-	}
-	if a.applyWith(work, nil, extra{records: []wire.Record{draft(at, wire.KindAlert, wire.Alert{Code: "call"})}}) {
-		a.calling = at.Mono
-	}
-}
-
 // acted takes what a person pressed.
 func (a *Agent) acted(work context.Context, act shell.Action) {
-	if a.actedOnPrint(work, act) {
+	if a.actedOnPrint(work, act) || a.askedForHelp(work, act.Do) {
 		return
 	}
 	if act.Do == shell.Code {
@@ -347,6 +333,9 @@ func (a *Agent) report(at session.Instant) {
 	}
 	st.Prints = a.prints.Waiting()
 	st.Power = a.powerState(at)
+	if c := a.call.HelpCall; a.call.open() {
+		st.Help = &c
+	}
 	for _, n := range sortedKeys(a.devices) {
 		st.Devices = append(st.Devices, a.devices[n])
 	}

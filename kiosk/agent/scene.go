@@ -27,6 +27,7 @@ const paintWithin = 300 * time.Millisecond
 func (a *Agent) show(work context.Context) {
 	at := a.now()
 	v := ViewOf(a.state, at, a.face())
+	v.Help = a.help(at)
 	a.printPage(&v)
 	a.parts.Shell.Show(v)
 	want := scene{screen: v.Screen}

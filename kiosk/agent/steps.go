@@ -103,6 +103,7 @@ func (a *Agent) take(work context.Context, s *step) {
 		}
 		a.printsMoved(work)
 	}
+	a.callMoved(before)
 	a.sessionMoved(work, before)
 }
 

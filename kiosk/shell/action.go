@@ -21,7 +21,7 @@ var ErrAction = errors.New("not an action of this page")
 // Known lists every action.
 func Known() []Do {
 	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, SmileGood, SmileSoso, SmileBad,
-		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow, Code}
+		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow, Code, CallHelp, NoHelp}
 }
 
 // ParseAction reads one action. Unknown fields, unknown actions, a language

@@ -18,6 +18,7 @@ type View struct {
 	Charter   *Charter `json:"charter,omitempty"`
 	Opening   *Opening `json:"opening,omitempty"`
 	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
+	Help      *Help    `json:"help,omitempty"`    // the person asked for help
 	Message   string   `json:"message,omitempty"` // from staff
 	Notice    string   `json:"notice,omitempty"`  // passing refusal: a wire.Reason, shown for some seconds
 	Identify  string   `json:"identify,omitempty"`
@@ -60,6 +61,23 @@ type Place struct {
 	Terminal string `json:"terminal"`
 	Help     string `json:"help,omitempty"` // whom to ask, in French
 }
+
+// Help tells the person what became of their call for help.
+type Help struct {
+	State HelpState `json:"state"`
+	Phone string    `json:"phone,omitempty"` // of the site
+}
+
+// HelpState is what became of it.
+type HelpState string
+
+// States of a call.
+const (
+	HelpAsked   HelpState = "asked"
+	HelpComing  HelpState = "coming"  // staff answered
+	HelpLate    HelpState = "late"    // nobody answers: another way is told
+	HelpOffline HelpState = "offline" // nobody can hear of it now
+)
 
 // Bar is what the session's bar shows.
 type Bar struct {
@@ -135,10 +153,12 @@ const (
 	Arrived   Do = "arrived"    // « Je viens d'arriver : tout effacer »
 	Dismiss   Do = "dismiss"    // closes a time warning or a message
 	SetLang   Do = "lang"
-	Home      Do = "home"  // « Accueil »: back to the portal
-	Back      Do = "back"  // « Retour »: the page before
-	Again     Do = "again" // from the thanks screen to the welcome screen
-	Code      Do = "code"  // a printed day code, from the welcome screen
+	Home      Do = "home"    // « Accueil »: back to the portal
+	Back      Do = "back"    // « Retour »: the page before
+	Again     Do = "again"   // from the thanks screen to the welcome screen
+	Code      Do = "code"    // a printed day code, from the welcome screen
+	CallHelp  Do = "help"    // « Demander de l’aide »
+	NoHelp    Do = "no-help" // « Ce n’est plus la peine »
 
 	SmileGood Do = "smile-good" // how it went: one of three faces, for who wants to say
 	SmileSoso Do = "smile-soso"

@@ -51,6 +51,11 @@ const fleet = {
   ],
 }
 
+/** The same fleet while two people ask for help. */
+const called = structuredClone(fleet)
+called.sites[0].spaces[0].terminals[1].help = { id: '00112233445566ff', since: ago(1), coming: false, times: 2 }
+called.sites[1].spaces[0].terminals[0].help = { id: '00112233445566fe', since: ago(4), coming: true, by: 'Louis Favre', times: 1 }
+
 const digest = (n) => Buffer.from(Array.from({ length: 32 }, (_, i) => (n * 31 + i * 7) & 255)).toString('base64')
 const receipt = (n) => ({ id: `r${n}`, kind: n === 40 ? 'challenge' : 'session', session: `s-${n}`, at: ago((48 - n) * 55), verdict: n === 41 ? 'rejected' : 'accepted', reason: n === 41 ? 'receipt-stale' : undefined, level: 'full', segment: n > 40 ? 2 : 1, index: n > 40 ? n - 40 : n, wipeMs: 1180 + n * 7, attempt: 1, sim: false })
 const receipts = [47, 46, 45, 44, 43, 42, 41, 40].map(receipt)
@@ -171,8 +176,8 @@ function answer(method, path, body, headers) {
   const rules = rulesOf(method, path, body)
   if (rules) return rules
   if (method === 'GET') {
-    if (a === 'me' && !id) return ['observer', 'building', 'dpo', 'reception'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
-    if (a === 'fleet') return { body: fleet }
+    if (a === 'me' && !id) return ['observer', 'building', 'dpo', 'reception'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] && headers['x-mock'] !== 'help' ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'fleet') return { body: headers['x-mock'] === 'help' ? called : fleet }
     if (path === '/api/login') return { body: { provider: 'ProConnect' } }
     if (a === 'terminals' && !b) return { body: detail(id) }
     if (b === 'sessions') return { body: { sessions, next: 'x' } }

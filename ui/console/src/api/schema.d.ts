@@ -1121,6 +1121,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set a site's telephone number */
+        put: operations["put-site-phone"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/policy": {
         parameters: {
             query?: never;
@@ -1493,6 +1510,23 @@ export interface paths {
         put?: never;
         /** Send a command */
         post: operations["command-terminal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer somebody at a terminal who asks for help */
+        post: operations["answer-help"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2386,6 +2420,27 @@ export interface components {
             /** @description Id of the key that signs it */
             key: string;
         };
+        HelpAnswer: {
+            /** @description Id of the call that is answered */
+            call: string;
+            /** @description They were helped, or it is over; false: somebody comes */
+            done: boolean;
+        };
+        HelpBrief: {
+            /** @description Who comes */
+            by?: string;
+            /** @description Staff answered, and the person reads that somebody comes */
+            coming: boolean;
+            /** @description Of this call */
+            id: string;
+            /** Format: date-time */
+            since: string;
+            /**
+             * Format: int64
+             * @description They called, half a minute apart at least
+             */
+            times: number;
+        };
         HiddenFigures: {
             /** Format: int64 */
             answers: number;
@@ -2927,6 +2982,10 @@ export interface components {
             receiptWithin: number;
             /** Format: int64 */
             validHours: number;
+        };
+        PhoneRequest: {
+            /** @description For who gets no help at a terminal; empty: none is told */
+            phone: string;
         };
         PlaceChoice: {
             id: string;
@@ -3530,6 +3589,8 @@ export interface components {
             /** @description college, pms, mie, library, other */
             kind: string;
             name: string;
+            /** @description Told to who gets no help at a terminal */
+            phone?: string;
             spaces: components["schemas"]["SpaceView"][];
             territoire?: string;
         };
@@ -3638,6 +3699,8 @@ export interface components {
         };
         TerminalBrief: {
             devices: components["schemas"]["Device"][];
+            /** @description Somebody there waits for help: answer by POST /api/terminals/{id}/help */
+            help?: components["schemas"]["HelpBrief"];
             id: string;
             /** Format: date-time */
             lastSeen?: string;
@@ -6489,6 +6552,41 @@ export interface operations {
             };
         };
     };
+    "put-site-phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhoneRequest"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "site-policy": {
         parameters: {
             query?: never;
@@ -7366,6 +7464,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CommandRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "answer-help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HelpAnswer"];
             };
         };
         responses: {

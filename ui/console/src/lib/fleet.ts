@@ -10,6 +10,15 @@ export function terminals(fleet: Fleet): Found[] {
   return fleet.sites.flatMap((s) => s.spaces.flatMap((p) => p.terminals.map((terminal) => ({ terminal, siteName: s.name, spaceName: p.name }))))
 }
 
+export type Call = Found & { help: NonNullable<TerminalBrief['help']> }
+
+/** Who asks for help, those whom nobody has answered first, the longest waiting first. */
+export function calls(fleet: Fleet): Call[] {
+  return terminals(fleet)
+    .flatMap((f) => (f.terminal.help ? [{ ...f, help: f.terminal.help }] : []))
+    .sort((a, b) => Number(a.help.coming) - Number(b.help.coming) || a.help.since.localeCompare(b.help.since))
+}
+
 /** Puts one changed terminal in its place; undefined when the fleet has to be read anew. */
 export function update(fleet: Fleet, t: TerminalBrief): Fleet | undefined {
   let placed = false

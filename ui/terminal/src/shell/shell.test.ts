@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
 import { translator } from '../../../shared/i18n/format.ts'
+import type { Key } from '../../../shared/i18n/keys.ts'
 import { spoken } from './words.ts'
-import { helper, identifyIn, parseView, privacy, type View } from './view.ts'
+import { helper, helpInBar, helpLine, identifyIn, parseView, privacy, type Help, type View } from './view.ts'
 
 class FakeSocket implements Socket {
   readyState = 0
@@ -127,5 +128,21 @@ describe('a refused site', () => {
     expect(said).toEqual(['Ce site ne s’ouvre pas sur cet ordinateur : site pour adultes.', 'Ce site est fermé sur cet ordinateur : site pour adultes.', 'This site does not open on this computer: site for adults.'])
     const t = translator<any>(spoken, 'fr')
     expect(t.code('lists.', 'a-new-one', 'lists.other')).toBe('protection des usagers')
+  })
+})
+
+describe('a call for help', () => {
+  const t = translator<Key>(spoken, 'fr')
+  const all = (h: Help) => [helpLine(h, t), helpInBar(h, t)]
+  it('tells who comes, and another way when nobody answers', () => {
+    expect(all({ state: 'coming', phone: '04 50' })).toEqual(['Une personne arrive.', 'Une personne arrive.'])
+    expect(all({ state: 'asked' }).join()).not.toContain('téléphon')
+    for (const state of ['late', 'offline'] as const) {
+      for (const s of all({ state, phone: '04 50 00' })) expect(s).toContain('04\u00a050\u00a000')
+      for (const s of all({ state })) expect(s).toMatch(/accueil/)
+    }
+  })
+  it('stands, whatever a newer agent calls it', () => {
+    expect(helpLine({ state: 'dreaming' } as unknown as Help, t)).toBe(t('terminal.help.asked'))
   })
 })

@@ -12,6 +12,7 @@ export interface View {
   charter?: { minutes: number; pages: number; badge?: boolean }
   opening?: { at?: string; cause?: string; why?: string; meanwhile?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string; smile?: 'ask' | 'done' }
+  help?: Help
   message?: string
   notice?: string
   identify?: string
@@ -20,6 +21,12 @@ export interface View {
   sim?: boolean
   dim?: boolean
   offline?: boolean
+}
+
+/** What became of the person's call for help. */
+export interface Help {
+  state: 'asked' | 'coming' | 'late' | 'offline'
+  phone?: string
 }
 
 export type Screen =
@@ -90,7 +97,7 @@ export interface BarPrint {
   show?: boolean
 }
 
-export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show' | 'code'
+export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show' | 'code' | 'help' | 'no-help'
 
 /** What goes with an action: a language, or the job that was in sight and how it is wanted. */
 export interface With {
@@ -112,6 +119,25 @@ export const privacy = (v: View) => (v.charter?.badge ? 'terminal.charter.privac
 
 /** Whom to ask: the place's own contact, or the desk. */
 export const helper = (v: View) => (v.place.help ? 'terminal.help.ask' : 'terminal.help.desk')
+
+/** A number that stays on one line. */
+const whole = (phone: string): string => phone.replaceAll(' ', '\u00a0')
+
+/** What the person is told about their call; a state of a newer agent is one that stands. */
+export const helpLine = (h: Help, t: Scene['t']): string => {
+  if (h.state === 'coming') return t('terminal.help.coming')
+  if (h.state === 'late') return h.phone ? t('terminal.help.late.phone', { phone: whole(h.phone) }) : t('terminal.help.late')
+  if (h.state === 'offline') return h.phone ? t('terminal.help.offline.phone', { phone: whole(h.phone) }) : t('terminal.help.offline')
+  return t('terminal.help.asked')
+}
+
+/** The same where there is little room. */
+export const helpInBar = (h: Help, t: Scene['t']): string => {
+  if (h.state === 'coming') return t('terminal.help.coming')
+  if (h.state === 'late') return h.phone ? t('terminal.help.bar.late.phone', { phone: whole(h.phone) }) : t('terminal.help.bar.late')
+  if (h.state === 'offline') return h.phone ? t('terminal.help.bar.offline.phone', { phone: whole(h.phone) }) : t('terminal.help.bar.offline')
+  return t('terminal.help.bar.asked')
+}
 
 export const starting: View = {
   screen: 'starting',
