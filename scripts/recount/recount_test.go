@@ -402,6 +402,9 @@ func (y *year) guarded(h *byHand) {
 			}
 		}
 	}
+	if hiddenCells == 0 {
+		t.Error("no month of any site had few visits")
+	}
 	if r.Total.Use.Visits != visits {
 		t.Errorf("guarded: %d visits in all, by hand %d", r.Total.Use.Visits, visits)
 	}
