@@ -79,6 +79,10 @@ const (
 	opUndoSite      = "undo-site-hours"
 	opUndoSpace     = "undo-space-hours"
 	opApplyHours    = "apply-hours"
+	opConsent       = "asked-agreement"
+	opAnswerConsent = "answer-agreement"
+	opAskConsent    = "ask-agreement-again"
+	opDecideConsent = "decide-agreement"
 	opReport        = "site-report"
 	opCertify       = "certify-site"
 	opCreateSite    = "create-site"
@@ -186,6 +190,10 @@ func Table() map[string]Access {
 		opUndoSite:      {post, "/api/sites/{id}/hours/undo", ScopeSite, r(adm, cor, bui)},
 		opUndoSpace:     {post, "/api/spaces/{id}/hours/undo", ScopeSpace, r(adm, cor, bui)},
 		opApplyHours:    {post, "/api/hours/apply", ScopeAny, r(adm, cor)},
+		opConsent:       {post, "/api/agreements/view", ScopeNone, nil}, // the head's link is what lets them in
+		opAnswerConsent: {post, "/api/agreements/answer", ScopeNone, nil},
+		opAskConsent:    {post, "/api/sites/{id}/agreements/{agreement}/ask", ScopeSite, r(adm, cor, bui)},
+		opDecideConsent: {post, "/api/sites/{id}/agreements/{agreement}/answer", ScopeSite, r(hea)},
 		opReport:        {get, "/api/sites/{id}/report", ScopeSite, r(adm, cor, rec, dpo)},
 		opCertify:       {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
 		opCreateSite:    {post, "/api/sites", ScopeAll, r(adm)},

@@ -33,6 +33,7 @@ func matrix() map[string]string {
 		"POST /api/policy/preview": "a", "POST /api/sites/{id}/policy/preview": "ac", "POST /api/spaces/{id}/policy/preview": "ac", "POST /api/terminals/{id}/policy/preview": "ac",
 		"GET /api/policy/changes": "acd", "GET /api/sites/{id}/policy/changes": "acd", "GET /api/spaces/{id}/policy/changes": "acd", "GET /api/terminals/{id}/policy/changes": "acd",
 		"POST /api/policy/rollout": "a", "POST /api/sites/{id}/policy/rollout": "ac", "POST /api/spaces/{id}/policy/rollout": "ac",
+		"POST /api/agreements/view": "*", "POST /api/agreements/answer": "*", "POST /api/sites/{id}/agreements/{agreement}/ask": "acb", "POST /api/sites/{id}/agreements/{agreement}/answer": "h",
 		"GET /api/groups": "acrd", "POST /api/groups": "a", "PUT /api/groups/{id}": "a", "DELETE /api/groups/{id}": "a", "GET /api/groups/{id}/policy": "acrd", "PUT /api/groups/{id}/policy": "a",
 		"POST /api/groups/{id}/policy/preview": "a", "GET /api/groups/{id}/policy/changes": "acd", "POST /api/groups/{id}/policy/undo": "a", "POST /api/groups/{id}/policy/rollout": "a",
 		"POST /api/policy/undo": "a", "POST /api/sites/{id}/policy/undo": "ac", "POST /api/spaces/{id}/policy/undo": "ac", "POST /api/terminals/{id}/policy/undo": "ac",
@@ -142,8 +143,10 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,
 		"POST /api/sites/{id}/hours/preview": look, "POST /api/spaces/{id}/hours/preview": look,
 		"POST /api/sites/{id}/hours/undo": UndoRequest{ID: "h-a"}, "POST /api/spaces/{id}/hours/undo": UndoRequest{ID: "h-a-hall"},
-		"POST /api/hours/apply":                 ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
-		"POST /api/terminals/{id}/prints/{job}": PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
+		"POST /api/agreements/view": ConsentToken{Token: strings.Repeat("x", 22)}, "POST /api/agreements/answer": ConsentAnswer{Token: strings.Repeat("x", 22), Answer: "accepted"},
+		"POST /api/sites/{id}/agreements/{agreement}/answer": ConsentDecision{Answer: "accepted"},
+		"POST /api/hours/apply":                              ApplyRequest{Hours: fresh().Hours, Sites: []string{"a"}},
+		"POST /api/terminals/{id}/prints/{job}":              PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"PUT /api/matters/{id}/taken": TakeRequest{}, "PUT /api/me/alerts": AlertsRequest{Level: "soon", Sites: []string{}},
 		"POST /api/terminals/{id}/help": HelpAnswer{Call: aCall, Done: true}, "PUT /api/sites/{id}/phone": PhoneRequest{Phone: "04 50 00 00 00"},
 		"POST /api/hooks": aHook(), "PUT /api/hooks/{hook}": aHook(),
@@ -161,13 +164,16 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	// There is no provider here, and no passkey: their own tests have them.
 	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true, opDropHook: true,
 		opAllRollout: true, opSiteRollout: true, opSpaceRollout: true, opGroupRollout: true} // nothing is under way
+	for _, op := range []string{opConsent, opAnswerConsent, opAskConsent, opDecideConsent} {
+		lacking[op] = true // nobody was asked: consents_test.go has them
+	}
 	n := 0
 	for op, acc := range Table() {
 		if op == opLive || op == opLogout {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a").Replace(acc.Path)
+			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

@@ -136,6 +136,8 @@ type Config struct {
 	Demo          bool
 	Mails         bool // a mail server is configured
 	Secure        bool // served over TLS: cookies say so
+	// URL is the console's own address, which mails lead to.
+	URL func() string
 	// Origin is the console's, as OriginOf writes it; empty where its address is not
 	// configured: then any name of this machine will do.
 	Origin string
@@ -183,6 +185,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = 15 * time.Second
+	}
+	if c.URL == nil {
+		c.URL = func() string { return "" }
 	}
 	if c.CalendarOf == nil {
 		c.CalendarOf = func(string) string { return "" }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"borne/controller/compliance"
+	"borne/controller/consent"
 	"borne/controller/policy"
 	"borne/controller/store"
 )
@@ -97,7 +98,10 @@ func (a *API) hoursView(tx store.Tx, site, space string) (HoursView, error) {
 		return v, err
 	}
 	v.Calendar.Until, v.Calendar.Age = cal.Until, timed(cal.Imported)
-	v.OSM = p.Hours.OSM()
+	v.OSM, v.Mails = p.Hours.OSM(), a.Mails
+	if v.Consents, err = consents(tx, p.Hours); err != nil {
+		return v, err
+	}
 	if space != "" {
 		return v, nil
 	}
@@ -191,12 +195,18 @@ func (a *API) preview(ctx context.Context, op string, r PreviewRequest, site, sp
 		return nil, a.fail(op, err)
 	}
 	emptyNotNil(reflect.ValueOf(&r.Hours).Elem())
-	v := Preview{Problems: []HoursProblem{}, Changes: list(policy.Describe(p.Hours, r.Hours))}
+	hours, asks := policy.Consents(p.Hours, r.Hours, a.Now().In(policy.Location()), consent.NewID)
+	r.Hours = hours // as saving carries them
+	v := Preview{Asks: []ConsentNeed{}, Problems: []HoursProblem{}, Changes: list(policy.Describe(p.Hours, r.Hours))}
 	now, zone := a.Now(), policy.Location()
 	before := p.CheckAt(now, zone)
 	p.Hours = r.Hours
 	for _, f := range wrong(unlessBefore(p.CheckAt(now, zone), before)) { // what saving refuses, and no more
 		v.Problems = append(v.Problems, HoursProblem{strings.Replace(f.Location, "body.policy.hours", "body.hours", 1), f.Message})
+	}
+	for _, i := range asks {
+		g := r.Hours.Agreements[i]
+		v.Asks = append(v.Asks, ConsentNeed{g.From, g.To, g.Head})
 	}
 	v.Days = r.Hours.Days(r.From, r.Days)
 	v.Warnings = list(r.Hours.Warnings(now, 366, zone))

@@ -3,6 +3,7 @@ package api
 import (
 	"iter"
 
+	"borne/controller/consent"
 	"borne/controller/store"
 )
 
@@ -42,6 +43,9 @@ func (n names) of(id string) string {
 		return s
 	}
 	s := id
+	if id == consent.ByLink {
+		s = "Chef d’établissement"
+	}
 	if u, err := store.Get[store.User](n.tx, id); err == nil {
 		s = u.Row.Name
 	}

@@ -15,6 +15,7 @@ import (
 	"borne/controller/accounts"
 	"borne/controller/audit"
 	"borne/controller/compliance"
+	"borne/controller/consent"
 	"borne/controller/policy"
 	"borne/controller/rollout"
 	"borne/controller/store"
@@ -229,6 +230,14 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
+	was, _, err := origins(tx, c.place)
+	if err != nil {
+		return none, err
+	}
+	ask, err := a.carried(tx, was.Hours, next, now, p)
+	if err != nil {
+		return none, err
+	}
 	changed, err := changedSections(row.Row.Doc, next)
 	if err != nil {
 		return none, err
@@ -266,10 +275,6 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 		if err := oneGroupEach(tx, c.group, c.of, slices.Collect(maps.Keys(next))); err != nil {
 			return none, err
 		}
-	}
-	was, _, err := origins(tx, c.place)
-	if err != nil {
-		return none, err
 	}
 	sound, err := belowProblems(tx, c.place)
 	if err != nil {
@@ -326,6 +331,11 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	}
 	if err != nil {
 		return none, err
+	}
+	for _, agreement := range ask {
+		if err := consent.Ask(tx, c.site, agreement, p.ID, a.URL(), now); err != nil {
+			return none, err
+		}
 	}
 	if v, err = a.policyView(tx, c.place, p); err != nil {
 		return none, err

@@ -141,7 +141,7 @@ func titles(status int) string {
 		return "Non connecté"
 	case http.StatusForbidden:
 		return "Refusé"
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return "Introuvable"
 	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired:
 		return "Modifié entre-temps"

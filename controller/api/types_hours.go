@@ -19,6 +19,8 @@ type HoursView struct {
 	Until      *time.Time         `json:"until,omitempty" doc:"When that changes next"`
 	Cause      string             `json:"cause" doc:"always, weekly, season, monthly, exception, school, public or no-agreement"`
 	Why        string             `json:"why"`
+	Consents   []ConsentView      `json:"consents" doc:"What the head of the establishment was asked, by agreement"`
+	Mails      bool               `json:"mails" doc:"This controller sends mails: the head can be asked"`
 	Spaces     []HoursSpace       `json:"spaces" doc:"Of a site"`
 	PublicDays []policy.PublicDay `json:"publicDays" doc:"Of this year and the next"`
 	Calendar   CalendarCover      `json:"calendar"`
@@ -57,6 +59,7 @@ type Preview struct {
 	Days     []policy.DayPlan `json:"days"`
 	Warnings []policy.Warning `json:"warnings" doc:"What may not be meant; it can be saved all the same"`
 	Problems []HoursProblem   `json:"problems" doc:"What has to be mended before it can be saved"`
+	Asks     []ConsentNeed    `json:"asks" doc:"What the head of the establishment is asked when it is saved"`
 	Changes  []string         `json:"changes" doc:"What changes from what holds now, in sentences"`
 	Next     *NextChange      `json:"next,omitempty"`
 }

@@ -249,13 +249,16 @@ func (r *rules) duty(day civil) []Span {
 }
 
 // agreed tells whether an agreement holds on a day.
-func (r *rules) agreed(day civil) bool {
+func (r *rules) agreed(day civil) (holds bool) {
 	for i, d := range r.agreements {
-		if d.has(day) && !r.h.Agreements[i].Suspended {
-			return true
+		if a := r.h.Agreements[i]; d.has(day) {
+			if a.forbids() {
+				return false
+			}
+			holds = holds || a.Holds()
 		}
 	}
-	return false
+	return holds
 }
 
 // parts are the spans that begin on a day, cut where duty begins and ends: what

@@ -121,6 +121,16 @@ func agreementIn(a Agreement) string {
 	if a.Suspended {
 		s += ", suspendu"
 	}
+	switch a.Answer {
+	case AnswerAsked:
+		s += ", demandé au chef d’établissement"
+	case AnswerAccepted:
+		s += ", accepté par le chef d’établissement"
+	case AnswerRefused:
+		s += ", refusé par le chef d’établissement"
+	case AnswerSuspended:
+		s += ", suspendu par le chef d’établissement"
+	}
 	return s
 }
 

@@ -112,6 +112,34 @@ type Agreement struct {
 	Key       string `json:"key,omitempty"`     // who holds the key and re-arms the alarm
 	Contact   string `json:"contact,omitempty"` // e-mail address of that person, for what concerns the alarm
 	Suspended bool   `json:"suspended"`
+	// Head is the address of the head of the establishment, who is asked by mail; empty:
+	// nobody is asked, By says who agreed. ID names the agreement to them.
+	Head     string `json:"head,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Answer   Answer `json:"answer,omitempty"`   // theirs; the controller alone writes it
+	Answered string `json:"answered,omitempty"` // on which day
+}
+
+// Answer is what the head of an establishment says of an opening.
+type Answer string
+
+// Answers.
+const (
+	AnswerNone      Answer = ""      // nobody was asked
+	AnswerAsked     Answer = "asked" // none yet
+	AnswerAccepted  Answer = "accepted"
+	AnswerRefused   Answer = "refused"
+	AnswerSuspended Answer = "suspended"
+)
+
+// Holds tells whether one may open under the agreement on its days.
+func (a Agreement) Holds() bool { return !a.Suspended && !a.forbids() }
+
+// forbids tells whether the head was asked and has not accepted: then nothing opens
+// on its days outside Duty, whatever another agreement says.
+func (a Agreement) forbids() bool {
+	asked := a.Head != "" || a.Answer != AnswerNone // who was asked is forgotten after a year
+	return asked && a.Answer != AnswerAccepted
 }
 
 // Cause is why it is open or closed.

@@ -28,7 +28,7 @@ func (p Policy) CheckAt(now time.Time, loc *time.Location) []Problem {
 	}
 	c := &checker{found: found}
 	p.Hours.checkKeys(c, now, loc)
-	if o := p.Hours.At(now, loc); !o.Open && o.Until.IsZero() {
+	if o := p.Hours.At(now, loc); !o.Open && o.Until.IsZero() && !p.Hours.waits(now.In(loc)) {
 		c.add("hours", "Toutes les ouvertures indiquées sont passées, ou attendent un accord : le lieu n’ouvrirait plus jamais. Indiquez un horaire à venir.")
 	}
 	return c.found
@@ -45,6 +45,12 @@ func (h Hours) checkKeys(c *checker, now time.Time, loc *time.Location) {
 		}
 		if strings.TrimSpace(a.Key) == "" {
 			c.add(field+".key", "Indiquez qui tient la clé et remet l’alarme.")
+		}
+		if a.Head != "" { // who agrees is known when they answer
+			if !h.Guarded {
+				c.add(field+".head", "Ici, on ouvre sans l’accord du chef d’établissement : il n’y a rien à lui demander. Cochez d’abord « Ouvrir seulement avec un accord ».")
+			}
+			continue
 		}
 		if h.Guarded && strings.TrimSpace(a.By) == "" {
 			c.add(field+".by", "Indiquez qui a donné son accord.")
@@ -119,8 +125,11 @@ func (h Hours) check(c *checker) {
 		if len(a.By) > maxWhy || len(a.Key) > maxWhy {
 			c.add(field, "Un nom est trop long (200 caractères au plus).")
 		}
-		if a.Contact != "" && (len(a.Contact) > maxWhy || !strings.Contains(a.Contact, "@") || strings.ContainsFunc(a.Contact, func(r rune) bool { return r <= ' ' || r == '<' || r == '>' || r == ',' })) {
+		if a.Contact != "" && !address(a.Contact) {
 			c.add(field+".contact", "« %s » n’est pas une adresse électronique.", a.Contact)
+		}
+		if a.Head != "" && !address(a.Head) {
+			c.add(field+".head", "« %s » n’est pas une adresse électronique.", a.Head)
 		}
 	}
 	if len(h.Meanwhile) > 2*maxWhy {
@@ -129,6 +138,11 @@ func (h Hours) check(c *checker) {
 	if !open {
 		c.add("hours", "Le lieu ne serait jamais ouvert : indiquez au moins un horaire, ou fermez le poste autrement.")
 	}
+}
+
+// address tells whether a mail may be sent there.
+func address(s string) bool {
+	return len(s) <= maxWhy && strings.Contains(s, "@") && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '<' || r == '>' || r == ',' })
 }
 
 func (h Hours) checkSeasons(c *checker) (open bool) {

@@ -68,7 +68,7 @@ func (h Hours) Holders(o Opening, at time.Time, loc *time.Location) (to []string
 	day := civilAt(x.From.In(loc)) // one past midnight belongs to the day before
 	r := h.rules()
 	for i, d := range r.agreements {
-		if a := h.Agreements[i]; d.has(day) && !a.Suspended && a.Contact != "" && !slices.Contains(to, a.Contact) {
+		if a := h.Agreements[i]; d.has(day) && a.Holds() && a.Contact != "" && !slices.Contains(to, a.Contact) {
 			to = append(to, a.Contact)
 		}
 	}
@@ -80,7 +80,13 @@ func (h Hours) Holders(o Opening, at time.Time, loc *time.Location) (to []string
 func (p Policy) ForTerminal() Policy {
 	all := make([]Agreement, 0, len(p.Hours.Agreements))
 	for _, a := range p.Hours.Agreements {
-		all = append(all, Agreement{From: a.From, To: a.To, Suspended: a.Suspended})
+		if !a.Holds() {
+			all = append(all, Agreement{From: a.From, To: a.To, Suspended: true})
+			continue
+		}
+		for _, d := range p.Hours.allowed(a) {
+			all = append(all, Agreement{From: d.from.String(), To: d.to.String()})
+		}
 	}
 	p.Hours.Agreements = all
 	return p

@@ -115,6 +115,12 @@ func (w *warner) calendar() {
 func (w *warner) agreements() {
 	for i, d := range w.r.agreements {
 		switch a := w.r.h.Agreements[i]; {
+		case a.Head != "" && a.Answer == AnswerAsked && d.to >= w.first && d.from <= w.last:
+			w.add("", d.from, "L’ouverture du %s au %s attend l’accord du chef d’établissement : elle n’a pas lieu d’ici là.", Day(d.from.time()), Day(d.to.time()))
+		case a.Head != "" && a.Answer == AnswerRefused && d.to >= w.first && d.from <= w.last:
+			w.add("", d.from, "Le chef d’établissement refuse l’ouverture du %s au %s : elle n’a pas lieu.", Day(d.from.time()), Day(d.to.time()))
+		case a.Head != "" && a.Answer == AnswerSuspended && d.to >= w.first && d.from <= w.last:
+			w.add("", d.from, "Le chef d’établissement a suspendu l’ouverture du %s au %s : elle n’a pas lieu pour l’instant.", Day(d.from.time()), Day(d.to.time()))
 		case a.Suspended && d.to >= w.first && d.from <= w.last:
 			w.add("", d.from, "L’accord du %s au %s est suspendu : les ouvertures en dehors des heures du personnel n’ont pas lieu.", Day(d.from.time()), Day(d.to.time()))
 		case d.to >= w.first && d.to < w.first+30 && !w.r.agreed(d.to+1):

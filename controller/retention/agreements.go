@@ -61,7 +61,9 @@ func forgotten(doc json.RawMessage, day string) (json.RawMessage, int, error) {
 			continue
 		}
 		was := len(a)
-		maps.DeleteFunc(a, func(k string, _ json.RawMessage) bool { return slices.Contains([]string{"by", "key", "contact"}, k) })
+		maps.DeleteFunc(a, func(k string, _ json.RawMessage) bool {
+			return slices.Contains([]string{"by", "key", "contact", "head"}, k)
+		})
 		if len(a) < was {
 			n++
 		}

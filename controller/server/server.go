@@ -21,6 +21,7 @@ import (
 	"borne/controller/attend"
 	"borne/controller/audit"
 	"borne/controller/config"
+	"borne/controller/consent"
 	"borne/controller/directory"
 	"borne/controller/ledger"
 	"borne/controller/mail"
@@ -124,7 +125,7 @@ func (s *Server) assemble(c Config) (err error) {
 		}
 	}
 	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
-		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", Secure: s.cfg.Console.Secure(),
+		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", URL: s.consoleURL, Secure: s.cfg.Console.Secure(),
 		Origin: originOf(s.cfg), SecurityTxt: s.securityTxt})
 	if err != nil {
 		return err
@@ -380,6 +381,9 @@ func (s *Server) purge(ctx context.Context) {
 		if gone > 0 {
 			s.log.Info("what a restore set aside was deleted", "files", gone)
 		}
+		if err := s.api.RemindHeads(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("reminders", "error", err)
+		}
 		if err := s.closeDays(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot write down how long sites were open", "error", err)
 		}
@@ -430,6 +434,7 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "account", Table: store.KindIdentity, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.OrphanIdentities(tx, retention.Chunk) }},
 		retention.Purge{Class: "account", Table: store.KindPasskey, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.OrphanPasskeys(tx, retention.Chunk) }},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
+		retention.Purge{Class: "account", Table: store.KindConsent, Delete: consent.Purge},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 		retention.Purge{Class: "technical", Table: store.KindMatter, Delete: attend.Purge},
 		retention.Purge{Class: "minutes", Table: store.KindTold, Delete: tell.Purge},

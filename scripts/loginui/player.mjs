@@ -39,6 +39,9 @@ const same = (got, want, what) => {
   if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`)
 }
 
+/** A picture for whoever wants to look, in the folder SHOTS. */
+const shot = async (name) => process.env.SHOTS && page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true })
+
 async function toProvider() {
   await page.goto(home)
   await page.locator('[data-provider]').click()
@@ -145,6 +148,64 @@ const scenes = {
     await page.locator('[data-passkey]').click()
     await text(says)
     errors.length = 0
+  },
+
+  /** Asks the head of a collège for an opening, from the page of its hours. */
+  async asks({ url, site, head, key }) {
+    await fresh()
+    await page.goto(url)
+    await page.locator('nav').first().waitFor()
+    await page.goto(`${home}/#/sites/${site}/hours`)
+    await page.locator('#hours-accords > summary').click()
+    await page.locator('[data-accord-add]').click()
+    await page.locator('dialog [data-accord=head]').fill(head)
+    await page.locator('dialog [data-accord=key]').fill(key)
+    await shot('ask')
+    await page.locator('dialog .btn.main').click()
+    await text('partira à l’enregistrement')
+    await page.locator('.foot [data-save]:not([disabled])').click()
+    await text('En attente de l’accord du chef d’établissement')
+    await page.locator('[data-ask-again]').waitFor()
+    await shot('asked')
+    // Not one message after the other.
+    await page.locator('[data-ask-again]').click()
+    await text('moins de dix minutes')
+    errors.length = 0 // a 409, which the browser reports
+  },
+
+  /** Opens a page and presses nothing. */
+  async opens({ url }) {
+    await fresh()
+    await page.goto(url)
+    await page.locator('[data-accord=accepted]').waitFor()
+    same((await context.cookies(home)).map((c) => c.name), [], 'cookies')
+    await shot('accord')
+  },
+
+  async answers({ url, what, says }) {
+    await fresh()
+    await page.goto(url)
+    await page.locator(`[data-accord=${what}]`).click()
+    await text(says)
+    await shot(`accord-${what}`)
+  },
+
+  /** A link that was used shows a sentence, and no button. */
+  async spent({ url }) {
+    await fresh()
+    await page.goto(url)
+    await text('n’est plus valable')
+    same(await page.locator('[data-accord]').count(), 0, 'buttons')
+    errors.length = 0 // a 410, which the browser reports
+  },
+
+  async told({ url, site, says }) {
+    await fresh()
+    await page.goto(url)
+    await page.locator('nav').first().waitFor()
+    await page.goto(`${home}/#/sites/${site}/hours`)
+    await page.locator('#hours-accords > summary').click()
+    await text(says)
   },
 
   async logout({ says }) {

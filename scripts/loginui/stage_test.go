@@ -21,8 +21,9 @@ func must(t *testing.T, err error) { t.Helper(); consoletest.Must(t, err) }
 // provider, and a browser.
 type stage struct {
 	*consoletest.Player
-	t   *testing.T
-	srv *server.Server
+	t    *testing.T
+	srv  *server.Server
+	post *post
 }
 
 // port is one that was free a moment ago: provider and controller have to know
@@ -44,11 +45,12 @@ func newStage(t *testing.T, people map[string]oidctest.Claims) *stage {
 	state, key := filepath.Join(dir, "state"), filepath.Join(dir, "secret")
 	must(t, os.WriteFile(key, []byte(oidctest.Secret+"\n"), 0o600))
 	must(t, server.Init(context.Background(), state, "Haute-Savoie", time.Now()))
+	box, relay := openPost(t)
 	cfg, err := config.Parse(fmt.Appendf(nil, "state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:%d\"\nurl = %q\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n"+
-		"[oidc]\nissuer = %q\nclient_id = %q\nclient_secret_file = %q\n", state, p, address, issuer, oidctest.Client, key))
+		"[oidc]\nissuer = %q\nclient_id = %q\nclient_secret_file = %q\n[mail]\nserver = %q\nfrom = \"bornes@example.fr\"\ntls = \"none\"\n", state, p, address, issuer, oidctest.Client, key, relay))
 	must(t, err)
 	srv := consoletest.Serve(t, server.Config{Config: cfg, Version: "loginui", Files: os.DirFS(console.Dist)})
-	return &stage{t: t, srv: srv, Player: console.Open(t, "scripts/loginui/player.mjs", "CONSOLE="+address)}
+	return &stage{t: t, srv: srv, post: box, Player: console.Open(t, "scripts/loginui/player.mjs", "CONSOLE="+address)}
 }
 
 // link is a one-time login link; args are those of the command line.

@@ -48,7 +48,7 @@ function plan(h, day) {
   return { day, cause, why, school: free?.name ?? '', public: found?.name ?? '', spans: [...put(spans, cause, why), ...monthly.flatMap((m) => put(m.spans, 'monthly', m.why)), ...added.flatMap((e) => put(e.spans, 'exception', e.why))] }
 }
 
-const view = (space) => ({ rev, level: space ? 'space' : 'site', own: !space, hours, osm: 'Mo-Tu,Th 08:00-12:00,13:30-17:30; We 08:00-12:00; Fr 08:00-12:00,13:30-16:00; SH Tu,Th 09:00-12:00; PH off', changed: changes[0].at, by: changes[0].by, open: true, until: new Date(Date.now() + 2 * 3_600_000).toISOString(), cause: 'weekly', why: '', spaces: space ? [] : [{ id: 'hall', name: 'Hall d’accueil', own: false }, { id: 'cdi', name: 'CDI', own: true }], publicDays, calendar: { zone: 'A', until: breaks.at(-1).to, age: new Date(Date.now() - 40 * 3_600_000).toISOString() } })
+const view = (space) => ({ rev, level: space ? 'space' : 'site', own: !space, hours, osm: 'Mo-Tu,Th 08:00-12:00,13:30-17:30; We 08:00-12:00; Fr 08:00-12:00,13:30-16:00; SH Tu,Th 09:00-12:00; PH off', changed: changes[0].at, by: changes[0].by, open: true, until: new Date(Date.now() + 2 * 3_600_000).toISOString(), cause: 'weekly', why: '', spaces: space ? [] : [{ id: 'hall', name: 'Hall d’accueil', own: false }, { id: 'cdi', name: 'CDI', own: true }], publicDays, consents: [], mails: false, calendar: { zone: 'A', until: breaks.at(-1).to, age: new Date(Date.now() - 40 * 3_600_000).toISOString() } })
 const answered = (space) => ({ body: view(space), etag: `"${rev}"` })
 
 /** Answers what the page of hours asks; undefined when it is about something else. */
@@ -60,7 +60,7 @@ export function hoursOf(method, path, body) {
   if (m[2] === 'changes') return { body: { changes } }
   if (m[2] === 'preview') {
     const days = Array.from({ length: body.days }, (_, i) => plan(body.hours, plus(body.from, i)))
-    return { body: { days, warnings: [{ sentence: 'L’accord se termine bientôt : ensuite, les ouvertures en dehors des heures du personnel s’arrêtent d’elles-mêmes.', day: hours.agreements[0].to }], problems: [], changes: JSON.stringify(body.hours) === JSON.stringify(hours) ? [] : ['Un changement des horaires, pour l’image.'] } }
+    return { body: { days, warnings: [{ sentence: 'L’accord se termine bientôt : ensuite, les ouvertures en dehors des heures du personnel s’arrêtent d’elles-mêmes.', day: hours.agreements[0].to }], problems: [], asks: [], changes: JSON.stringify(body.hours) === JSON.stringify(hours) ? [] : ['Un changement des horaires, pour l’image.'] } }
   }
   if (method === 'PUT') {
     hours = body.hours

@@ -4,6 +4,40 @@
  */
 
 export interface paths {
+    "/api/agreements/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The head's answer, by that link, once */
+        post: operations["answer-agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements/view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the head of an establishment is asked, by the link of a mail; it changes nothing */
+        post: operations["asked-agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -967,6 +1001,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/agreements/{agreement}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The answer of a head who is logged in */
+        post: operations["decide-agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/agreements/{agreement}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the head another link */
+        post: operations["ask-agreement-again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/certificates": {
         parameters: {
             query?: never;
@@ -1704,9 +1772,13 @@ export interface components {
         };
         Agreement: {
             agreed?: string;
+            answer?: string;
+            answered?: string;
             by?: string;
             contact?: string;
             from: string;
+            head?: string;
+            id?: string;
             key?: string;
             suspended: boolean;
             to: string;
@@ -2091,6 +2163,63 @@ export interface components {
             /** @enum {string} */
             state: "pending" | "delivered" | "done" | "refused" | "expired";
             text?: string;
+        };
+        ConsentAnswer: {
+            /** @enum {string} */
+            answer: "accepted" | "refused" | "suspended";
+            token: string;
+        };
+        ConsentAsked: {
+            /** @enum {string} */
+            answer: "asked" | "accepted" | "refused" | "suspended";
+            /** @description On which day */
+            answered?: string;
+            commune: string;
+            /**
+             * Format: date-time
+             * @description The link answers until then
+             */
+            expires: string;
+            /** @description First day */
+            from: string;
+            /** @description Who holds the key and sets the alarm again */
+            key?: string;
+            places: components["schemas"]["ConsentPlace"][];
+            /** @description Its name */
+            site: string;
+            /** @description Last day */
+            to: string;
+        };
+        ConsentDecision: {
+            /** @enum {string} */
+            answer: "accepted" | "refused" | "suspended";
+        };
+        ConsentNeed: {
+            from: string;
+            /** @description Address that the message goes to */
+            head: string;
+            to: string;
+        };
+        ConsentPlace: {
+            name: string;
+            /** @description Every opening outside the staff's hours from today on, in French */
+            openings: components["schemas"]["OpeningGroup"][];
+        };
+        ConsentToken: {
+            token: string;
+        };
+        ConsentView: {
+            /** @description Its id */
+            agreement: string;
+            /** Format: date-time */
+            asked: string;
+            /**
+             * Format: date-time
+             * @description The link answers until then; another one can be sent
+             */
+            expires: string;
+            /** Format: date-time */
+            reminded?: string;
         };
         Count: {
             /**
@@ -2564,10 +2693,14 @@ export interface components {
             cause: string;
             /** Format: date-time */
             changed?: string;
+            /** @description What the head of the establishment was asked, by agreement */
+            consents: components["schemas"]["ConsentView"][];
             /** @description What holds here, inheritance applied, with the school holidays of its zone */
             hours: components["schemas"]["Hours"];
             /** @enum {string} */
             level: "site" | "space";
+            /** @description This controller sends mails: the head can be asked */
+            mails: boolean;
             /** @description Now */
             open: boolean;
             /** @description The same in OpenStreetMap's opening_hours syntax, without agreements and duty */
@@ -2936,6 +3069,10 @@ export interface components {
             /** @description The same, written again */
             osm: string;
         };
+        OpeningGroup: {
+            days: string[];
+            sentence: string;
+        };
         PagesRequest: {
             /** Format: int64 */
             pages: number;
@@ -3117,6 +3254,8 @@ export interface components {
             wakes?: string;
         };
         Preview: {
+            /** @description What the head of the establishment is asked when it is saved */
+            asks: components["schemas"]["ConsentNeed"][];
             /** @description What changes from what holds now, in sentences */
             changes: string[];
             days: components["schemas"]["DayPlan"][];
@@ -3896,6 +4035,72 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "answer-agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentAnswer"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentAsked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "asked-agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentToken"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentAsked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: {
@@ -6192,6 +6397,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "decide-agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                agreement: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentDecision"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentAsked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ask-agreement-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                agreement: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentView"];
                 };
             };
             /** @description Error */

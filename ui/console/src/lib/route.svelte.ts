@@ -3,6 +3,7 @@ export type Route =
   | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
   | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'rules' }
   | { page: 'login'; token: string }
+  | { page: 'accord'; token: string }
   | { page: 'entrance'; why: string }
   | { page: 'unknown' }
 
@@ -12,6 +13,8 @@ export function parse(hash: string): Route {
   if (path === '' || path === '/') return { page: 'fleet' }
   const token = /^(?:login=|token=)?([A-Za-z0-9_-]{16,64})$/.exec(path)
   if (token) return { page: 'login', token: token[1]! }
+  const accord = /^accord=([A-Za-z0-9_-]{16,64})$/.exec(path)
+  if (accord) return { page: 'accord', token: accord[1]! }
   const [first, id, part, of] = path.slice(1).split('/').map(safeDecode)
   if (path.startsWith('/') && id) {
     if (first === 'terminals') return { page: 'terminal', id, part }
