@@ -87,8 +87,8 @@ func newACME(c config.Config) (*autocert.Manager, error) {
 		return nil, err
 	}
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10}
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(acmeDir(c.State)), HostPolicy: autocert.HostWhitelist(c.Console.Host()), Email: a.Email,
-		Client: &acme.Client{DirectoryURL: a.Directory, UserAgent: "borne-controller", HTTPClient: &http.Client{Transport: t, Timeout: time.Minute}}}
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(acmeDir(c.State)), HostPolicy: onlyFor(c.Console.Host()), Email: a.Email,
+		Client: &acme.Client{DirectoryURL: a.Directory, UserAgent: "borne-controller", HTTPClient: &http.Client{Transport: newOrders(t), Timeout: time.Minute}}}
 	if a.KeyID != "" {
 		text, err := secret(a.KeyFile)
 		var key []byte
@@ -104,6 +104,17 @@ func newACME(c config.Config) (*autocert.Manager, error) {
 		m.ExternalAccountBinding = &acme.ExternalAccountBinding{KID: a.KeyID, Key: key}
 	}
 	return m, nil
+}
+
+// onlyFor is the one name that a certificate is asked for, whatever others are tried.
+func onlyFor(name string) autocert.HostPolicy {
+	one := autocert.HostWhitelist(name)
+	return func(ctx context.Context, host string) error {
+		if h, _, err := net.SplitHostPort(host); err == nil { // over HTTP it may have a port
+			host = h
+		}
+		return one(ctx, host)
+	}
 }
 
 // rootsOf reads who vouches for another side; nil: the system's authorities.
