@@ -137,7 +137,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/spaces/{id}/policy/preview": web, "POST /api/terminals/{id}/policy/preview": web,
 		"POST /api/policy/rollout": RolloutRequest{Action: "hold"}, "POST /api/groups/{id}/policy/rollout": RolloutRequest{Action: "hold"}, "POST /api/sites/{id}/policy/rollout": RolloutRequest{Action: "hold"}, "POST /api/spaces/{id}/policy/rollout": RolloutRequest{Action: "hold"},
 		"POST /api/policy/undo": UndoRequest{ID: "v-global"}, "POST /api/sites/{id}/policy/undo": UndoRequest{ID: "v-a"},
-		"POST /api/groups": GroupRequest{Name: "Chablais", Sites: []string{"a"}}, "PUT /api/groups/{id}": GroupRequest{Name: "Tous", Sites: []string{"a"}}, "PUT /api/groups/{id}/policy": web, "POST /api/groups/{id}/policy/preview": web,
+		"POST /api/groups": GroupRequest{Name: "Chablais", Sites: []string{"a"}}, "PUT /api/groups/{id}": GroupRequest{Name: "Tous", Sites: []string{"a", "b"}}, "PUT /api/groups/{id}/policy": web, "POST /api/groups/{id}/policy/preview": web,
 		"POST /api/groups/{id}/policy/undo": UndoRequest{ID: "v-g-ab"},
 		"POST /api/spaces/{id}/policy/undo": UndoRequest{ID: "v-a-hall"}, "POST /api/terminals/{id}/policy/undo": UndoRequest{ID: "v-a-1"},
 		"PUT /api/sites/{id}/hours": hours, "PUT /api/spaces/{id}/hours": hours,

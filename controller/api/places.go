@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"borne/controller/audit"
 	"borne/controller/policy"
@@ -102,15 +106,57 @@ func checkCode(tx store.Tx, site string, row *store.EnrolCode) error {
 
 type siteIn struct{ Body SiteRequest }
 
+// MakeSite makes a site, and records who asked for it.
+func MakeSite(tx store.Tx, r SiteRequest, by string, now time.Time) (id string, row store.Site, err error) {
+	id = newID()
+	row = store.Site{Name: strings.TrimSpace(r.Name), Type: r.Kind, Commune: strings.TrimSpace(r.Commune), Territoire: strings.TrimSpace(r.Territoire)}
+	if err = store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}); err != nil {
+		return "", row, err
+	}
+	return id, row, audit.Append(tx, audit.Entry{At: now.UTC(), Actor: by, Action: "site.created", Site: id, Target: id, Detail: row.Name})
+}
+
+// MakeSpace makes a space of a site, and records who asked for it.
+func MakeSpace(tx store.Tx, site string, r SpaceRequest, by string, now time.Time) (id string, row store.Space, err error) {
+	id = newID()
+	row = store.Space{Name: strings.TrimSpace(r.Name), Contact: strings.TrimSpace(r.Contact)}
+	if err = store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: id, Site: site, Scope: id}, Row: row}); err != nil {
+		return "", row, err
+	}
+	return id, row, audit.Append(tx, audit.Entry{At: now.UTC(), Actor: by, Action: "space.created", Site: site, Scope: id, Target: id, Detail: row.Name})
+}
+
+// Fits tells whether a request that did not come over HTTP is one that the API would
+// take: the rules are those of its type.
+func Fits[T any](v T) error {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("cannot check the request: %w", err)
+	}
+	var typed T
+	if err := strictJSON(b, &typed); err != nil {
+		return fmt.Errorf("cannot use this: %w", err)
+	}
+	var doc any
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return fmt.Errorf("cannot check the request: %w", err)
+	}
+	res := &huma.ValidateResult{}
+	path := huma.NewPathBuffer([]byte{}, 0)
+	huma.Validate(registry, registry.Schema(typeOf[T](), false, ""), path, huma.ModeWriteToServer, doc, res)
+	if len(res.Errors) > 0 {
+		return fmt.Errorf("cannot use this: %w", errors.Join(res.Errors...))
+	}
+	return nil
+}
+
 func (a *API) createSite(ctx context.Context, in *siteIn) (*out[SiteView], error) {
-	p, now, id := person(ctx), a.Now().UTC(), newID()
-	row := store.Site{Name: strings.TrimSpace(in.Body.Name), Type: in.Body.Kind, Commune: strings.TrimSpace(in.Body.Commune),
-		Territoire: strings.TrimSpace(in.Body.Territoire)}
-	err := a.Store.Decide(ctx, func(tx store.Tx) error {
-		if err := store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "site.created", Site: id, Target: id, Detail: row.Name})
+	var id string
+	var row store.Site
+	err := a.Store.Decide(ctx, func(tx store.Tx) (err error) {
+		id, row, err = MakeSite(tx, in.Body, person(ctx).ID, a.Now())
+		return err
 	})
 	if err != nil {
 		return nil, a.fail(opCreateSite, err)
@@ -124,18 +170,15 @@ type spaceIn struct {
 }
 
 func (a *API) createSpace(ctx context.Context, in *spaceIn) (*out[SpaceView], error) {
-	p, now, id := person(ctx), a.Now().UTC(), newID()
-	v := SpaceView{ID: id, Name: strings.TrimSpace(in.Body.Name), Terminals: []TerminalBrief{}}
+	v := SpaceView{Terminals: []TerminalBrief{}}
 	err := a.Store.Decide(ctx, func(tx store.Tx) error {
-		row := store.Space{Name: v.Name, Contact: strings.TrimSpace(in.Body.Contact)}
-		if err := store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: id, Site: in.ID, Scope: id}, Row: row}); err != nil {
+		id, row, err := MakeSpace(tx, in.ID, in.Body, person(ctx).ID, a.Now())
+		if err != nil {
 			return err
 		}
-		var err error
-		if v.Open, v.Until, err = a.opening(tx, in.ID, id); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "space.created", Site: in.ID, Scope: id, Target: id, Detail: row.Name})
+		v.ID, v.Name = id, row.Name
+		v.Open, v.Until, err = a.opening(tx, in.ID, id)
+		return err
 	})
 	if err != nil {
 		return nil, a.fail(opCreateSpace, err)

@@ -69,7 +69,7 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, cli.ExitUsage, "usage"}, {[]string{"fly"}, cli.ExitUsage, "usage"}, {[]string{"user"}, cli.ExitUsage, "usage"},
+		{nil, cli.ExitUsage, "usage"}, {[]string{"fly"}, cli.ExitUsage, "usage"}, {[]string{"userx"}, cli.ExitUsage, "usage"},
 		{[]string{"version"}, cli.ExitOK, "v1"}, {[]string{"version", "now"}, cli.ExitUsage, "too many"},
 		{[]string{"serve", "-h"}, cli.ExitOK, "-config"}, {[]string{"serve", "-port", "1"}, cli.ExitUsage, "-port"},
 		{[]string{"serve", "-config", "/nowhere.toml"}, cli.ExitError, "borne-controller init"},
@@ -241,5 +241,34 @@ func TestServe(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("it does not stop")
+	}
+}
+
+// TestPlaces makes a place from the command line, and finds it, its people and its
+// terminals again.
+func TestPlaces(t *testing.T) {
+	s := start(t)
+	s.ok("init")
+	site := strings.TrimSpace(s.ok("site", "add", "-name", "Collège du Lac", "-kind", "college", "-commune", "Annecy"))
+	space := strings.TrimSpace(s.ok("site", "space", "-site", site, "-name", "Hall"))
+	s.ok("enrol-code", "-space", space, "-name", "Poste 1")
+	s.ok("user", "link", "-name", "Dominique", "-role", "correspondant", "-sites", site)
+	for command, want := range map[string][]string{"site": {site, "Collège du Lac", space, "Hall"}, "user": {"Dominique", "correspondant", site, "open"}, "terminal": {"there is no terminal"}} {
+		out := s.ok(command)
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("%s lacks %q: %s", command, w, out)
+			}
+		}
+	}
+	for _, wrong := range [][]string{{"site", "add", "-name", "x", "-kind", "college", "-commune", "Annecy"}, {"site", "add", "-name", "Ecole", "-kind", "school", "-commune", "Annecy"},
+		{"site", "add", "-name", "Ecole\nB", "-kind", "pms", "-commune", "Annecy"}, {"site", "space", "-site", "none", "-name", "Hall"}, {"site", "space", "-site", site, "-name", ""}} {
+		if code, out, err := run(append(wrong, "-config", s.config)...); code != cli.ExitError || out != "" || !strings.Contains(err, "cannot") {
+			t.Errorf("%q: %d %s %s", wrong, code, out, err)
+		}
+	}
+	s.ok("seed-demo")
+	if out := s.ok("terminal", "-site", "demo-mie"); !strings.Contains(out, "demo-mie-libre-1") || strings.Contains(out, "demo-blanchard") {
+		t.Errorf("one site's terminals: %s", out)
 	}
 }

@@ -117,6 +117,35 @@ func about(op, flag, help string) func(context.Context, *env, []string) error {
 	}
 }
 
+// given is a command whose flags are handed on as they are: who is asked knows which
+// it needs.
+func given(op string, names ...string) func(context.Context, *env, []string) error {
+	return func(ctx context.Context, e *env, args []string) error {
+		values := map[string]*string{}
+		for _, n := range names {
+			values[n] = e.flags.String(n, "", flagHelp()[op+" "+n])
+		}
+		c, err := e.load(args)
+		if err != nil {
+			return err
+		}
+		ask := map[string]string{}
+		for n, v := range values {
+			ask[n] = *v
+		}
+		return e.do(ctx, c, op, ask)
+	}
+}
+
+func flagHelp() map[string]string {
+	return map[string]string{
+		server.OpAddSite + " name": "the site's name, as people know it", server.OpAddSite + " kind": "what it is: college, pms, mie, library or other",
+		server.OpAddSite + " commune": "where it is", server.OpAddSite + " territoire": "its territorial directorate, for reports",
+		server.OpAddSpace + " site": "id of the site", server.OpAddSpace + " name": "the space's name, such as Hall", server.OpAddSpace + " contact": "role to call on an alarm, not a person's name",
+		server.OpFleet + " site": "id of a site: its terminals alone",
+	}
+}
+
 func enrolCode(ctx context.Context, e *env, args []string) error {
 	terminal := e.flags.String("terminal", "", "id of the terminal to install or to replace")
 	space := e.flags.String("space", "", "id of a new terminal's space")

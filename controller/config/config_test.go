@@ -78,7 +78,22 @@ func TestMistakesAreNamed(t *testing.T) {
 		"[[retention]]\nfrom = \"soon\"\nusage = 1": "retention[0].from",
 		"[calendars]\naddress = \"http://x/\"":      "calendars.address",
 		"[calendars]\nproxy = \"proxy:3128\"":       "calendars.proxy",
-		strings.Repeat("#", config.MaxFile+1):       "passes",
+		"[acme]\ndirectory = \"https://a/dir\"":     "acme.accept_terms",
+		"[acme]\ndirectory = \"http://a/dir\"\naccept_terms = true\n[console]\nurl = \"https://b.example\"":                               "acme.directory",
+		"[acme]\ndirectory = \"https://a/dir\"\naccept_terms = true\n[console]\nurl = \"https://192.0.2.1\"":                              "write a name",
+		"[acme]\ndirectory = \"https://a/dir\"\naccept_terms = true\n[console]\nurl = \"https://b.example\"\ncert = \"/c\"\nkey = \"/k\"": "not both",
+		"[acme]\neab_key_id = \"x\"": "go together",
+		"[proxy]\ntrusted = [\"10.0.0.1\"]\n[console]\nurl = \"https://b.example\"":                      "proxy.trusted[0]",
+		"[proxy]\ntrusted = [\"10.0.0.1/8\"]\n[console]\nurl = \"https://b.example\"":                    "proxy.trusted[0]",
+		"[proxy]\ntrusted = [\"0.0.0.0/0\"]\n[console]\nurl = \"https://b.example\"":                     "everybody would be believed",
+		"[proxy]\ntrusted = [\"10.0.0.1/32\"]":                                                           "console.url",
+		"[console]\nlisten = \"unix:/run/x.sock\"":                                                       "console.url",
+		"[console]\nlisten = \"unix:x.sock\"\nurl = \"https://b.example\"":                               "whole path",
+		"[console]\nlisten = \"unix:/x.sock\"\nurl = \"https://b.example\"\ncert = \"/c\"\nkey = \"/k\"": "leave cert and key out",
+		"[security]\ncontact = [\"x@example.fr\"]\nexpires = \"2027-01-01\"":                             "security.contact[0]",
+		"[security]\ncontact = [\"mailto:x@example.fr\"]":                                                "go together",
+		"[security]\ncontact = [\"mailto:x@example.fr\\nExpires: never\"]\nexpires = \"2027-01-01\"":     "security.contact[0]",
+		strings.Repeat("#", config.MaxFile+1):                                                            "passes",
 	} {
 		_, err := config.Parse([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -48,6 +48,11 @@ const (
 	OpKeys     = "keys"               // step, leave
 	OpCertify  = "certificate-verify" // file: its content; or digest: as it is printed
 	OpLists    = "lists"
+	OpUsers    = "users"
+	OpSites    = "sites"
+	OpAddSite  = "site-add"  // name, kind, commune, territoire
+	OpAddSpace = "space-add" // site, name, contact
+	OpFleet    = "terminals" // site: of it alone
 )
 
 // Do executes one request.
@@ -55,7 +60,7 @@ func (c *core) Do(ctx context.Context, r Request) Reply {
 	run, ok := map[string]func(context.Context, map[string]string) (Reply, error){
 		OpLink: c.link, OpDisable: c.disable, OpEnrol: c.enrolCode, OpRevoke: c.revoke, OpAudit: c.auditVerify,
 		OpCheck: c.check, OpSeedDemo: c.seedDemo, OpKeys: c.rollover, OpCertify: c.certificateVerify,
-		OpLists: c.tellLists,
+		OpLists: c.tellLists, OpUsers: c.tellUsers, OpSites: c.tellSites, OpAddSite: c.addSite, OpAddSpace: c.addSpace, OpFleet: c.tellTerminals,
 	}[r.Op]
 	if !ok {
 		return Reply{Error: fmt.Sprintf("cannot do %.40q: this controller does not know it; use the same version of the command", r.Op)}
