@@ -89,6 +89,12 @@ const (
 	opCreateSpace   = "create-space"
 	opAudit         = "audit"
 	opInventory     = "inventory"
+	opRequisitions  = "requisitions"
+	opAskHold       = "ask-hold"
+	opConfirmHold   = "confirm-hold"
+	opLiftHold      = "lift-hold"
+	opTraffic       = "decide-traffic"
+	opDeletions     = "deletions"
 	opLists         = "lists"
 	opCalendars     = "calendars"
 	opPutCalendar   = "import-calendar"
@@ -200,6 +206,12 @@ func Table() map[string]Access {
 		opCreateSpace:   {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
 		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
+		opRequisitions:  {get, "/api/requisitions", ScopeAll, r(adm, dpo)}, // who has some sites need not learn of an inquiry elsewhere
+		opAskHold:       {post, "/api/requisitions", ScopeAll, r(adm, dpo)},
+		opConfirmHold:   {post, "/api/requisitions/{hold}/confirm", ScopeAll, r(adm, dpo)}, // never by whoever asked
+		opLiftHold:      {post, "/api/requisitions/{hold}/lift", ScopeAll, r(adm, dpo)},
+		opTraffic:       {put, "/api/traffic", ScopeAll, r(dpo)},
+		opDeletions:     {get, "/api/deletions", ScopeAll, r(adm, dpo)},
 		opLists:         {get, "/api/lists", ScopeAny, r(adm, cor, rec, dpo)},
 		opCalendars:     {get, "/api/calendars", ScopeAny, r(adm, cor, bui, hea, rec, dpo)},
 		opPutCalendar:   {put, "/api/calendars/{zone}", ScopeAll, r(adm)},

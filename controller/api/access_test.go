@@ -26,6 +26,7 @@ func matrix() map[string]string {
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
 		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrd",
 		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acrd",
+		"GET /api/requisitions": "ad", "POST /api/requisitions": "ad", "POST /api/requisitions/{hold}/confirm": "ad", "POST /api/requisitions/{hold}/lift": "ad", "PUT /api/traffic": "d", "GET /api/deletions": "ad",
 		"GET /api/calendars": "acbhrd", "PUT /api/calendars/{zone}": "a", "POST /api/calendars/{zone}/fetch": "a", "POST /api/hours/osm": "acb",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
 		"POST /api/prints/{id}/decision": "acr", "POST /api/terminals/{id}/pages": "acr", "GET /api/sites/{id}/printers": "acrd",
@@ -156,9 +157,10 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/terminals/{id}/badges": WindowRequest{Action: "find"}, "PUT /api/badges/{id}": BadgeChange{Sites: []string{}},
 		"POST /api/badges/{id}/lost": BadgeLost{}, "POST /api/badges/{id}/day": BadgeDay{}, "POST /api/badges-file": BadgesImport{CSV: "numero;groupe;lieux;expire;etat\n"},
 		"POST /api/sites/{id}/day-codes": CodesRequest{N: 1},
-		"POST /api/hours/osm":            OSMRequest{Text: "Mo-Fr 08:00-12:00"},
-		"POST /api/sites":                SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
-		"POST /api/sites/{id}/spaces":    SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
+		"POST /api/requisitions":         holdOf("a"), "PUT /api/traffic": TrafficRequest{Day: "2026-03-01", Reference: "DEC-1"},
+		"POST /api/hours/osm":         OSMRequest{Text: "Mo-Fr 08:00-12:00"},
+		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
@@ -173,11 +175,12 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none").Replace(acc.Path)
+			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{hold}", "hold-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}
 			w.badged()
+			w.asked() // whoever came before has confirmed or lifted it
 			layer := ids[acc.Scope]
 			if strings.HasPrefix(acc.Path, "/api/groups/{id}") {
 				w.grouped("g-ab", "a", "b")

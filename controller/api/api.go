@@ -20,6 +20,7 @@ import (
 	"borne/controller/oidc"
 	"borne/controller/passkeys"
 	"borne/controller/policy"
+	"borne/controller/retention"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -144,6 +145,10 @@ type Config struct {
 	// SecurityTxt is what /.well-known/security.txt says now (RFC 9116); nil, or
 	// nothing: there is none.
 	SecurityTxt func() []byte
+	// Retention is how long each class is kept, and Waiting the tables whose rows can
+	// wait for a réquisition, each with its class.
+	Retention []retention.Rules
+	Waiting   map[store.Kind]string
 }
 
 // API serves the console.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -245,6 +246,11 @@ func (a *API) eraseBadge(ctx context.Context, in *byID) (*out[Erased], error) {
 		v = Erased{Sessions: len(k.Sessions), Months: len(k.Accounts)}
 		return err
 	})
+	var held *directory.Held
+	if errors.As(err, &held) {
+		return nil, newProblem(http.StatusConflict, "Rien n’a été effacé. La loi impose de garder certaines données de ce badge, au plus tard jusqu’au "+lastHeld(held.Until)+
+			" (RGPD, article 17, paragraphe 3, point b). Déclarez le badge perdu s’il ne doit plus servir, et refaites l’effacement après cette date. Le délégué à la protection des données peut répondre à la personne.")
+	}
 	if err != nil {
 		return nil, a.fail(opBadgeErase, err)
 	}

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"borne/controller/audit"
+	"borne/controller/requisition"
 	"borne/controller/store"
 )
 
@@ -44,10 +46,28 @@ func (a *API) audit(ctx context.Context, in *auditIn) (*out[AuditPage], error) {
 	return answer(p), nil
 }
 
-func (a *API) inventory(context.Context, *nothing) (*out[Inventory], error) {
-	v := Inventory{Fields: []InventoryEntry{}}
+func (a *API) inventory(ctx context.Context, _ *nothing) (*out[Inventory], error) {
+	v := Inventory{Fields: []InventoryEntry{}, Held: []HeldClass{}}
 	for _, f := range a.Inventory {
 		v.Fields = append(v.Fields, InventoryEntry(f))
+	}
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		v.Held = v.Held[:0]
+		now, err := requisition.Now(tx, a.Now())
+		if err != nil {
+			return err
+		}
+		me := person(ctx)
+		now = slices.DeleteFunc(now, func(h requisition.Hold) bool { return !slices.ContainsFunc(h.Row.Sites, me.Sees) })
+		for _, class := range requisition.Classes() {
+			if held := now.Of(class); len(held) > 0 {
+				v.Held = append(v.Held, HeldClass{Class: class, Until: held.Until()})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, a.fail(opInventory, err)
 	}
 	return answer(v), nil
 }

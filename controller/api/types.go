@@ -315,6 +315,13 @@ type InventoryEntry struct {
 // Inventory is every stored field.
 type Inventory struct {
 	Fields []InventoryEntry `json:"fields"`
+	Held   []HeldClass      `json:"held" doc:"Classes of which some rows on the person's sites wait, past their time, for an authority"`
+}
+
+// HeldClass is a retention class of which rows wait.
+type HeldClass struct {
+	Class string    `json:"class"`
+	Until time.Time `json:"until" doc:"When the last of them goes at the latest"`
 }
 
 // Report is a site's home page figures, from the rollups.

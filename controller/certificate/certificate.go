@@ -246,7 +246,7 @@ func erased(tx store.Tx) (map[store.Kind]time.Time, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k := store.Kind(p.Row.What); p.Row.Before.After(up[k]) {
+		if k := store.Kind(p.Row.What); p.Row.Count > 0 && p.Row.Before.After(up[k]) {
 			up[k] = p.Row.Before
 		}
 	}

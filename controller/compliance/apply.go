@@ -131,6 +131,8 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 			return false, nil
 		}
 		return true, r.rollup(tx, t, rec, func(u *store.Rollup) { count(&u.Smiles, string(m.How)) })
+	case wire.KindTraffic:
+		return true, traffic(tx, t.Meta, rec)
 	case wire.KindPolicy:
 		if p, ok := body[wire.PolicyApplied](rec); ok {
 			switch t.Row.PolicyError = cut(p.Error); {

@@ -110,6 +110,7 @@ type Terminals struct {
 type Retention struct {
 	From                                       time.Time
 	Usage, Security, Account, Audit, Technical int
+	Traffic, Hold                              int // 0: as retention.Rules says
 }
 
 // file is what TOML decodes into.
@@ -168,6 +169,8 @@ type file struct {
 		Account   int    `toml:"account"`
 		Audit     int    `toml:"audit"`
 		Technical int    `toml:"technical"`
+		Traffic   int    `toml:"traffic"`
+		Hold      int    `toml:"hold"`
 	} `toml:"retention"`
 }
 
@@ -352,7 +355,13 @@ func (f file) check() (c Config, wrong []error) {
 				bad(key+"."+class, fmt.Sprint(days), "write 30 to 3660 days, for each class")
 			}
 		}
-		c.Retention = append(c.Retention, Retention{From: from, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})
+		for what, days := range map[string]int{"traffic": r.Traffic, "hold": r.Hold} {
+			if days < 0 || days > 366 {
+				bad(key+"."+what, fmt.Sprint(days), "write 1 to 366 days, or leave it out")
+			}
+		}
+		c.Retention = append(c.Retention, Retention{From: from, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical,
+			Traffic: r.Traffic, Hold: r.Hold})
 	}
 	slices.SortFunc(wrong, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
 	return c, wrong

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"borne/controller/requisition"
 	"borne/controller/store"
 )
 
@@ -65,12 +66,49 @@ func keptOf(tx store.Tx, h store.Item[store.Holder]) (Kept, error) {
 // Erase takes a holder away, and its name from what stays for the figures: its
 // sessions become sessions without a badge. The badge is unknown from then on, and
 // after a restore of an older backup too.
+//
+// While a hold names rows of the holder, it is refused whole with a Held: half an
+// erasure would tell the person that nothing is left.
 func (d *Directory) Erase(tx store.Tx, h store.Item[store.Holder], by string) (Kept, error) {
+	if err := d.held(tx, h); err != nil {
+		return Kept{Holder: h}, err
+	}
 	k, err := takeAway(tx, h, d.now())
 	if err != nil {
 		return k, err
 	}
 	return k, d.note(tx, h, by, "badge.erased", "")
+}
+
+// Held refuses an erasure: rows of the holder wait for a réquisition (RGPD, article 17
+// § 3 b). It names neither the réquisition nor who made it: whoever asks for the
+// erasure of a badge need not learn of an inquiry.
+type Held struct{ Until time.Time } // when the last hold ends by itself
+
+func (e *Held) Error() string {
+	return "cannot erase a badge: the law asks to keep rows of it, at most until " + e.Until.Format(time.DateOnly)
+}
+
+func (d *Directory) held(tx store.Tx, h store.Item[store.Holder]) error {
+	all, err := requisition.Now(tx, d.now())
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	k, err := keptOf(tx, h)
+	if err != nil {
+		return err
+	}
+	found, usage := all.Of("account").On(h.Site), all.Of("usage")
+	for _, s := range k.Sessions {
+		found = append(found, usage.On(s.Site)...)
+	}
+	for _, j := range k.Jobs {
+		found = append(found, usage.On(j.Site)...)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &Held{Until: found.Until()}
 }
 
 // EraseAgain does in a store that was restored from an older backup what Erase did

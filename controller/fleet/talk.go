@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"borne/controller/compliance"
 	"borne/controller/pki"
 	"borne/controller/policy"
+	"borne/controller/requisition"
 	"borne/controller/store"
 	"borne/controller/wire"
 )
@@ -91,9 +93,36 @@ func (c *conn) stop(h wire.Hello) {
 	_ = c.ws.WriteMessage(websocket.TextMessage, b) // no writer runs yet; the end follows either way
 }
 
+// withoutTraffic empties records of traffic data before they are durable, unless a
+// decision lets them be kept: the terminal is acknowledged and sends them no more.
+func (c *conn) withoutTraffic(records []wire.Record) error {
+	if !slices.ContainsFunc(records, func(r wire.Record) bool { return r.Kind == wire.KindTraffic }) {
+		return nil
+	}
+	on := false
+	err := c.f.cfg.Store.View(c.f.ctx, func(tx store.Tx) error {
+		d, err := requisition.Traffic(tx)
+		on = d.On
+		return err
+	})
+	if err != nil || on {
+		return err
+	}
+	for i := range records {
+		if records[i].Kind == wire.KindTraffic {
+			records[i].Body = json.RawMessage(`{}`)
+		}
+	}
+	c.log.Warn("traffic data came, no decision lets any be kept, and it was dropped")
+	return nil
+}
+
 // batch makes records durable, then acknowledges them.
 func (c *conn) batch(b wire.Batch) error {
 	if err := c.pseudonyms(b.Records); err != nil {
+		return err
+	}
+	if err := c.withoutTraffic(b.Records); err != nil {
 		return err
 	}
 	cur, err := c.f.cfg.Store.Ingest(c.f.ctx, c.terminal, b)

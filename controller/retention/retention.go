@@ -4,6 +4,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"borne/controller/requisition"
 	"borne/controller/store"
 )
 
@@ -22,6 +24,27 @@ type Rules struct {
 	Account   int // accounts and badge holders without use
 	Audit     int // the audit, commands, this log
 	Technical int // boots, refusals, alerts
+	Traffic   int // traffic data, once a decision is on; 0 for defaultTraffic
+	Hold      int // how long a hold may stand at most; 0 for defaultHold
+}
+
+const (
+	// defaultTraffic is the year that article R. 10-13 of the CPCE gives.
+	defaultTraffic = 365
+	// defaultHold is what article 16 of the Budapest Convention on Cybercrime gives for
+	// data to be preserved: 90 days, and another hold after it where that is due.
+	defaultHold = 90
+	maxYear     = 366
+)
+
+// HoldDays is how long a hold may stand at most.
+func (r Rules) HoldDays() int { return cmp.Or(r.Hold, defaultHold) }
+
+// Days is how long a class is kept; false for one that is not kept for days.
+func (r Rules) Days(class string) (int, bool) {
+	days, ok := map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical,
+		"traffic": cmp.Or(r.Traffic, defaultTraffic)}[class]
+	return days, ok
 }
 
 // Default is what holds when nothing else was decided.
@@ -37,6 +60,11 @@ func (r Rules) Check() error {
 	for name, days := range map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical} {
 		if days < minimum || days > 3660 {
 			return fmt.Errorf("cannot keep class %s for %d days: between %d and 3660", name, days, minimum)
+		}
+	}
+	for name, days := range map[string]int{"traffic data": r.Traffic, "held rows": r.Hold} {
+		if days < 0 || days > maxYear {
+			return fmt.Errorf("cannot keep %s for %d days: at most %d", name, days, maxYear)
 		}
 	}
 	return nil
@@ -68,6 +96,9 @@ type Purge struct {
 	Table store.Kind
 	// Outlives are classes that its rows outlive when those are kept longer.
 	Outlives []string
+	// Waits says that its rows have a site and wait while a hold names it with the
+	// class. Delete then deletes, of that table, each row that it lists at most once.
+	Waits bool
 	// Delete takes away at most Chunk rows, and returns how many.
 	Delete func(tx store.Tx, before, now time.Time) (int, error)
 }
@@ -76,20 +107,22 @@ type Purge struct {
 // Other rooms add theirs: see Run.
 func Tables() []Purge {
 	return []Purge{
-		{Class: "usage", Table: store.KindSession, Delete: byTime[store.SessionRow]},
-		{Class: "usage", Table: store.KindPrintJob, Delete: byTime[store.PrintJob]},
-		{Class: "usage", Table: store.KindGrant, Delete: byTime[store.Grant]},
-		{Class: "technical", Table: store.KindPrinter, Delete: printers},
+		{Class: "usage", Table: store.KindSession, Waits: true, Delete: byTime[store.SessionRow]},
+		{Class: "usage", Table: store.KindPrintJob, Waits: true, Delete: byTime[store.PrintJob]},
+		{Class: "usage", Table: store.KindGrant, Waits: true, Delete: byTime[store.Grant]},
+		{Class: "technical", Table: store.KindPrinter, Waits: true, Delete: printers},
 		{Class: "technical", Table: store.KindSupply, Delete: supplies},
-		{Class: "security", Table: store.KindReceipt, Delete: byTime[store.ReceiptRow]},
-		{Class: "security", Table: store.KindPermit, Delete: permits},
-		{Class: "technical", Table: store.KindRecord, Delete: byTime[store.RecordRow]},
+		{Class: "security", Table: store.KindReceipt, Waits: true, Delete: byTime[store.ReceiptRow]},
+		{Class: "security", Table: store.KindPermit, Waits: true, Delete: permits},
+		{Class: "technical", Table: store.KindRecord, Waits: true, Delete: byTime[store.RecordRow]},
 		{Class: "account", Table: store.KindUser, Delete: users},
 		{Class: "minutes", Table: store.KindCode, Delete: codes},
-		{Class: "audit", Table: store.KindCommand, Delete: commands},
+		{Class: "audit", Table: store.KindCommand, Waits: true, Delete: commands},
 		{Class: "account", Table: store.KindPolicy, Delete: agreements},
-		{Class: "audit", Table: store.KindHours, Delete: byTime[store.HoursChange]},
-		{Class: "audit", Table: store.KindPolicyChange, Delete: byTime[store.PolicyChange]},
+		{Class: "audit", Table: store.KindHours, Waits: true, Delete: byTime[store.HoursChange]},
+		{Class: "audit", Table: store.KindPolicyChange, Waits: true, Delete: byTime[store.PolicyChange]},
+		{Class: "traffic", Table: store.KindTraffic, Waits: true, Delete: traffic},
+		{Class: "audit", Table: store.KindHold, Delete: holds},
 		{Class: "audit", Table: store.KindPurge, Delete: byTime[store.Purge]},
 		// A backup may be as old as what is kept longest of a person: one that is restored
 		// erases by this log.
@@ -111,7 +144,7 @@ func (p Purge) over(r Rules, now time.Time) (time.Time, error) {
 
 // before returns the time up to which a class is over.
 func (r Rules) before(class string, now time.Time) (time.Time, error) {
-	days, ok := map[string]int{"usage": r.Usage, "security": r.Security, "account": r.Account, "audit": r.Audit, "technical": r.Technical}[class]
+	days, ok := r.Days(class)
 	switch {
 	case class == "minutes":
 		return now.Add(-keepCodes), nil
@@ -130,6 +163,9 @@ func Run(ctx context.Context, st store.Store, all []Rules, purges []Purge, now t
 		return 0, err
 	}
 	total, failed := 0, error(nil)
+	if err := st.Decide(ctx, func(tx store.Tx) error { return requisition.Close(tx, now) }); err != nil {
+		failed = fmt.Errorf("cannot note which holds ended: %w", err)
+	}
 	for _, p := range purges {
 		if ctx.Err() != nil {
 			return total, errors.Join(failed, fmt.Errorf("cannot delete old rows: %w", context.Cause(ctx)))
@@ -151,23 +187,40 @@ func Run(ctx context.Context, st store.Store, all []Rules, purges []Purge, now t
 }
 
 func (p Purge) run(ctx context.Context, st store.Store, before, now time.Time) (int, error) {
-	total := 0
-	for {
+	total, rows := 0, map[string][]string{}
+	for more := true; more; {
 		n := 0
 		err := st.Decide(ctx, func(tx store.Tx) (err error) {
-			if n, err = p.Delete(tx, before, now); err != nil || n == 0 {
+			w := &waiting{Tx: tx, table: p.Table, rows: rows}
+			if p.Waits {
+				all, err := requisition.Now(tx, now)
+				if err != nil {
+					return err
+				}
+				w.held = all.Of(p.Class)
+			}
+			use := tx
+			if len(w.held) > 0 {
+				use = w
+			}
+			if n, err = p.Delete(use, before, now); err != nil {
 				return err
 			}
-			return p.note(tx, before, now, n)
+			more = n >= Chunk
+			if n -= w.spare; n > 0 {
+				err = p.note(tx, before, now, n)
+			}
+			if err == nil && !more {
+				err = p.noteHeld(tx, before, now, rows)
+			}
+			return err
 		})
 		if err != nil {
 			return total, err
 		}
 		total += n
-		if n < Chunk {
-			return total, nil
-		}
 	}
+	return total, nil
 }
 
 // note writes the log in the transaction that deletes; chunks of one run add up.

@@ -126,7 +126,7 @@ func (s *Server) assemble(c Config) (err error) {
 	}
 	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", URL: s.consoleURL, Secure: s.cfg.Console.Secure(),
-		Origin: originOf(s.cfg), SecurityTxt: s.securityTxt})
+		Origin: originOf(s.cfg), SecurityTxt: s.securityTxt, Retention: kept(s.cfg), Waiting: retention.Waiting(purges())})
 	if err != nil {
 		return err
 	}
@@ -413,7 +413,8 @@ func (s *Server) closeDays(ctx context.Context) error {
 func kept(c config.Config) []retention.Rules {
 	var all []retention.Rules
 	for _, r := range c.Retention {
-		all = append(all, retention.Rules{From: r.From, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical})
+		all = append(all, retention.Rules{From: r.From, Usage: r.Usage, Security: r.Security, Account: r.Account, Audit: r.Audit, Technical: r.Technical,
+			Traffic: r.Traffic, Hold: r.Hold})
 	}
 	return all
 }
@@ -426,7 +427,7 @@ func purges() []retention.Purge {
 			return report.CountHolders(tx, func(month string) bool { return directory.Over(month, now) })
 		}},
 		retention.Purge{Class: "technical", Table: store.KindMonthKey, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.DestroyKeys(tx, now) }},
-		retention.Purge{Class: "account", Table: store.KindHolder, Delete: func(tx store.Tx, before, now time.Time) (int, error) {
+		retention.Purge{Class: "account", Table: store.KindHolder, Waits: true, Delete: func(tx store.Tx, before, now time.Time) (int, error) {
 			return directory.Forget(tx, before, now, retention.Chunk)
 		}},
 		retention.Purge{Class: "minutes", Table: store.KindBadgeWindow, Delete: directory.SweepWindows},
@@ -436,7 +437,7 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "account", Table: store.KindConsent, Delete: consent.Purge},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
-		retention.Purge{Class: "technical", Table: store.KindMatter, Delete: attend.Purge},
+		retention.Purge{Class: "technical", Table: store.KindMatter, Waits: true, Delete: attend.Purge},
 		retention.Purge{Class: "minutes", Table: store.KindTold, Delete: tell.Purge},
 		retention.Purge{Class: "account", Table: store.KindWatch, Delete: tell.Forget},
 	)

@@ -38,6 +38,7 @@ func bodies() map[string]reflect.Type {
 		"record alert":          reflect.TypeFor[wire.Alert](),
 		"record energy":         reflect.TypeFor[wire.EnergyUse](),
 		"record smile":          reflect.TypeFor[wire.Smile](),
+		"record traffic":        reflect.TypeFor[wire.Traffic](),
 		"record policy":         reflect.TypeFor[wire.PolicyApplied](),
 	}
 }
@@ -68,7 +69,7 @@ func Inventory() ([]Field, error) {
 // declared reads the tags of one type.
 func declared(table string, t reflect.Type) ([]Field, error) {
 	bases := []string{"public-task", "legal-duty", "none-personal"}
-	classes := []string{"life", "usage", "security", "account", "audit", "technical", "minutes"}
+	classes := []string{"life", "usage", "security", "account", "audit", "technical", "traffic", "minutes"}
 	var all []Field
 	for i := range t.NumField() {
 		f := t.Field(i)

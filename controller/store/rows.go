@@ -65,13 +65,17 @@ const (
 	KindSiteGroup Kind = "site-group"
 	KindToken     Kind = "api-token"
 	KindConsent   Kind = "consent"
+
+	KindHold            Kind = "hold"
+	KindTraffic         Kind = "traffic"
+	KindTrafficDecision Kind = "traffic-decision"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
 // legal basis (RGPD art. 6: public-task, legal-duty, none-personal when the field
 // is about no person), and the retention class whose length is a dated policy.
 // Retention classes: life (as long as what it describes), usage, security,
-// account, audit, technical, minutes (erased when used or expired).
+// account, audit, technical, traffic, minutes (erased when used or expired).
 
 // Site is an établissement or a lieu. Meta.ID is its id and Meta.Site too.
 type Site struct {

@@ -82,6 +82,10 @@ type Purge struct {
 	What   string    `json:"what" inventory:"table;none-personal;audit"`
 	Before time.Time `json:"before" inventory:"everything older went;none-personal;audit"`
 	Count  int       `json:"count" inventory:"how many rows;none-personal;audit"`
+	// Held rows should have gone and waited, for Holds. An entry that tells of them has
+	// no Count: nothing went by it.
+	Held  int      `json:"held,omitempty" inventory:"how many rows wait for a requisition;none-personal;audit"`
+	Holds []string `json:"holds,omitempty" inventory:"holds that rows wait for;none-personal;audit"`
 }
 
 func (Holder) Table() Kind { return KindHolder }

@@ -32,6 +32,7 @@ const (
 	KindPrinter = "printer" // Printer, when its state or a level changed
 	KindEnergy  = "energy"  // EnergyUse, about once an hour
 	KindSmile   = "smile"   // Smile
+	KindTraffic = "traffic" // Traffic: the controller drops it unless a decision is on, and no agent of this version sends it
 )
 
 // Boot tells that the agent started.
@@ -92,6 +93,17 @@ const (
 
 // Valid tells whether it is one of them.
 func (s Smiley) Valid() bool { return s == SmileGood || s == SmileSoso || s == SmileBad }
+
+// Traffic is the address from which a session's connections left, as a network's
+// equipment next to the terminal may know it: never where they went. The controller
+// keeps none of it until a DPO decided so.
+type Traffic struct {
+	Session string    `json:"session" inventory:"random id, never an identity;legal-duty;traffic"`
+	Address string    `json:"address" inventory:"address from which the session's connections left;legal-duty;traffic"`
+	Ports   string    `json:"ports,omitempty" inventory:"source ports of the session's connections;legal-duty;traffic"`
+	Begun   time.Time `json:"begun" inventory:"from when it had that address;legal-duty;traffic"`
+	Ended   time.Time `json:"ended" inventory:"until when it had that address;legal-duty;traffic"`
+}
 
 // CommandDone tells what became of a command.
 type CommandDone struct {

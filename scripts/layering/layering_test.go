@@ -78,22 +78,23 @@ var may = map[string][]string{
 	"controller/store/…":     {"controller/wire", "controller/store", "controller/store/…"},
 	"controller/pki":         {"controller/wire"},
 	"controller/audit":       {"controller/store"},
-	"controller/accounts":    {"controller/store", "controller/audit"},                                         // who logs in is recorded in the same transaction
-	"controller/oidc":        nil,                                                                              // an OpenID provider: who somebody is, and not what they may do
-	"controller/oidc/…":      nil,                                                                              // a real one, for tests
-	"controller/directory":   {"controller/store", "controller/wire", "controller/audit", "controller/policy"}, // terminals ask it about badges; what staff do to a badge is recorded; a group is named as printing rules can name it
-	"controller/passkeys":    nil,                                                                              // answers of authenticators
+	"controller/accounts":    {"controller/store", "controller/audit"},                                                                   // who logs in is recorded in the same transaction
+	"controller/oidc":        nil,                                                                                                        // an OpenID provider: who somebody is, and not what they may do
+	"controller/oidc/…":      nil,                                                                                                        // a real one, for tests
+	"controller/directory":   {"controller/store", "controller/wire", "controller/audit", "controller/policy", "controller/requisition"}, // terminals ask it about badges; what staff do to a badge is recorded; what a hold names is not erased; a group is named as printing rules can name it
+	"controller/passkeys":    nil,                                                                                                        // answers of authenticators
 	"controller/mail":        {"controller/store"},
-	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail"},       // who is told of an alarm is told in the transaction that files the record
-	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"}, // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
-	"controller/retention":   {"controller/store"},
+	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail", "controller/requisition"}, // traffic data is dropped unless a decision is on; who is told of an alarm is told in the transaction that files the record
+	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"},                     // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
+	"controller/requisition": {"controller/store", "controller/audit"},                                                                  // who asks for a hold, confirms and lifts it is recorded
+	"controller/retention":   {"controller/store", "controller/requisition"},                                                            // rows that a hold names wait
 	"controller/attend":      {"controller/wire", "controller/policy", "controller/store", "controller/report", "ui/catalogues", "os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 	"controller/webhook":     {"controller/store", "controller/fetch"},                                                                                                                                 // its tests send by what sends
 	"controller/tell":        {"controller/policy", "controller/store", "controller/accounts", "controller/attend", "controller/compliance", "controller/mail", "controller/webhook", "ui/catalogues"}, // who sees which site, at which hours, in the words of the console, by the outbox of mails
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                                        // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                                              // reads the receipts anew, and the quarantines in the audit
-	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki"},                                                                  // connections carry what these rooms decide
-	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/consent", "controller/rollout"},
+	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki", "controller/requisition"},                                        // connections carry what these rooms decide
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/consent", "controller/rollout", "controller/requisition", "controller/retention"},
 	"controller/consent":     {"controller/policy", "controller/store", "controller/audit", "controller/mail", "controller/compliance", "controller/rollout"}, // the head's answer is kept in the hours, published like them, recorded and mailed in one transaction
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/rollout":     {"controller/store", "controller/audit"}, // going back is a publication, and recorded

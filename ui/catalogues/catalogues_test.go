@@ -213,6 +213,8 @@ func TestStaffSentences(t *testing.T) {
 		{"console.audit.", controller, regexp.MustCompile(`\baction[A-Z]\w+\s*=\s*"([a-z.-]+)"`), 2},
 		{"purpose.", controller, regexp.MustCompile(`inventory:"([^";]+);[a-z -]+;[a-z]+"`), 100},
 		{"console.basis.", controller, regexp.MustCompile(`inventory:"[^";]+;([a-z-]+);`), 2},
+		{"console.table.", source(t, "../../controller/store"), regexp.MustCompile(`\bKind\w+\s+Kind = "([a-z-]+)"`), 40},
+		{"console.requisitions.state.", source(t, "../../controller/requisition"), regexp.MustCompile(`State = "([a-z]+)"`), 7},
 		{"console.retention.", controller, regexp.MustCompile(`inventory:"[^";]+;[a-z-]+;([a-z]+)"`), 6},
 		{"reason.", controller, regexp.MustCompile(`Row\.Answer.*= store\.Command\w+, "([^"]+)"`), 1},
 		{"reason.", kiosk, regexp.MustCompile(`wire\.Alert\{Code:\s*"([^"]+)"`), 5},

@@ -99,12 +99,13 @@ func migrations() []migration {
 		tables(store.KindPasskey),                    // passkeys
 		tables(store.KindErasure),                    // what was erased on request
 		auditHead,
-		tables(store.KindPolicyChange),                                  // versions of the rules
-		tables(store.KindWatch, store.KindTold),                         // who is told of that by mail
-		tables(store.KindRollout),                                       // how far a change of them has come
-		tables(store.KindSiteGroup, store.KindToken, store.KindConsent), // groups of sites, keys of the API, what heads are asked
-		tables(store.KindHook, store.KindHookPost),                      // other systems that are told
-		tables(store.KindNetwork),                                       // networks that terminals put back
+		tables(store.KindPolicyChange),                                       // versions of the rules
+		tables(store.KindWatch, store.KindTold),                              // who is told of that by mail
+		tables(store.KindRollout),                                            // how far a change of them has come
+		tables(store.KindSiteGroup, store.KindToken, store.KindConsent),      // groups of sites, keys of the API, what heads are asked
+		tables(store.KindHook, store.KindHookPost),                           // other systems that are told
+		tables(store.KindNetwork),                                            // networks that terminals put back
+		tables(store.KindHold, store.KindTraffic, store.KindTrafficDecision), // réquisitions
 	}
 }
 

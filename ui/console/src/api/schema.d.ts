@@ -243,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What retention deleted and what waits, newest first */
+        get: operations["deletions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/energy/figures": {
         parameters: {
             query?: never;
@@ -978,6 +995,58 @@ export interface paths {
         get: operations["receipt"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requisitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a réquisition can obtain, and which rows wait for one */
+        get: operations["requisitions"];
+        put?: never;
+        /** Ask that rows wait for a réquisition: somebody else confirms it */
+        post: operations["ask-hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requisitions/{hold}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm a hold that somebody else asked for */
+        post: operations["confirm-hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requisitions/{hold}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lift a hold, or withdraw one that nobody confirmed */
+        post: operations["lift-hold"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1755,6 +1824,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Write down the DPO's decision about traffic data */
+        put: operations["decide-traffic"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2103,6 +2189,17 @@ export interface components {
             place?: string;
             result: string;
         };
+        ClassView: {
+            class: string;
+            /**
+             * Format: int64
+             * @description How long it is kept; absent where that is no number of days
+             */
+            days?: number;
+            tables: components["schemas"]["TableView"][];
+            /** @description A hold can name it */
+            waits: boolean;
+        };
         CodeSheet: {
             /**
              * Format: int64
@@ -2245,6 +2342,23 @@ export interface components {
             school: string;
             spans: components["schemas"]["PlannedSpan"][];
             why: string;
+        };
+        DeletionPage: {
+            entries: components["schemas"]["DeletionView"][];
+            /** @description Ask with before= this for older ones */
+            next?: string;
+        };
+        DeletionView: {
+            /** Format: date-time */
+            at: string;
+            class: string;
+            /** Format: int64 */
+            count: number;
+            /** Format: int64 */
+            held?: number;
+            /** @description References of the réquisitions for which rows wait */
+            holds: string[];
+            table: string;
         };
         DeskSite: {
             /** @description A terminal takes the badges of the directory */
@@ -2549,6 +2663,14 @@ export interface components {
             /** @description Id of the key that signs it */
             key: string;
         };
+        HeldClass: {
+            class: string;
+            /**
+             * Format: date-time
+             * @description When the last of them goes at the latest
+             */
+            until: string;
+        };
         HelpAnswer: {
             /** @description Id of the call that is answered */
             call: string;
@@ -2595,6 +2717,41 @@ export interface components {
             spaceName: string;
             /** @description Their names */
             terminals: string[];
+        };
+        HoldRequest: {
+            authority: string;
+            classes: string[];
+            /** @description First day, such as 2026-12-01 */
+            from: string;
+            /** @description Of the réquisition: never the name of a person */
+            reference: string;
+            sites: string[];
+            /** @description Last day */
+            to: string;
+        };
+        HoldView: {
+            /** Format: date-time */
+            askedAt: string;
+            askedBy: string;
+            authority: string;
+            classes: string[];
+            /** Format: date-time */
+            confirmedAt?: string;
+            confirmedBy?: string;
+            /** @description First day */
+            from: string;
+            id: string;
+            /** Format: date-time */
+            liftedAt?: string;
+            liftedBy?: string;
+            /** @description The person asked for it: somebody else confirms it */
+            mine: boolean;
+            reference: string;
+            sites: components["schemas"]["Named"][];
+            /** @enum {string} */
+            state: "asked" | "planned" | "standing" | "lifted" | "withdrawn" | "ended" | "lapsed";
+            /** @description Last day: it ends by itself after it */
+            to: string;
         };
         HookList: {
             hooks: components["schemas"]["HookView"][];
@@ -2876,6 +3033,8 @@ export interface components {
         };
         Inventory: {
             fields: components["schemas"]["InventoryEntry"][];
+            /** @description Classes of which some rows on the person's sites wait, past their time, for an authority */
+            held: components["schemas"]["HeldClass"][];
         };
         InventoryEntry: {
             basis: string;
@@ -3039,6 +3198,10 @@ export interface components {
             spans: components["schemas"]["Span"][];
             to?: string;
             why: string;
+        };
+        Named: {
+            id: string;
+            name: string;
         };
         Network: {
             ca: string[];
@@ -3596,6 +3759,20 @@ export interface components {
              */
             sheets: number;
         };
+        RequisitionsView: {
+            /** @description What is kept of people, by retention class, from the data inventory */
+            classes: components["schemas"]["ClassView"][];
+            /** @description Newest first; one that was over is told as long as the audit is kept */
+            holds: components["schemas"]["HoldView"][];
+            /**
+             * Format: int64
+             * @description Days that a hold may stand at most, by the policy
+             */
+            limit: number;
+            traffic: components["schemas"]["TrafficView"];
+            /** @description Rows that should have gone and wait, as the last run of each table counted them */
+            waiting: components["schemas"]["WaitingView"][];
+        };
         RolloutRequest: {
             /** @enum {string} */
             action: "continue" | "hold" | "back";
@@ -3776,6 +3953,13 @@ export interface components {
             low: boolean;
             name: string;
         };
+        TableView: {
+            /** @description Of its fields; their sentences are in the catalogues under purpose.<text> */
+            purposes: string[];
+            table: string;
+            /** @description Its rows have a site, and can wait */
+            waits: boolean;
+        };
         TakeRequest: {
             /** @description For colleagues: what is being done */
             note?: string;
@@ -3954,6 +4138,28 @@ export interface components {
             name: string;
             url: string;
         };
+        TrafficRequest: {
+            /** @description Of the decision, such as 2026-12-01 */
+            day: string;
+            on: boolean;
+            reference: string;
+        };
+        TrafficView: {
+            /** Format: date-time */
+            at?: string;
+            by?: string;
+            /** @description Of the decision; absent when none was ever taken */
+            day?: string;
+            /**
+             * Format: int64
+             * @description How long it would be kept
+             */
+            days: number;
+            /** @description The person may decide: a DPO of the whole Département */
+            may: boolean;
+            on: boolean;
+            reference?: string;
+        };
         UndoRequest: {
             id: string;
         };
@@ -3974,6 +4180,14 @@ export interface components {
             site: string;
             siteName: string;
             terminal: string;
+        };
+        WaitingView: {
+            /** Format: date-time */
+            at: string;
+            class: string;
+            /** Format: int64 */
+            rows: number;
+            table: string;
         };
         Warning: {
             day?: string;
@@ -4515,6 +4729,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CalendarView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deletions: {
+        parameters: {
+            query?: {
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletionPage"];
                 };
             };
             /** @description Error */
@@ -6377,6 +6623,130 @@ export interface operations {
             };
         };
     };
+    requisitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequisitionsView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ask-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "confirm-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hold: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "lift-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hold: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "create-site": {
         parameters: {
             query?: never;
@@ -8136,6 +8506,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "decide-traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrafficRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficView"];
                 };
             };
             /** @description Error */
