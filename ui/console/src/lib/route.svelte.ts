@@ -1,7 +1,7 @@
 export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
-  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'rules' }
+  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'requisitions' | 'rules' }
   | { page: 'login'; token: string }
   | { page: 'accord'; token: string }
   | { page: 'entrance'; why: string }
@@ -22,7 +22,7 @@ export function parse(hash: string): Route {
     if (first === 'login') return { page: 'entrance', why: id }
     if (first === 'receipts') return { page: 'receipt', id }
     if (first === 'groups') return { page: 'group', id }
-  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'rules') return { page: first }
+  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
   return { page: 'unknown' }
 }
 
