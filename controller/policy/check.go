@@ -68,6 +68,8 @@ func (p Policy) Check() []Problem {
 		c.add("access.proof", "Choisissez ce que les badges doivent prouver : rien, un message, ou des clés.")
 	}
 	p.Printing.check(c)
+	p.Team.check(c)
+	p.PIN.check(c)
 	c.between("permits.prefetch", "Le nombre d’autorisations d’avance", p.Permits.Prefetch, 1, 64)
 	c.between("permits.validHours", "La validité des autorisations (heures)", p.Permits.ValidHours, 1, 24*31)
 	if low := p.Session.MaxMinutes + 5; p.Permits.ReceiptWithin < low {

@@ -15,6 +15,8 @@ type Policy struct {
 	Web       Web       `json:"web"`
 	Portal    Portal    `json:"portal"`
 	Printing  Printing  `json:"printing"`
+	Team      Team      `json:"team"`
+	PIN       PIN       `json:"pin,omitzero" hidden:"true"` // set by an operation of its own; no answer of the API has it
 	Permits   Permits   `json:"permits"`
 	Isolation Isolation `json:"isolation"`
 	Keyboard  Keyboard  `json:"keyboard"`
@@ -146,6 +148,7 @@ func Default() Policy {
 			{Name: "Haute-Savoie", URL: "https://www.hautesavoie.fr/", Hint: "Aides et services du Département", Icon: "place"},
 		}},
 		Printing:  DefaultPrinting(),
+		Team:      DefaultTeam(),
 		Permits:   Permits{Prefetch: 4, ValidHours: 72, ReceiptWithin: 150},
 		Isolation: Isolation{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400},
 		Keyboard:  Keyboard{Layout: "fr", NumLock: true},

@@ -202,7 +202,7 @@ func (p Printing) check(c *checker) {
 	if !slices.Contains([]Silent{SilentCharge, SilentFree, SilentStaff}, p.Silent) {
 		c.add("printing.silent", "Choisissez ce que coûte une impression que l’imprimante ne compte pas : le prix prévu, rien, ou l’avis du personnel (ici « %s »).", clip(string(p.Silent)))
 	}
-	p.checkStaff(c)
+	checkBadges(c, "printing.staff", p.Staff)
 	p.checkPeriods(c)
 	p.checkGroups(c)
 }
@@ -229,25 +229,6 @@ func (p Printing) checkQuota(c *checker, field string, q Quota) {
 	}
 	if p.Enabled && q.PagesPerSession == 0 {
 		c.add(field, "L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.")
-	}
-}
-
-func (p Printing) checkStaff(c *checker) {
-	if len(p.Staff) > maxStaff {
-		c.add("printing.staff", "Deux cents badges du personnel au plus.")
-		return
-	}
-	for i, s := range p.Staff {
-		field := fmt.Sprintf("printing.staff.%d", i)
-		if strings.TrimSpace(s.Name) == "" || len(s.Name) > 60 {
-			c.add(field+".name", "Donnez un nom de fonction à ce badge, « Accueil » par exemple (60 caractères au plus).")
-		}
-		switch {
-		case len(s.Badge) != 64 || strings.ContainsFunc(s.Badge, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }):
-			c.add(field+".badge", "« %s » n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.", clip(s.Badge))
-		case slices.ContainsFunc(p.Staff[:i], func(o Staff) bool { return o.Badge == s.Badge }):
-			c.add(field+".badge", "Ce badge est inscrit deux fois.")
-		}
 	}
 }
 

@@ -39,6 +39,7 @@ func bodies() map[string]reflect.Type {
 		"record energy":         reflect.TypeFor[wire.EnergyUse](),
 		"record smile":          reflect.TypeFor[wire.Smile](),
 		"record traffic":        reflect.TypeFor[wire.Traffic](),
+		"record staff":          reflect.TypeFor[wire.StaffDone](),
 		"record policy":         reflect.TypeFor[wire.PolicyApplied](),
 	}
 }

@@ -33,6 +33,7 @@ const (
 	KindEnergy  = "energy"  // EnergyUse, about once an hour
 	KindSmile   = "smile"   // Smile
 	KindTraffic = "traffic" // Traffic: the controller drops it unless a decision is on, and no agent of this version sends it
+	KindStaff   = "staff"   // StaffDone
 )
 
 // Boot tells that the agent started.
@@ -166,6 +167,8 @@ const (
 	RefuseNoLists       Reason = "no-lists" // a list of names that the policy asks for is not here yet
 	RefuseClock         Reason = "clock-unsure"
 	RefuseAlarm         Reason = "alarm"          // the building's intrusion alarm is armed
+	RefuseShut          Reason = "shut"           // staff closed it at the terminal
+	RefuseAnew          Reason = "restarting"     // staff have it start again
 	RefuseSuspectBadge  Reason = "suspect-badge"  // it claims keys, and answers wrongly
 	RefuseUnprovenBadge Reason = "unproven-badge" // the policy wants more than its number
 	// Of badges and codes that the controller was asked about.

@@ -14,6 +14,7 @@ import (
 	"borne/kiosk/journal"
 	"borne/kiosk/printing"
 	"borne/kiosk/session"
+	"borne/kiosk/shell"
 	"borne/kiosk/uplink"
 )
 
@@ -28,7 +29,10 @@ type Agent struct {
 	encoded       []byte // of state, as it is durable
 	policy        Rules
 	opening       opening
+	bounds        bounds
 	welcome       wire.Welcome
+	typedPIN      shell.Secret // of staff, while it is counted
+	verifying     bool
 	refused       string // why the last policy was refused
 	refusedOf     uint64 // which one
 	networks      networks

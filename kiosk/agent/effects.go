@@ -50,6 +50,10 @@ func (a *Agent) perform(work context.Context, e session.Effect) {
 		a.page(work, SessionBrowser.Back)
 	case session.DoStop:
 		a.done = true
+	case session.DoVerify:
+		a.verifyPIN(work)
+	case session.DoRestart:
+		a.restart = errAnew
 	}
 }
 
@@ -119,6 +123,7 @@ func (a *Agent) tick(work context.Context) {
 	}
 	open := a.opening.at(a.policy, at.Wall, a.parts.Hours)
 	f := session.Tick{Sure: at.Trusted || a.policy.Hours.Always, Open: open.Open, Since: open.Since, Vacant: open.Vacant, Until: open.Until, Cause: string(open.Cause), Why: open.Why, Playing: a.playing}
+	a.bounded(&f, open)
 	if !at.Trusted {
 		f.Since, f.Vacant, f.Until, f.Cause, f.Why = time.Time{}, time.Time{}, time.Time{}, "", ""
 	}

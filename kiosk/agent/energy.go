@@ -89,7 +89,7 @@ func (a *Agent) keepEnergy() {
 // busy tells whether somebody, or the machine itself, is in the middle of something.
 func (a *Agent) busy() bool {
 	p := a.state.Phase
-	return !p.Standing() || p == session.Updating || slices.ContainsFunc(a.prints.Jobs, func(j printing.Job) bool { return j.Stage != printing.StageHeld })
+	return !p.Standing() || p == session.Updating || a.state.Covered(a.now()) || slices.ContainsFunc(a.prints.Jobs, func(j printing.Job) bool { return j.Stage != printing.StageHeld })
 }
 
 // stays tells whether the terminal may not go off, whatever the hour: somebody
@@ -105,8 +105,9 @@ func (a *Agent) hoursOf(at session.Instant, open policy.Opening) policy.Opening 
 	case a.policy.Version == 0: // somebody is installing it
 		return policy.Opening{Open: true}
 	case !at.Trusted && !a.policy.Hours.Always:
-		return policy.Opening{Open: !h.Known || h.Open}
+		return policy.Opening{Open: (!h.Known || h.Open) && a.state.Shut == nil}
 	}
+	open = withStaff(a.state, open)
 	open.Since, open.Until = open.Since.UTC(), open.Until.UTC()
 	return open
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"os"
 	"reflect"
@@ -287,9 +286,7 @@ func (a *Agent) released(work context.Context, key []byte) bool {
 	if len(waiting) == 0 {
 		return false
 	}
-	sum := sha256.Sum256(key)
-	badge := hex.EncodeToString(sum[:])
-	if !slices.ContainsFunc(a.policy.Printing.Staff, func(s policy.Staff) bool { return s.Badge == badge }) {
+	if badge := digest(key); !slices.ContainsFunc(a.policy.Printing.Staff, func(s policy.Staff) bool { return s.Badge == badge }) {
 		return false
 	}
 	for _, w := range waiting {

@@ -142,7 +142,8 @@ func limits(p policy.Policy) session.Limits {
 	s := p.Session
 	l := session.Limits{Version: p.Version, Profile: p.Profile, Languages: p.Languages, Minutes: min(s.Minutes), Extend: min(s.ExtendMinutes),
 		Max: min(s.MaxMinutes), Min: min(s.MinMinutes), Idle: sec(s.IdleSeconds), Grace: sec(s.GraceSeconds), Upload: sec(s.UploadSeconds),
-		Thanks: sec(s.ThanksSeconds), BadgeRequired: p.Access.BadgeRequired, RequireFull: p.Isolation.RequireFull}
+		Thanks: sec(s.ThanksSeconds), BadgeRequired: p.Access.BadgeRequired, RequireFull: p.Isolation.RequireFull,
+		Receipt: min(p.Permits.ReceiptWithin), PIN: p.PIN.There()}
 	for _, w := range s.WarnMinutes {
 		l.Warn = append(l.Warn, min(w))
 	}
@@ -242,6 +243,8 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		a.applyWith(work, nil, extra{records: []wire.Record{draft(a.now(), wire.KindAlert, wire.Alert{Code: "badge-suspect"})}})
 	case len(t.Badges) > 1:
 		f.Refused = wire.RefuseManyBadges
+	case a.staffBadge(work, t.Badges[0]):
+		return
 	case a.released(work, t.Badges[0].Key[:]):
 		return
 	case t.Badges[0].Random:
@@ -282,6 +285,9 @@ func contactOf(l hw.Level) session.Contact {
 
 // acted takes what a person pressed.
 func (a *Agent) acted(work context.Context, act shell.Action) {
+	if a.actedByStaff(work, act) || a.state.Covered(a.now()) { // a late press: its button is not in sight
+		return
+	}
 	if a.actedOnPrint(work, act) || a.askedForHelp(work, act.Do) {
 		return
 	}

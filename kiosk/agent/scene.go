@@ -29,11 +29,15 @@ func (a *Agent) show(work context.Context) {
 	v := ViewOf(a.state, at, a.face())
 	v.Help = a.help(at)
 	a.printPage(&v)
+	if p := a.staffPage(at); p != nil && a.stuck == nil {
+		v = staffView(v, p, a.state)
+	}
 	a.parts.Shell.Show(v)
 	want := scene{screen: v.Screen}
 	if b := a.boxes.current(); b != nil && (a.state.Phase == session.Active || a.state.Phase == session.Ending) && a.stuck == nil {
 		want.window = b.window
 		switch {
+		case v.Screen == shell.StaffPage: // it covers the whole session
 		case v.Screen != shell.PrintPage:
 			want.session = true
 		case v.Print != nil && v.Print.Preview && a.paper.painted:
@@ -133,7 +137,7 @@ func (a *Agent) keepShell(work context.Context) {
 // face is what the view needs beside the state.
 func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
-		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Notice: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim}
+		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Notice: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim, PIN: a.policy.PIN.There()}
 	if a.policy.Printing.Enabled {
 		f.Pages = cmp.Or(a.ownPages(a.holder()), a.policy.Printing.QuotaAt(a.now().Wall, policy.Location()).PagesPerSession)
 	}

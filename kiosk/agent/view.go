@@ -20,6 +20,7 @@ type Face struct {
 	Sim     bool
 	Dim     bool        // nobody is there: the page is darker
 	Stuck   wire.Reason // the journal cannot be written
+	PIN     bool        // staff have one
 }
 
 // ViewOf is what the person sees. It is a function of its arguments alone.
@@ -38,6 +39,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 		v.Screen, v.Reason = shell.Broken, string(f.Stuck)
 		return v
 	}
+	v.Team = f.PIN && s.Phase.HasMenu()
 	switch s.Phase {
 	case session.Starting:
 		v.Screen = shell.Starting
@@ -65,6 +67,13 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 		v.Screen, v.Wipe = shell.Thanks, erased(l.Summary)
 	case session.Closed:
 		v.Screen, v.Opening = shell.Closed, &shell.Opening{Meanwhile: f.Helps}
+		if s.Reason == wire.RefuseAnew {
+			v.Screen, v.Opening = shell.Starting, nil
+			break
+		}
+		if s.Reason == wire.RefuseShut && l.Sure {
+			v.Opening.At = told(s.Hours.Next)
+		}
 		if s.Reason == wire.RefuseClosed {
 			v.Opening.Cause, v.Opening.Why = s.Hours.Cause, s.Hours.Why
 		}

@@ -51,7 +51,7 @@ func (m *machine) commanded(c wire.Command) {
 			refused = string(wire.OutWipe) // a wipe or a lift is what helps
 			break
 		}
-		s.Out = nil
+		s.Out, s.Shut = nil, nil
 		if s.Phase == Broken {
 			l.Surveyed = false
 		}

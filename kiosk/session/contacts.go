@@ -74,7 +74,7 @@ func (m *machine) armed() {
 func (m *machine) tickAlarm() {
 	s, l := &m.s, &m.s.Live
 	since := s.alarmSince()
-	if l.Alarm != ContactOpen && l.Alarm != ContactClosed || since.IsZero() || since.Equal(s.AlarmTold) {
+	if s.Shut != nil || l.Alarm != ContactOpen && l.Alarm != ContactClosed || since.IsZero() || since.Equal(s.AlarmTold) {
 		return
 	}
 	switch passed := m.at.Wall.Sub(since); {

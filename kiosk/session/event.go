@@ -34,6 +34,8 @@ type Tick struct {
 	Until     time.Time // when Open changes; zero for never
 	Cause     string    // policy.Cause
 	Why       string    // an exception's reason, in French
+	Guard     time.Time // until when it may stay open past its closing: policy.Hours.Guard
+	Next      time.Time // when it opens after it has closed; asked for while staff have closed it
 }
 
 // Tapped is a badge that was held to the reader. Refused is set when the
@@ -229,10 +231,18 @@ type (
 // DoStop says that the terminal is clean and the agent may end. No answer.
 type DoStop struct{}
 
-func (DoSurvey) ask() {}
-func (DoOpen) ask()   {}
-func (DoWipe) ask()   {}
-func (DoForget) ask() {}
-func (DoHome) ask()   {}
-func (DoBack) ask()   {}
-func (DoStop) ask()   {}
+// DoVerify asks whether the PIN that was just typed is the one: StaffTried.
+type DoVerify struct{}
+
+// DoRestart says that staff want the agent started again. No answer.
+type DoRestart struct{}
+
+func (DoSurvey) ask()  {}
+func (DoOpen) ask()    {}
+func (DoWipe) ask()    {}
+func (DoForget) ask()  {}
+func (DoHome) ask()    {}
+func (DoBack) ask()    {}
+func (DoStop) ask()    {}
+func (DoRestart) ask() {}
+func (DoVerify) ask()  {}

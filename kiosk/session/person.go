@@ -11,6 +11,9 @@ import (
 // tapped takes a badge.
 func (m *machine) tapped(f Tapped) {
 	s := &m.s
+	if s.Covered(m.at) { // it is not for whoever is behind
+		return
+	}
 	switch s.Phase {
 	case Welcome, Thanks, Closed, Quarantined, Broken, Updating, Maintenance:
 		m.approach(f.Holder, f.Refused)
@@ -38,6 +41,9 @@ func (m *machine) tapped(f Tapped) {
 func (m *machine) acted(f Acted) {
 	s := &m.s
 	session := s.Phase == Active || s.Phase == Warning
+	if s.Covered(m.at) { // a late press: its button is not in sight
+		return
+	}
 	switch f.Do {
 	case Begin:
 		if (s.Phase.Standing() || s.Phase == Thanks) && !s.Limits.BadgeRequired {
@@ -275,6 +281,8 @@ func clip(s string) string {
 func (m *machine) untilClosing() (time.Duration, bool) {
 	s := &m.s
 	switch {
+	case s.Shut != nil, s.Live.Anew:
+		return 0, true
 	case !s.Live.Sure || !s.Hours.Known:
 		return 0, false
 	case !s.Hours.Open:

@@ -86,7 +86,13 @@ func actions(w *world, seen func()) map[string]func(*rapid.T) {
 			}
 		}
 	}
+	anew := func() { // what staff want started again is started again
+		if w.state.Live.Anew && w.state.Reason == wire.RefuseAnew {
+			w.boot()
+		}
+	}
 	calm := func(t *rapid.T) {
+		anew()
 		w.at.Trusted, w.sureDay = true, true
 		do(t, w.tick(time.Second, 0))
 		smooth(t)
@@ -233,6 +239,15 @@ func actions(w *world, seen func()) map[string]func(*rapid.T) {
 			if f := rapid.SampledFrom(w.results).Draw(t, "result"); f != nil {
 				do(t, f)
 			}
+		},
+		"staff": func(t *rapid.T) {
+			do(t, StaffCame{By: "Accueil", May: wire.StaffRights()})
+			do(t, StaffDid{Do: rapid.SampledFrom(append(wire.StaffRights(), wire.StaffReopen, "x")).Draw(t, "staff"), Jobs: 1})
+		},
+		"pin": func(t *rapid.T) {
+			do(t, StaffAsks{})
+			do(t, StaffTries{})
+			do(t, StaffTried{Right: rapid.Bool().Draw(t, "right"), May: wire.StaffRights()})
 		},
 		"power cut": func(t *rapid.T) {
 			if rapid.IntRange(0, 4).Draw(t, "really") == 0 {

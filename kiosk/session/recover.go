@@ -42,6 +42,8 @@ func Recover(s State, at Instant, boot wire.Boot) (State, []Effect, []wire.Recor
 	fresh := s.Phase == "" && s.Serial == 0 && !s.Dirty && s.Run == nil
 	boot.Found = string(s.Phase)
 	m.s.Schema, m.s.Live, m.s.Wipe = Schema, Live{}, nil
+	m.s.Live.PINLast = at.Mono
+	m.slow() // a restart is no way around the wait
 	m.record(wire.KindBoot, boot)
 	if s.Forget != "" {
 		m.ask(DoForget{Permit: s.Forget}) // the process may have died between commit and effect

@@ -16,6 +16,7 @@ func (m *machine) tickSession(f Tick) {
 	if f.Playing {
 		l.Touched = m.at.Mono
 	}
+	m.covered()
 	idle := min(f.Idle, m.at.Mono-l.Touched)
 	m.account(idle)
 
@@ -33,6 +34,8 @@ func (m *machine) tickSession(f Tick) {
 	l.Warned, l.ClosingSaid = m.threshold(own), m.closingThreshold(closing)
 
 	switch {
+	case closing <= 0 && l.Anew:
+		m.end(wire.EndCommand, true)
 	case closing <= 0:
 		m.end(wire.EndClosing, true)
 	case own <= 0:
@@ -48,7 +51,11 @@ func (m *machine) tickSession(f Tick) {
 	case added > 0:
 		m.warn(Warn{Kind: WarnExtended, Added: added})
 	case closing < own && (l.ClosingSaid < said || earlier):
-		m.warn(Warn{Kind: WarnClosing})
+		kind := WarnClosing
+		if l.Anew {
+			kind = WarnAnew
+		}
+		m.warn(Warn{Kind: kind})
 	case l.Warned < warned && own <= closing:
 		m.warn(Warn{Kind: WarnTime})
 	}
@@ -117,9 +124,12 @@ func smallest(at []time.Duration, left time.Duration) time.Duration {
 	return t
 }
 
-func (m *machine) grace() time.Duration {
-	if m.s.Limits.Grace > 0 {
-		return m.s.Limits.Grace
+func (m *machine) grace() time.Duration { return m.s.Grace() }
+
+// Grace is how long somebody has to answer, or to finish.
+func (s State) Grace() time.Duration {
+	if s.Limits.Grace > 0 {
+		return s.Limits.Grace
 	}
 	return time.Minute
 }
@@ -379,7 +389,10 @@ func (m *machine) wipeFailed(why string) {
 	s.Dirty, s.Wipe, s.Fault = true, nil, wire.OutWipe
 	m.record(wire.KindAlert, wire.Alert{Code: string(wire.OutWipe)})
 	m.enter(Broken, wire.OutWipe)
-	if l.Stopping {
+	switch {
+	case l.Stopping:
 		m.ask(DoStop{})
+	case l.Anew:
+		m.ask(DoRestart{})
 	}
 }

@@ -80,7 +80,10 @@ type State struct {
 	Hours      Hours       `json:"hours"`              // as of the last tick; its decision outlives an unsure clock
 	AlarmTold  time.Time   `json:"alarmTold,omitzero"` // the opening or closing that an alert about the alarm was for
 	Forget     string      `json:"forget,omitempty"`
-	Awake      time.Time   `json:"awake,omitzero"` // staff hold it awake until then
+	Awake      time.Time   `json:"awake,omitzero"`  // staff hold it awake until then
+	Shut       *Shut       `json:"shut,omitempty"`  // staff closed it at the terminal
+	Stay       *Stay       `json:"stay,omitempty"`  // or keep it open
+	Tries      int         `json:"tries,omitempty"` // PINs of staff in a row that were not the one
 
 	Live Live `json:"-"`
 }
@@ -111,6 +114,7 @@ type Run struct {
 	Lang    string        `json:"lang"`
 	Holder  []byte        `json:"holder,omitempty"` // h1 of the badge, while the session lasts
 	Total   time.Duration `json:"total"`            // granted so far
+	Given   time.Duration `json:"given,omitempty"`  // of that, by staff at the terminal
 	Seconds int           `json:"seconds"`          // spent; exact once it has ended, in whole minutes before
 	Active  int           `json:"active"`           // seconds with input within the last minute
 	Reason  wire.Reason   `json:"reason,omitempty"` // once it ends
@@ -155,6 +159,7 @@ type Hours struct {
 	Until  time.Time `json:"-"` // when that changes; zero: unknown or never
 	Cause  string    `json:"-"` // policy.Cause
 	Why    string    `json:"-"`
+	Next   time.Time `json:"-"` // while staff have closed it: when it opens again
 }
 
 // Live is what this process knows and the next one learns anew.
@@ -200,7 +205,14 @@ type Live struct {
 	Stopping    bool
 	Level       wire.Level
 	Missing     []string
-	Summary     *Summary // what the thanks screen tells
+	Summary     *Summary      // what the thanks screen tells
+	Staff       *Staff        // their menu, while it is open
+	Ask         time.Duration // the question for their PIN is open until then
+	PINNext     time.Duration // when the next PIN may be tried
+	PINLast     time.Duration // when one was tried last
+	PINWrong    bool          // and it was not the one
+	Anew        bool          // staff want the software to start again
+	Plan        Plan
 }
 
 // Guest is somebody at the charter: no permit is consumed yet.
@@ -226,6 +238,7 @@ const (
 	WarnBadge    WarnKind = "badge" // another badge was held to the reader
 	WarnTime     WarnKind = "time"
 	WarnClosing  WarnKind = "closing"
+	WarnAnew     WarnKind = "restart" // staff have the terminal start again
 	WarnExtended WarnKind = "extended"
 	WarnMessage  WarnKind = "message"
 )
@@ -269,7 +282,9 @@ type Limits struct {
 	Thanks        time.Duration   `json:"thanks"`
 	BadgeRequired bool            `json:"badgeRequired,omitempty"`
 	RequireFull   bool            `json:"requireFull,omitempty"`
-	Pages         int             `json:"pages"` // 0 without printing
+	Pages         int             `json:"pages"`             // 0 without printing
+	Receipt       time.Duration   `json:"receipt,omitempty"` // after a session began, until its receipt is missed
+	PIN           bool            `json:"pin,omitempty"`     // staff have one
 }
 
 // Times of the machine's own.
@@ -305,6 +320,8 @@ func (s State) clone() State {
 	s.Wipe = copied(s.Wipe)
 	s.Out = copied(s.Out)
 	s.Lift = copied(s.Lift)
+	s.Shut = copied(s.Shut)
+	s.Stay = copied(s.Stay)
 	s.Live.Guest = copied(s.Live.Guest)
 	s.Live.Summary = copied(s.Live.Summary)
 	return s

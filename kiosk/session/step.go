@@ -67,6 +67,18 @@ func Step(s State, e Event) (State, []Effect, []wire.Record) {
 		m.settle()
 	case Stop:
 		m.stop()
+	case StaffCame:
+		m.staffCame(f)
+	case StaffDid:
+		m.staffDid(f)
+	case StaffLeft:
+		m.staffLeft()
+	case StaffAsks:
+		m.staffAsks()
+	case StaffTries:
+		m.staffTries()
+	case StaffTried:
+		m.staffTried(f)
 	}
 	return m.s, m.effects, m.records
 }
@@ -103,6 +115,9 @@ func (m *machine) enter(p Phase, r wire.Reason) {
 	if p != Warning {
 		m.s.Live.Warn = Warn{}
 	}
+	if !p.HasMenu() {
+		m.staffLeft()
+	}
 }
 
 // standing decides where a clean terminal stands, worst news first.
@@ -111,6 +126,8 @@ func (m *machine) standing() (Phase, wire.Reason) {
 	switch {
 	case s.Live.Stopping:
 		return Closed, wire.EndShutdown
+	case s.Live.Anew:
+		return Closed, wire.RefuseAnew
 	case s.Fault != "":
 		return Broken, s.Fault
 	case s.Live.Trouble != "":
@@ -131,6 +148,8 @@ func (m *machine) standing() (Phase, wire.Reason) {
 		return Closed, wire.RefuseNoPolicy
 	case s.Live.Unprotected:
 		return Closed, wire.RefuseNoLists
+	case s.Shut != nil:
+		return Closed, wire.RefuseShut
 	case !s.Hours.Known:
 		return Closed, wire.RefuseClock
 	case !s.Hours.Open:
@@ -152,6 +171,9 @@ func (m *machine) stand() {
 	case s.Live.Stopping:
 		m.enter(Closed, wire.EndShutdown)
 		m.ask(DoStop{})
+	case s.Live.Anew:
+		m.enter(Closed, wire.RefuseAnew)
+		m.ask(DoRestart{})
 	case s.Lift != nil:
 		m.wipe(WipeChallenge)
 	case !s.Live.Surveyed:
@@ -196,8 +218,12 @@ func (m *machine) owed() {
 func (m *machine) tick(f Tick) {
 	s, l := &m.s, &m.s.Live
 	l.Sure = f.Sure
+	f = m.staffed(f)
+	if !s.Covered(m.at) {
+		m.staffLeft()
+	}
 	if f.Sure {
-		s.Hours = Hours{Known: true, Open: f.Open, Since: f.Since, Vacant: f.Vacant, Until: f.Until, Cause: f.Cause, Why: f.Why}
+		s.Hours = Hours{Known: true, Open: f.Open, Since: f.Since, Vacant: f.Vacant, Until: f.Until, Cause: f.Cause, Why: f.Why, Next: f.Next}
 		m.tickAlarm()
 	}
 	if l.NoticeTo <= m.at.Mono {

@@ -43,7 +43,7 @@ func newWorld() *world {
 func limits() Limits {
 	return Limits{Version: 1, Profile: "open", Languages: []string{"fr", "en"}, Minutes: 10 * time.Minute, Extend: 5 * time.Minute,
 		Max: 20 * time.Minute, Min: 5 * time.Minute, Warn: []time.Duration{5 * time.Minute, time.Minute}, Idle: 3 * time.Minute,
-		Grace: time.Minute, Upload: 10 * time.Second, Finish: time.Minute, Thanks: 20 * time.Second}
+		PIN: true, Grace: time.Minute, Upload: 10 * time.Second, Finish: time.Minute, Thanks: 20 * time.Second}
 }
 
 // boot starts a process from what the disk holds.

@@ -21,7 +21,8 @@ var ErrAction = errors.New("not an action of this page")
 // Known lists every action.
 func Known() []Do {
 	return []Do{Begin, Accept, Decline, End, StillHere, Arrived, Dismiss, SetLang, Home, Back, Again, SmileGood, SmileSoso, SmileBad,
-		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow, Code, CallHelp, NoHelp}
+		PrintIt, PrintCancel, PrintSet, PrintOK, PrintShow, Code, CallHelp, NoHelp,
+		StaffAsk, StaffPIN, StaffClose, StaffReopen, StaffStay, StaffTime, StaffPrint, StaffRestart, StaffCall, StaffLeave}
 }
 
 // ParseAction reads one action. Unknown fields, unknown actions, a language
@@ -48,6 +49,9 @@ func ParseAction(b []byte) (Action, error) {
 	}
 	if (a.Do == Code) != (a.Code != "") || len(a.Code) > maxTyped {
 		return Action{}, fmt.Errorf("cannot do %q with a code of %d bytes: %w", a.Do, len(a.Code), ErrAction)
+	}
+	if (a.Do == StaffPIN) != (a.PIN != "") || len(a.PIN) > maxTyped {
+		return Action{}, fmt.Errorf("cannot do %q with a PIN of %d bytes: %w", a.Do, len(a.PIN), ErrAction)
 	}
 	if err := a.checkPrint(); err != nil {
 		return Action{}, err

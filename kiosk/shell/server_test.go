@@ -316,6 +316,9 @@ func TestParseAction(t *testing.T) {
 		if d == Code {
 			in = `{"do":"code","code":"acde-2345"}`
 		}
+		if d == StaffPIN {
+			in = `{"do":"staff-pin","pin":"730194"}`
+		}
 		if d == PrintIt || d == PrintSet {
 			in = `{"do":"` + string(d) + `","job":"J-1_a","print":{"copies":2,"duplex":true,"colour":true,"range":"1-3, 5; 7"}}`
 		}
@@ -324,7 +327,7 @@ func TestParseAction(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{``, `null`, `{}`, `[]`, `{"do":"Begin"}`, `{"do":"begin","x":1}`, `{"do":"begin"} {}`, `{"do":"begin"}x`,
-		`{"do":"code"}`, `{"do":"begin","code":"ACDE2345"}`, `{"do":"code","code":"` + strings.Repeat("A", 33) + `"}`,
+		`{"do":"code"}`, `{"do":"staff-pin"}`, `{"do":"staff","pin":"730194"}`, `{"do":"staff-pin","pin":730194}`, `{"do":"staff-pin","pin":"` + strings.Repeat("1", 33) + `"}`, `{"do":"begin","code":"ACDE2345"}`, `{"do":"code","code":"` + strings.Repeat("A", 33) + `"}`,
 		`{"do":"lang"}`, `{"do":"begin","lang":"fr"}`, `{"do":"lang","lang":"fr-"}`, `{"do":"lang","lang":"../x"}`, `{"do":1}`,
 		`{"do":"lang","lang":"` + strings.Repeat("a", 40) + `"}`,
 		`{"do":"begin","job":"1"}`, `{"do":"begin","print":{"copies":1}}`, `{"do":"print"}`, `{"do":"print-set","job":"1"}`,
@@ -332,15 +335,19 @@ func TestParseAction(t *testing.T) {
 		`{"do":"print","print":{"copies":1,"range":"1-x"}}`, `{"do":"print","print":{"copies":1,"range":"` + strings.Repeat("1,", 61) + `"}}`,
 		`{"do":"print","print":{"copies":1,"name":"secret.pdf"}}`, `{"do":"print","lang":"fr","print":{"copies":1}}`,
 		`{"do":"print-cancel","print":{"copies":1}}`, `{"do":"print-ok","job":"../1"}`, `{"do":"print-ok","job":"` + strings.Repeat("a", 65) + `"}`} {
-		if a, err := ParseAction([]byte(bad)); !errors.Is(err, ErrAction) {
+		a, err := ParseAction([]byte(bad))
+		if !errors.Is(err, ErrAction) {
 			t.Errorf("%s: %+v, %v", bad, a, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "730194") { // it is logged
+			t.Errorf("%s: the error repeats the PIN: %v", bad, err)
 		}
 	}
 }
 
 func FuzzParseAction(f *testing.F) {
 	for _, s := range []string{`{"do":"begin"}`, `{"do":"lang","lang":"fr-x-facile"}`, `{"do":"lang","lang":"é"}`, `{"do":`, `{"DO":"begin"}`,
-		`{"do":"print","job":"a1","print":{"copies":2,"duplex":true,"range":"1-3, 5"}}`, `{"do":"print-cancel","job":"a1"}`} {
+		`{"do":"print","job":"a1","print":{"copies":2,"duplex":true,"range":"1-3, 5"}}`, `{"do":"print-cancel","job":"a1"}`, `{"do":"staff-pin","pin":"730194"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

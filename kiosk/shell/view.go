@@ -15,6 +15,8 @@ type View struct {
 	Bar       *Bar     `json:"bar,omitempty"`     // while a session runs
 	Warning   *Warning `json:"warning,omitempty"`
 	Print     *Print   `json:"print,omitempty"` // on the print screen
+	Staff     *Staff   `json:"staff,omitempty"` // on the staff's menu
+	Team      bool     `json:"team,omitempty"`  // staff may type their PIN
 	Charter   *Charter `json:"charter,omitempty"`
 	Opening   *Opening `json:"opening,omitempty"`
 	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
@@ -42,6 +44,7 @@ const (
 	SessionPage Screen = "session"
 	WarningPage Screen = "warning" // covers the session: idle, time, closing, message
 	PrintPage   Screen = "print"   // covers the session, or its left part: what is to be printed, or was not
+	StaffPage   Screen = "staff"   // covers everything: the staff's menu
 	Wiping      Screen = "wiping"
 	Thanks      Screen = "thanks" // « Il ne reste rien de vous… »
 	Closed      Screen = "closed"
@@ -138,6 +141,7 @@ type Action struct {
 	Job   string `json:"job,omitempty"`  // with the actions about printing: Print.Job that the person saw
 	Print Choice `json:"print,omitzero"` // with PrintSet and PrintIt
 	Code  string `json:"code,omitempty"` // with Code, as it was typed
+	PIN   Secret `json:"pin,omitempty"`  // with StaffPIN, as it was typed
 }
 
 // Do names an action; unknown ones are refused.
@@ -163,6 +167,17 @@ const (
 	SmileGood Do = "smile-good" // how it went: one of three faces, for who wants to say
 	SmileSoso Do = "smile-soso"
 	SmileBad  Do = "smile-bad"
+
+	StaffAsk     Do = "staff"         // staff want to type their PIN
+	StaffPIN     Do = "staff-pin"     // and did: Action.PIN
+	StaffClose   Do = "staff-close"   // the staff's menu: see wire.StaffDo
+	StaffReopen  Do = "staff-reopen"  //
+	StaffStay    Do = "staff-stay"    //
+	StaffTime    Do = "staff-time"    //
+	StaffPrint   Do = "staff-print"   // releases what waits
+	StaffRestart Do = "staff-restart" //
+	StaffCall    Do = "staff-call"    //
+	StaffLeave   Do = "staff-leave"   // puts the menu, or the question, away
 
 	PrintIt     Do = "print"        // « Imprimer », with the choices that were in sight: print only when they are the job's
 	PrintCancel Do = "print-cancel" // « Ne pas imprimer »

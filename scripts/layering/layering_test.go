@@ -137,6 +137,7 @@ var only = map[string][]string{
 	"github.com/coreos":             {"controller/oidc"},                                              // foreign bytes of a provider
 	"golang.org/x/oauth2":           {"controller/oidc"},
 	"github.com/go-webauthn":        {"controller/passkeys"},                                    // foreign bytes of devices
+	"golang.org/x/crypto/argon2":    {"controller/policy"},                                      // the staff's PIN is hashed in one room, for both sides
 	"golang.org/x/crypto/acme":      {"controller/server"},                                      // the console's certificate
 	"github.com/letsencrypt/pebble": {"scripts/acme"},                                           // a real authority, for its test alone
 	"filippo.io/age":                {"controller/seal", "controller/cli", "scripts/fleettest"}, // one room knows how backups are encrypted; tests make keys

@@ -17,14 +17,21 @@ function dayNumber(at: Date): number {
 
 export type When = { key: 'terminal.closed.today' | 'terminal.closed.tomorrow'; time: string } | { key: 'terminal.closed.day'; day: string; time: string }
 
+/** An instant on the place's clock; empty when it cannot be read. */
+export function clockOf(at: string | undefined, lang: string): string {
+  const date = new Date(at ?? '')
+  if (Number.isNaN(date.getTime())) return ''
+  const parts = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).formatToParts(date)
+  const part = (type: string) => Number(parts.find((p) => p.type === type)?.value)
+  const [h, m] = [part('hour'), part('minute')]
+  return lang.startsWith('fr') ? (m === 0 ? `${h}\u00a0h` : `${h}\u00a0h\u00a0${String(m).padStart(2, '0')}`) : new Intl.DateTimeFormat(lang, { timeZone: zone, hour: 'numeric', minute: '2-digit' }).format(date)
+}
+
 /** When an instant is, in words of the place's clock; undefined when it cannot be read or is past. */
 export function when(at: string | undefined, now: Date, lang: string): When | undefined {
   const date = new Date(at ?? '')
   if (Number.isNaN(date.getTime()) || date < now) return
-  const parts = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).formatToParts(date)
-  const part = (type: string) => Number(parts.find((p) => p.type === type)?.value)
-  const [h, m] = [part('hour'), part('minute')]
-  const time = lang.startsWith('fr') ? (m === 0 ? `${h}\u00a0h` : `${h}\u00a0h\u00a0${String(m).padStart(2, '0')}`) : new Intl.DateTimeFormat(lang, { timeZone: zone, hour: 'numeric', minute: '2-digit' }).format(date)
+  const time = clockOf(at, lang)
   const days = dayNumber(date) - dayNumber(now)
   if (days === 0) return { key: 'terminal.closed.today', time }
   if (days === 1) return { key: 'terminal.closed.tomorrow', time }

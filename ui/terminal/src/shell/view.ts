@@ -9,6 +9,9 @@ export interface View {
   bar?: { leftSeconds: number; totalSeconds: number; pagesLeft: number; ending: boolean; refused?: string; print?: BarPrint }
   warning?: { kind: WarningKind; leftSeconds: number; ofSeconds: number; minutes?: number }
   print?: Print
+  staff?: Staff
+  /** Staff may type their code. */
+  team?: boolean
   charter?: { minutes: number; pages: number; badge?: boolean }
   opening?: { at?: string; cause?: string; why?: string; meanwhile?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string; smile?: 'ask' | 'done' }
@@ -37,6 +40,7 @@ export type Screen =
   | 'session'
   | 'warning'
   | 'print'
+  | 'staff'
   | 'wiping'
   | 'thanks'
   | 'closed'
@@ -45,7 +49,7 @@ export type Screen =
   | 'updating'
   | 'maintenance'
 
-export type WarningKind = 'idle' | 'time' | 'closing' | 'message' | 'extended'
+export type WarningKind = 'idle' | 'time' | 'closing' | 'message' | 'extended' | 'restart'
 
 export interface Check {
   name: string
@@ -97,7 +101,24 @@ export interface BarPrint {
   show?: boolean
 }
 
-export type Do = 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show' | 'code' | 'help' | 'no-help'
+export type Do = 'staff' | 'staff-pin' | 'staff-close' | 'staff-reopen' | 'staff-stay' | 'staff-time' | 'staff-print' | 'staff-restart' | 'staff-call' | 'staff-leave' | 'begin' | 'accept' | 'decline' | 'end' | 'still-here' | 'arrived' | 'dismiss' | 'lang' | 'home' | 'back' | 'again' | 'smile-good' | 'smile-soso' | 'smile-bad' | 'print' | 'print-cancel' | 'print-set' | 'print-ok' | 'print-show' | 'code' | 'help' | 'no-help'
+
+/** The staff's menu: offers are the actions without their "staff-". With pin it is the question for it. */
+export interface Staff {
+  pin?: { wrong?: boolean; checking?: boolean; waitSeconds?: number }
+  offers: string[]
+  open?: boolean
+  shut?: boolean
+  until?: string
+  stayTo?: string
+  held?: number
+  session?: boolean
+  minutes?: number
+  give: number
+  grace: number
+  call?: { name?: string; phone?: string; told?: boolean }
+  leftSeconds: number
+}
 
 /** What goes with an action: a language, or the job that was in sight and how it is wanted. */
 export interface With {
@@ -105,6 +126,7 @@ export interface With {
   job?: string
   print?: Choice
   code?: string
+  pin?: string
 }
 
 /** What every screen gets. */
@@ -147,7 +169,7 @@ export const starting: View = {
   badge: 'none',
 }
 
-const screens: Screen[] = ['starting', 'welcome', 'charter', 'opening', 'session', 'warning', 'print', 'wiping', 'thanks', 'closed', 'quarantined', 'broken', 'updating', 'maintenance']
+const screens: Screen[] = ['starting', 'welcome', 'charter', 'opening', 'session', 'warning', 'print', 'staff', 'wiping', 'thanks', 'closed', 'quarantined', 'broken', 'updating', 'maintenance']
 
 /** Reads one message of the agent; undefined when it is no view of ours. */
 export function parseView(data: unknown): View | undefined {
@@ -161,7 +183,7 @@ export function parseView(data: unknown): View | undefined {
   const view = v as View
   if (typeof view !== 'object' || view === null || typeof view.screen !== 'string') return
   // A screen of a newer agent: say nothing wrong.
-  if (!screens.includes(view.screen) || (view.screen === 'print' && !view.print)) return { ...starting, ...view, screen: 'starting' }
+  if (!screens.includes(view.screen) || (view.screen === 'print' && !view.print) || (view.screen === 'staff' && !view.staff?.pin && !view.staff?.offers)) return { ...starting, ...view, screen: 'starting' }
   return { ...starting, ...view, place: { ...starting.place, ...view.place } }
 }
 
