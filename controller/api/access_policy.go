@@ -42,6 +42,12 @@ const (
 	opGroupVersions  = "group-policy-changes"
 	opUndoGroup      = "undo-group-policy"
 	opGroupRollout   = "group-rollout"
+	opSitePIN        = "site-pin"
+	opSpacePIN       = "space-pin"
+	opTerminalPIN    = "terminal-pin"
+	opPutSitePIN     = "put-site-pin"
+	opPutSpacePIN    = "put-space-pin"
+	opPutTerminalPIN = "put-terminal-pin"
 )
 
 // policyTable is the part of Table about rules. Whoever reads a site's rules reads
@@ -50,6 +56,7 @@ func policyTable() map[string]Access {
 	const (
 		adm = accounts.Administrator
 		cor = accounts.Correspondant
+		bui = accounts.Building
 		rec = accounts.Reception
 		dpo = accounts.DPO
 	)
@@ -89,5 +96,12 @@ func policyTable() map[string]Access {
 		opPreviewTerminal:    {post, "/api/terminals/{id}/policy/preview", ScopeTerminal, r(adm, cor)},
 		opTerminalVersions:   {get, "/api/terminals/{id}/policy/changes", ScopeTerminal, r(adm, cor, dpo)},
 		opUndoTerminal:       {post, "/api/terminals/{id}/policy/undo", ScopeTerminal, r(adm, cor)},
+		// The PIN is the building's staff's own. They see no terminals.
+		opSitePIN:        {get, "/api/sites/{id}/pin", ScopeSite, r(adm, cor, bui)},
+		opPutSitePIN:     {put, "/api/sites/{id}/pin", ScopeSite, r(adm, cor, bui)},
+		opSpacePIN:       {get, "/api/spaces/{id}/pin", ScopeSpace, r(adm, cor, bui)},
+		opPutSpacePIN:    {put, "/api/spaces/{id}/pin", ScopeSpace, r(adm, cor, bui)},
+		opTerminalPIN:    {get, "/api/terminals/{id}/pin", ScopeTerminal, r(adm, cor)},
+		opPutTerminalPIN: {put, "/api/terminals/{id}/pin", ScopeTerminal, r(adm, cor)},
 	}
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"borne/controller/compliance"
 	"borne/controller/policy"
@@ -72,6 +74,8 @@ func origins(tx store.Tx, p place) (policy.Policy, map[string]string, error) {
 		return v, from, err
 	}
 	v, from, err := compliance.Origins(tx, store.Item[store.Terminal]{Meta: store.Meta{ID: p.terminal, Site: p.site}, Row: store.Terminal{Space: p.space}})
+	v.PIN = policy.PIN{} // nobody reads it back
+	maps.DeleteFunc(from, func(path, _ string) bool { return strings.HasPrefix(path, sectionPIN+".") })
 	emptyNotNil(reflect.ValueOf(&v).Elem())
 	return v, from, err
 }

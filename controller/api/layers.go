@@ -16,6 +16,7 @@ import (
 // (leave empty what is below), as compliance merges it.
 func Effective(tx store.Tx, site, space, terminal string) (policy.Policy, error) {
 	p, err := compliance.Effective(tx, store.Item[store.Terminal]{Meta: store.Meta{ID: terminal, Site: site}, Row: store.Terminal{Space: space}})
+	p.PIN = policy.PIN{} // nobody reads it back
 	emptyNotNil(reflect.ValueOf(&p).Elem())
 	return p, err
 }
@@ -34,7 +35,7 @@ var indexAt = regexp.MustCompile(`\.(\d+)`)
 
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {
-	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "permits",
+	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "team", "permits",
 		"isolation", "keyboard", "network", "filter", "energy"}
 }
 

@@ -153,6 +153,11 @@ func (a *API) takeMatter(ctx context.Context, in *takeIn) (*out[MatterView], err
 			m.Row.Taken, m.Row.By, m.Row.Note, action = time.Time{}, "", "", "matter.left"
 		}
 		terminal = m.Row.Terminal
+		if m.Row.Code == attend.StaffCall && in.Body.Taken {
+			if err := callTaken(tx, m); err != nil {
+				return err
+			}
+		}
 		if err := store.Put(tx, m); err != nil {
 			return err
 		}
@@ -173,6 +178,19 @@ func (a *API) takeMatter(ctx context.Context, in *takeIn) (*out[MatterView], err
 		a.Live.Changed(terminal)
 	}
 	return answer(v), nil
+}
+
+// callTaken ends a call of staff: somebody takes it on.
+func callTaken(tx store.Tx, m store.Item[store.Matter]) error {
+	t, err := store.Get[store.Terminal](tx, m.Row.Terminal)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || t.Row.Called.Truncate(time.Second).After(m.Row.Since) { // a later call is another matter
+		return err
+	}
+	t.Row.Called = time.Time{}
+	return store.Put(tx, t)
 }
 
 // untaken counts a terminal's matters that nobody has taken on.

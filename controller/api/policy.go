@@ -164,6 +164,7 @@ type change struct {
 	rev  uint64
 	note string // why, in the person's words
 	slow bool   // a few terminals get it first
+	pin  bool   // it is about the PIN alone, whatever the revision: any other change leaves it as it is
 	next func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
 }
 
@@ -223,12 +224,15 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	} else if err != nil {
 		return none, err
 	}
-	if row.Rev != c.rev {
+	if row.Rev != c.rev && !c.pin {
 		return none, errStale()
 	}
 	next, err := c.next(tx, row.Row.Doc)
 	if err != nil {
 		return none, err
+	}
+	if !c.pin {
+		keepPIN(next, row.Row.Doc)
 	}
 	was, _, err := origins(tx, c.place)
 	if err != nil {
@@ -339,6 +343,9 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	}
 	if v, err = a.policyView(tx, c.place, p); err != nil {
 		return none, err
+	}
+	if c.pin {
+		return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.pin", Site: c.site, Scope: c.space, Target: id})
 	}
 	return v, audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "policy.changed", Site: c.site, Scope: c.space, Target: id,
 		Detail: strings.Join(changed, " ")})

@@ -245,6 +245,8 @@ func keepVersion(tx store.Tx, c change, row store.PolicyRow, before json.RawMess
 	if err != nil {
 		return "", err
 	}
+	delete(old, sectionPIN)
+	delete(doc, sectionPIN)
 	found, err := policy.Differences(was, is)
 	if err != nil {
 		return "", err

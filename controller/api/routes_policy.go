@@ -42,5 +42,11 @@ func (a *API) policyRoutes() error {
 		register(a, opAllRollout, "Go on with a change of the Département's policy, hold it, or go back", http.StatusOK, a.allRollout),
 		register(a, opSiteRollout, "Go on with a change of a site's policy, hold it, or go back", http.StatusOK, a.siteRollout),
 		register(a, opSpaceRollout, "Go on with a change of a space's policy, hold it, or go back", http.StatusOK, a.spaceRollout),
+		register(a, opSitePIN, "Whether a site's staff have a PIN for the menu at its terminals", http.StatusOK, a.sitePIN),
+		register(a, opPutSitePIN, "Set, take away or inherit a site's PIN; nobody reads it back", http.StatusOK, a.putSitePIN),
+		register(a, opSpacePIN, "Whether a space's staff have a PIN", http.StatusOK, a.spacePIN),
+		register(a, opPutSpacePIN, "Set, take away or inherit a space's PIN", http.StatusOK, a.putSpacePIN),
+		register(a, opTerminalPIN, "Whether staff have a PIN at a terminal", http.StatusOK, a.terminalPIN),
+		register(a, opPutTerminalPIN, "Set, take away or inherit a terminal's PIN", http.StatusOK, a.putTerminalPIN),
 	)
 }

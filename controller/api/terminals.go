@@ -38,24 +38,29 @@ const (
 	maxSaidCode = 40
 )
 
-// alerts lists what a terminal told staff lately, latest first.
-func (a *API) alerts(tx store.Tx, terminal string) ([]AlertBrief, error) {
-	all := []AlertBrief{}
+// alerts lists what a terminal told staff lately, and what staff did there, latest first.
+func (a *API) alerts(tx store.Tx, terminal string) ([]AlertBrief, []StaffAct, error) {
+	all, acts := []AlertBrief{}, []StaffAct{}
 	from := store.TimeID(a.Now().Add(-alertsFor), "")
 	seen := 0
 	for it, err := range store.FindRange[store.RecordRow](tx, "terminal", terminal, from, "", true) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if seen++; seen > maxRecords || len(all) == maxAlerts {
+		if seen++; seen > maxRecords || len(all) == maxAlerts && len(acts) == maxAlerts {
 			break
 		}
 		var alert wire.Alert
-		if rec := it.Row.Record; rec.Kind == wire.KindAlert && json.Unmarshal(rec.Body, &alert) == nil && alert.Code != "" && len(alert.Code) <= maxSaidCode {
+		var did wire.StaffDone
+		rec := it.Row.Record
+		if rec.Kind == wire.KindStaff && json.Unmarshal(rec.Body, &did) == nil && did.Valid() && len(acts) < maxAlerts {
+			acts = append(acts, StaffAct{At: rec.At, Do: string(did.Do), By: strings.ToValidUTF8(did.By, ""), Until: timed(did.Until), Minutes: did.Minutes, Jobs: did.Jobs})
+		}
+		if rec.Kind == wire.KindAlert && len(all) < maxAlerts && json.Unmarshal(rec.Body, &alert) == nil && alert.Code != "" && len(alert.Code) <= maxSaidCode {
 			all = append(all, AlertBrief{At: rec.At, Code: alert.Code})
 		}
 	}
-	return all, nil
+	return all, acts, nil
 }
 
 func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Person) (TerminalDetail, error) {
@@ -90,7 +95,7 @@ func (a *API) detail(tx store.Tx, it store.Item[store.Terminal], p accounts.Pers
 		return d, err
 	}
 	d.Cursor, d.Gaps = cur.Seq, cur.Gaps
-	if d.Alerts, err = a.alerts(tx, it.ID); err != nil {
+	if d.Alerts, d.Staff, err = a.alerts(tx, it.ID); err != nil {
 		return d, err
 	}
 	printer, err := a.printerTroubles(tx, it.ID)

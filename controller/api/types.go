@@ -99,6 +99,7 @@ type TerminalDetail struct {
 	Quarantine    *QuarantineView `json:"quarantine,omitempty"`
 	LastReceipt   *ReceiptBrief   `json:"lastReceipt,omitempty"`
 	Alerts        []AlertBrief    `json:"alerts" doc:"What is wrong with its power and its printer now, then what the terminal told staff in the last week, latest first"`
+	Staff         []StaffAct      `json:"staff" doc:"What staff did at the terminal's own menu in the last week, latest first"`
 	Commands      []string        `json:"commands" doc:"Kinds of command that the person may send now"`
 }
 
@@ -106,6 +107,16 @@ type TerminalDetail struct {
 type AlertBrief struct {
 	At   time.Time `json:"at"`
 	Code string    `json:"code" doc:"Reason code"`
+}
+
+// StaffAct is one thing that staff did at a terminal's own menu.
+type StaffAct struct {
+	At      time.Time  `json:"at"`
+	Do      string     `json:"do" doc:"console.staff.<do> of the catalogues"`
+	By      string     `json:"by,omitempty" doc:"Function of the badge, or PIN"`
+	Until   *time.Time `json:"until,omitempty" doc:"Until when it stays open"`
+	Minutes int        `json:"minutes,omitempty" doc:"Given to the session"`
+	Jobs    int        `json:"jobs,omitempty" doc:"Prints released"`
 }
 
 // QuarantineView says why no session may open.

@@ -35,6 +35,7 @@ const (
 	Decide      = "prints-decide"
 	Waiting     = "prints-waiting"
 	Help        = "help"            // somebody asked for it, and nobody has answered; About is the call
+	StaffCall   = "staff-call"      // About is when: each call is another matter
 	Calendar    = "calendar-ending" // About is the zone
 	Printer     = "printer"         // begins the codes of printers
 )

@@ -55,17 +55,19 @@ func TestLook(t *testing.T) {
 		change func(*Facts)
 		want   string
 	}{
-		"all is well":      {noon, func(*Facts) {}, ""},
-		"never installed":  {noon, func(f *Facts) { f.Row.State = store.StateWaiting; away(f, time.Hour) }, ""},
-		"revoked":          {noon, func(f *Facts) { f.Row.State = store.StateRevoked; away(f, time.Hour) }, ""},
-		"quarantined":      {noon, func(f *Facts) { f.Row.State, f.Row.Reason = store.StateQuarantined, wire.QuarReceiptFailed }, "quarantined(receipt-failed):urgent"},
-		"clone":            {noon, func(f *Facts) { f.Row.State, f.Row.Reason = store.StateQuarantined, wire.QuarClone }, "clone:urgent"},
-		"wipe failed":      {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "broken", "wipe-failed" }, "wipe-failed:urgent"},
-		"no browser":       {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "broken", "no-browser" }, "out(no-browser):urgent"},
-		"disk full":        {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason, f.Status.Metrics.DiskFree = "broken", "disk-full", 10 }, "disk-full:urgent"},
-		"disk low":         {noon, func(f *Facts) { f.Status.Metrics.DiskFree = 1000 }, "disk-low:soon"},
-		"disk not told":    {noon, func(f *Facts) { f.Status.Metrics.DiskFree = 0 }, ""},
-		"put out by staff": {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "maintenance", "staff" }, "out-staff:notice"},
+		"all is well":        {noon, func(*Facts) {}, ""},
+		"never installed":    {noon, func(f *Facts) { f.Row.State = store.StateWaiting; away(f, time.Hour) }, ""},
+		"revoked":            {noon, func(f *Facts) { f.Row.State = store.StateRevoked; away(f, time.Hour) }, ""},
+		"quarantined":        {noon, func(f *Facts) { f.Row.State, f.Row.Reason = store.StateQuarantined, wire.QuarReceiptFailed }, "quarantined(receipt-failed):urgent"},
+		"clone":              {noon, func(f *Facts) { f.Row.State, f.Row.Reason = store.StateQuarantined, wire.QuarClone }, "clone:urgent"},
+		"wipe failed":        {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "broken", "wipe-failed" }, "wipe-failed:urgent"},
+		"no browser":         {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "broken", "no-browser" }, "out(no-browser):urgent"},
+		"disk full":          {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason, f.Status.Metrics.DiskFree = "broken", "disk-full", 10 }, "disk-full:urgent"},
+		"disk low":           {noon, func(f *Facts) { f.Status.Metrics.DiskFree = 1000 }, "disk-low:soon"},
+		"disk not told":      {noon, func(f *Facts) { f.Status.Metrics.DiskFree = 0 }, ""},
+		"staff call":         {noon, func(f *Facts) { f.Row.Called = f.Now.Add(-23 * time.Hour) }, "staff-call[2026-03-01T12:00:00Z]:soon"},
+		"a call of long ago": {noon, func(f *Facts) { f.Row.Called = f.Now.Add(-24 * time.Hour) }, ""},
+		"put out by staff":   {noon, func(f *Facts) { f.Status.Phase, f.Status.Reason = "maintenance", "staff" }, "out-staff:notice"},
 		"isolation refused": {noon, func(f *Facts) {
 			f.Policy.Isolation.RequireFull = true
 			f.Status.Level = wire.LevelReduced

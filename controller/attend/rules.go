@@ -22,6 +22,7 @@ const (
 	longestCall  = time.Hour       // the terminal ends it before
 	waitingAfter = 2 * time.Minute // somebody at the desk has it on the screen
 	staffAfter   = 24 * time.Hour  // a person who put it out of service has a reason
+	callFor      = 24 * time.Hour  // whoever called has found help, or calls again
 	longestAway  = 14 * 24 * time.Hour
 )
 
@@ -64,6 +65,9 @@ func (f Facts) standing() (all []Found) {
 		all = append(all, Found{Code: f.Row.Power, Level: Notice, Since: f.Row.PowerSince})
 	case report.PowerUnwoken:
 		all = append(all, Found{Code: f.Row.Power, Level: Soon, Since: f.Row.PowerSince})
+	}
+	if called := f.Row.Called; !called.IsZero() && f.Now.Sub(called) < callFor {
+		all = append(all, Found{Code: StaffCall, About: called.UTC().Format(time.RFC3339), Level: Soon, Since: called})
 	}
 	refused := f.Row.PolicyError
 	if f.Online && f.Status.Policy > 0 {

@@ -133,6 +133,18 @@ func (r *Rules) applyKind(tx store.Tx, t *terminal, rec wire.Record) (bool, erro
 		return true, r.rollup(tx, t, rec, func(u *store.Rollup) { count(&u.Smiles, string(m.How)) })
 	case wire.KindTraffic:
 		return true, traffic(tx, t.Meta, rec)
+	case wire.KindStaff:
+		d, ok := body[wire.StaffDone](rec)
+		if !ok || !d.Valid() {
+			return false, nil
+		}
+		if d.Do == wire.StaffCall && rec.At.After(t.Row.Called) {
+			t.Row.Called = rec.At.UTC()
+		}
+		if r.cfg.Staffed == nil {
+			return false, nil
+		}
+		return false, r.cfg.Staffed(tx, *t, rec.At, d)
 	case wire.KindPolicy:
 		if p, ok := body[wire.PolicyApplied](rec); ok {
 			switch t.Row.PolicyError = cut(p.Error); {

@@ -35,6 +35,8 @@ type Config struct {
 	// Printed keeps the end of a print job. It is total, as Apply is. Nil: such
 	// records are kept as they came.
 	Printed func(tx store.Tx, t store.Item[store.Terminal], at time.Time, p wire.Printed) error
+	// Staffed keeps what staff did at a terminal's own menu. May be nil.
+	Staffed func(tx store.Tx, t store.Item[store.Terminal], at time.Time, d wire.StaffDone) error
 }
 
 // Rules apply to every terminal.

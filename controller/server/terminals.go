@@ -25,7 +25,7 @@ type terminals struct {
 }
 
 func newRules(c Config, sign compliance.Signer, pages *ledger.Ledger) *compliance.Rules {
-	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location(), Audit: auditor(c.Now), Printed: pages.Printed})
+	return compliance.New(compliance.Config{Sign: sign, Now: c.Now, RefuseSim: !c.Demo, Location: policy.Location(), Audit: auditor(c.Now), Printed: pages.Printed, Staffed: staffed(c.Now)})
 }
 
 // auditor keeps what became of a terminal, and who asked for it. The reason is

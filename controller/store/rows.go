@@ -142,6 +142,7 @@ type Terminal struct {
 	Policy      uint64     `json:"policy,omitempty" inventory:"policy version applied;none-personal;life"`
 	PolicyError string     `json:"policyError,omitempty" inventory:"why a policy was refused;none-personal;life"`
 
+	Called     time.Time `json:"called,omitzero" inventory:"when staff called from it, until somebody takes it on;none-personal;life"`
 	Asleep     time.Time `json:"asleep,omitzero" inventory:"when it went off by plan;none-personal;life"` // until it is back
 	Wakes      time.Time `json:"wakes,omitzero" inventory:"when its clock wakes it;none-personal;life"`
 	Power      string    `json:"power,omitempty" inventory:"what is wrong with how it sleeps;none-personal;life"` // a reason code

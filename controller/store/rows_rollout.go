@@ -71,7 +71,8 @@ func (r Rollout) Holds(terminal string) bool {
 	return r.Active() && !slices.ContainsFunc(r.Members, func(m RolloutMember) bool { return m.Terminal == terminal })
 }
 
-// WithHoursOf is a layer's document with the hours of another state of it.
+// WithHoursOf is a layer's document with the hours and the PIN of another state of
+// it: other people change these, at once, and no history of rules has them.
 func WithHoursOf(doc, other json.RawMessage) (json.RawMessage, error) {
 	a, b := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	if err := json.Unmarshal(doc, &a); err != nil {
@@ -80,9 +81,11 @@ func WithHoursOf(doc, other json.RawMessage) (json.RawMessage, error) {
 	if err := json.Unmarshal(other, &b); err != nil {
 		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
 	}
-	delete(a, "hours")
-	if h, ok := b["hours"]; ok {
-		a["hours"] = h
+	for _, own := range []string{"hours", "pin"} {
+		delete(a, own)
+		if x, ok := b[own]; ok {
+			a[own] = x
+		}
 	}
 	return json.Marshal(a)
 }

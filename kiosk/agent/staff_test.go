@@ -326,8 +326,8 @@ func TestThePINOpensTheMenuAndIsWrittenNowhere(t *testing.T) {
 	b := staffBed(t, func(p *policy.Policy) { p.PIN = hash }, func(o *agenttest.Options) {
 		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	if v := b.see(shell.Welcome); !v.Team {
-		t.Error("nothing leads to the PIN")
+	if _, err := b.Wait(soon, func(v shell.View) bool { return v.Screen == shell.Welcome && v.Team }); err != nil {
+		t.Errorf("nothing leads to the PIN: %v", err)
 	}
 	answered := func(want func(shell.PIN) bool) {
 		t.Helper()

@@ -138,6 +138,8 @@ export const api = {
   removeHook: (h: string) => call<void>('DELETE', `/hooks/${id(h)}`),
   renewHookKey: async (h: string) => (await call<T.HookView>('POST', `/hooks/${id(h)}/key`)).body,
   tryHook: async (h: string) => (await call<T.HookView>('POST', `/hooks/${id(h)}/try`)).body,
+  pin: (level: 'sites' | 'spaces' | 'terminals', of: string) => get<T.PINView>(`/${level}/${id(of)}/pin`),
+  putPin: async (level: 'sites' | 'spaces' | 'terminals', of: string, what: T.PINRequest['what'], pin: string) => (await call<T.PINView>('PUT', `/${level}/${id(of)}/pin`, { what, ...(pin ? { pin } : {}) })).body,
   matters: () => get<T.MattersView>('/matters'),
   takeMatter: async (m: string, taken: boolean, note = '') => (await call<T.MatterView>('PUT', `/matters/${id(m)}/taken`, { taken, ...(note ? { note } : {}) })).body,
   prints: () => get<T.PrintsView>('/prints'),

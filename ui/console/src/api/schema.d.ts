@@ -1275,6 +1275,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a site's staff have a PIN for the menu at its terminals */
+        get: operations["site-pin"];
+        /** Set, take away or inherit a site's PIN; nobody reads it back */
+        put: operations["put-site-pin"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/policy": {
         parameters: {
             query?: never;
@@ -1498,6 +1516,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/spaces/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a space's staff have a PIN */
+        get: operations["space-pin"];
+        /** Set, take away or inherit a space's PIN */
+        put: operations["put-space-pin"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/spaces/{id}/policy": {
         parameters: {
             query?: never;
@@ -1681,6 +1717,24 @@ export interface paths {
         put?: never;
         /** Give a running session more pages */
         post: operations["grant-pages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether staff have a PIN at a terminal */
+        get: operations["terminal-pin"];
+        /** Set, take away or inherit a terminal's PIN */
+        put: operations["put-terminal-pin"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2317,6 +2371,10 @@ export interface components {
             expires: string;
             /** Format: date-time */
             reminded?: string;
+        };
+        Contact: {
+            name: string;
+            phone: string;
         };
         Count: {
             /**
@@ -3236,6 +3294,33 @@ export interface components {
             days: string[];
             sentence: string;
         };
+        PIN: {
+            hash: string;
+            /** Format: date-time */
+            set?: string;
+        };
+        PINRequest: {
+            /** @description With set: 6 to 12 digits */
+            pin?: string;
+            /** @enum {string} */
+            what: "set" | "none" | "inherit";
+        };
+        PINView: {
+            /**
+             * Format: date-time
+             * @description Since when
+             */
+            at?: string;
+            /**
+             * @description Whose PIN it is
+             * @enum {string}
+             */
+            from?: "global" | "site" | "space" | "terminal";
+            /** @description This place says so itself */
+            own: boolean;
+            /** @description There is one, here or above */
+            set: boolean;
+        };
         PagesRequest: {
             /** Format: int64 */
             pages: number;
@@ -3315,6 +3400,7 @@ export interface components {
             printing: components["schemas"]["Printing"];
             profile: string;
             session: components["schemas"]["Session"];
+            team: components["schemas"]["Team"];
             /** Format: int64 */
             version: number;
             web: components["schemas"]["Web"];
@@ -3937,6 +4023,29 @@ export interface components {
             badge: string;
             name: string;
         };
+        StaffAct: {
+            /** Format: date-time */
+            at: string;
+            /** @description Function of the badge, or PIN */
+            by?: string;
+            /** @description console.staff.<do> of the catalogues */
+            do: string;
+            /**
+             * Format: int64
+             * @description Prints released
+             */
+            jobs?: number;
+            /**
+             * Format: int64
+             * @description Given to the session
+             */
+            minutes?: number;
+            /**
+             * Format: date-time
+             * @description Until when it stays open
+             */
+            until?: string;
+        };
         SupplyView: {
             /**
              * Format: int64
@@ -4007,6 +4116,16 @@ export interface components {
              * @description Wipes asked for as a verification, not proven clean
              */
             unproven: number;
+        };
+        Team: {
+            badges: components["schemas"]["TeamBadge"][];
+            contact: components["schemas"]["Contact"];
+            pinMay: string[];
+        };
+        TeamBadge: {
+            badge: string;
+            may: string[];
+            name: string;
         };
         Terminal: {
             /** @enum {string} */
@@ -4125,6 +4244,8 @@ export interface components {
             segment: number;
             siteName: string;
             spaceName: string;
+            /** @description What staff did at the terminal's own menu in the last week, latest first */
+            staff: components["schemas"]["StaffAct"][];
             terminal: components["schemas"]["TerminalBrief"];
             /**
              * Format: int64
@@ -7230,6 +7351,72 @@ export interface operations {
             };
         };
     };
+    "site-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-site-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PINRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "site-policy": {
         parameters: {
             query?: never;
@@ -7750,6 +7937,72 @@ export interface operations {
             };
         };
     };
+    "space-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-space-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PINRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "space-policy": {
         parameters: {
             query?: never;
@@ -8187,6 +8440,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "terminal-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-terminal-pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PINRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PINView"];
                 };
             };
             /** @description Error */

@@ -25,7 +25,7 @@ class Words {
 export const words = new Words()
 export const t = (key: Key, args?: Args): string => words.t(key, args)
 /** The sentence of a code of the protocol, or a neutral one for a code newer than this page. */
-export const sentence = (prefix: 'reason.' | 'purpose.' | 'console.check.' | 'prop.' | 'fix.' | 'result.' | 'level.' | 'console.command.' | 'console.audit.' | 'console.role.' | 'console.health.' | 'console.device.' | 'console.kind.' | 'console.outcome.' | 'console.basis.' | 'console.attend.level.' | 'console.alertmail.level.' | 'console.badges.why.' | 'console.badges.is.' | 'console.retention.' | 'console.requisitions.state.' | 'console.requisitions.class.' | 'console.table.' | 'console.prints.state.' | 'console.printers.state.' | 'console.power.' | 'console.supply.' | 'console.cert.end.' | 'console.cert.found.' | 'console.cert.chain.', code: string | undefined): string => {
+export const sentence = (prefix: 'reason.' | 'purpose.' | 'console.check.' | 'prop.' | 'fix.' | 'result.' | 'level.' | 'console.command.' | 'console.audit.' | 'console.role.' | 'console.health.' | 'console.device.' | 'console.kind.' | 'console.outcome.' | 'console.basis.' | 'console.attend.level.' | 'console.alertmail.level.' | 'console.badges.why.' | 'console.badges.is.' | 'console.retention.' | 'console.requisitions.state.' | 'console.requisitions.class.' | 'console.table.' | 'console.prints.state.' | 'console.printers.state.' | 'console.power.' | 'console.supply.' | 'console.cert.end.' | 'console.cert.found.' | 'console.cert.chain.' | 'console.staff.' | 'console.team.act.', code: string | undefined): string => {
   const found = words.t.code(prefix, code, 'reason.none')
   return found === words.t('reason.none') && code ? code : found
 }
