@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"borne/controller/policy"
@@ -54,40 +55,72 @@ func holding(tx store.Tx, t terminal, p policy.Policy) (policy.Policy, error) {
 	return p, nil
 }
 
-// obeys notes the network of a version that a terminal obeys, if that is the one
-// wanted of it now.
-func obeys(tx store.Tx, t terminal, version uint64) error {
-	p, err := Effective(tx, t)
-	if err != nil || p.Version != version {
+// maxSent bounds the networks that a terminal was sent and has not answered for.
+const maxSent = 4
+
+// Sends notes the network of the policy that a terminal is sent: when it says that
+// it obeys, others may be wanted of it already.
+func Sends(tx store.Tx, t terminal, p policy.Policy) error {
+	row, err := networkRow(tx, t.ID)
+	if err != nil {
 		return err
 	}
+	doc, err := json.Marshal(p.Network)
+	if err != nil {
+		return fmt.Errorf("cannot write the network of %s: %w", t.ID, err)
+	}
+	if n := len(row.Row.Sent); n > 0 && bytes.Equal(row.Row.Sent[n-1].Network, doc) && row.Row.Sent[n-1].Version <= p.Version {
+		return nil
+	}
+	is := row.Row
+	is.Sent = append(slices.Clone(is.Sent), store.SentNetwork{Version: p.Version, Network: doc})
+	is.Sent = is.Sent[max(0, len(is.Sent)-maxSent):]
+	return putNetwork(tx, t, row.Rev, is)
+}
+
+func putNetwork(tx store.Tx, t terminal, rev uint64, is store.NetworkRow) error {
+	return store.Put(tx, store.Item[store.NetworkRow]{Meta: store.Meta{ID: t.ID, Site: t.Site, Scope: t.ID, Rev: rev}, Row: is})
+}
+
+// obeys notes the network of a version that a terminal obeys.
+func obeys(tx store.Tx, t terminal, version uint64) error {
 	row, err := networkRow(tx, t.ID)
 	if err != nil {
 		return err
 	}
 	is := row.Row
-	if is.Held, err = json.Marshal(p.Network); err != nil {
-		return fmt.Errorf("cannot write the network of %s: %w", t.ID, err)
+	for i := len(is.Sent) - 1; i >= 0; i-- {
+		if is.Sent[i].Version <= version {
+			is.Held, is.Sent = is.Sent[i].Network, is.Sent[i:]
+			break
+		}
 	}
 	if is.Refused != "" {
 		// What it obeys now is what it held before, unless another one is wanted.
 		if back, err := Reverted(tx, t); err != nil {
 			return err
 		} else if back == nil {
-			is = store.NetworkRow{Held: is.Held}
+			is = store.NetworkRow{Held: is.Held, Sent: is.Sent}
 		}
 	}
-	if is.Refused == row.Row.Refused && bytes.Equal(is.Held, row.Row.Held) {
+	if is.Refused == row.Row.Refused && bytes.Equal(is.Held, row.Row.Held) && len(is.Sent) == len(row.Row.Sent) {
 		return nil
 	}
-	return store.Put(tx, store.Item[store.NetworkRow]{Meta: store.Meta{ID: t.ID, Site: t.Site, Scope: t.ID, Rev: row.Rev}, Row: is})
+	return putNetwork(tx, t, row.Rev, is)
 }
 
-// meets is obeys for a terminal whose network was never noted: it obeyed it before
-// this controller knew of trials.
+// meets notes the network of a terminal that was sent none since trials are known:
+// what it obeys is wanted of it still.
 func meets(tx store.Tx, t terminal, version uint64) error {
 	row, err := networkRow(tx, t.ID)
 	if err != nil || row.Row.Held != nil || version == 0 {
+		return err
+	}
+	p, err := Effective(tx, t)
+	if err != nil || p.Version != version {
+		return err
+	}
+	if err := Sends(tx, t, p); err != nil {
 		return err
 	}
 	return obeys(tx, t, version)
@@ -104,7 +137,7 @@ func putBack(tx store.Tx, t terminal, at time.Time, p wire.PolicyApplied) error 
 	if err != nil {
 		return err
 	}
-	is := store.NetworkRow{Held: row.Row.Held, Refused: wanted.Network.TrialKey(), Version: p.Version, At: at, Why: cut(p.Error)}
+	is := store.NetworkRow{Held: row.Row.Held, Sent: row.Row.Sent, Refused: wanted.Network.TrialKey(), Version: p.Version, At: at, Why: cut(p.Error)}
 	if is.Refused == row.Row.Refused {
 		is.At = row.Row.At // it tells the same again
 	}
@@ -113,5 +146,5 @@ func putBack(tx store.Tx, t terminal, at time.Time, p wire.PolicyApplied) error 
 			return fmt.Errorf("cannot write the network of %s: %w", t.ID, err)
 		}
 	}
-	return store.Put(tx, store.Item[store.NetworkRow]{Meta: store.Meta{ID: t.ID, Site: t.Site, Scope: t.ID, Rev: row.Rev}, Row: is})
+	return putNetwork(tx, t, row.Rev, is)
 }

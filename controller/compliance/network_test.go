@@ -34,35 +34,55 @@ func TestAPutBackNetworkIsNotOfferedAgain(t *testing.T) {
 			return err
 		})
 	}
+	send := func() {
+		w.decide(func(tx store.Tx) error {
+			it, err := store.Get[store.Terminal](tx, "t1")
+			if err != nil {
+				return err
+			}
+			p, err := Effective(tx, it)
+			if err != nil {
+				return err
+			}
+			return Sends(tx, it, p)
+		})
+	}
 	applied := func(version uint64) { w.record(wire.KindPolicy, wire.PolicyApplied{Version: version}) }
 	refused := func(version uint64) {
 		w.record(wire.KindPolicy, wire.PolicyApplied{Version: version, Error: "the controller was not reached", Reverted: true})
 	}
 	want(2, 30, good)
-	applied(2)
+	send()
 	want(3, 30, dead)
+	send()
+	applied(2) // its answer comes when others are wanted of it
 	is("wanted", 3, 30, dead, false)
 	refused(2) // of rules that are no longer wanted
 	is("another was refused", 3, 30, dead, false)
 	refused(3)
 	is("put back", 3, 30, good, true)
+	send()
 	applied(3)
 	is("the rest is obeyed", 3, 30, good, true)
 	want(4, 45, dead)
 	is("other rules", 4, 45, good, true)
+	send()
 	applied(4)
 	if e := w.terminal(); e.PolicyError != "" || e.Policy != 4 {
 		t.Errorf("version %d, %q", e.Policy, e.PolicyError)
 	}
 	want(5, 45, third)
 	is("another network", 5, 45, third, false)
+	send()
 	applied(5)
 	want(6, 45, dead)
+	send()
 	is("the same once more, after another", 6, 45, dead, false)
 	refused(6)
 	is("put back again", 6, 45, third, true)
 	want(7, 45, third)
 	is("as it was", 7, 45, third, false)
+	send()
 	applied(7)
 	want(8, 45, dead)
 	is("and once more", 8, 45, dead, false)

@@ -204,6 +204,9 @@ func (c *conn) owed(tx store.Tx) (due, error) {
 			return d, err
 		}
 		if text != c.policy {
+			if err := compliance.Sends(tx, t, p); err != nil {
+				return d, err
+			}
 			d.policy, d.frames = text, append(d.frames, fr)
 		}
 	}
