@@ -69,6 +69,13 @@ func server(a netip.Addr) bool {
 	return a.Is4() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && a.As4()[0] != 0 && a.As4()[0] < 224
 }
 
+// Problems is Check of the network alone.
+func (n Network) Problems() []Problem {
+	c := &checker{}
+	n.check(c)
+	return c.found
+}
+
 func (n Network) check(c *checker) {
 	if len(n.Private) > maxPrivate || len(n.CA) > maxCA || len(n.Proxies) > maxProxies || len(n.Reasons) > 2*(maxPrivate+maxCA+maxProxies) {
 		c.add("network", "Cinquante réseaux, vingt proxys et dix autorités au plus.")

@@ -335,6 +335,7 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	if err != nil {
 		return err
 	}
+	p.Line = lineOf{p.Warden}
 	p.Uplink, p.Ways, p.Knock = link, link, knock(n.route.Dial)
 	n.watch(func() error { return link.Run(ctx) })
 	n.watch(func() error { return n.names.Run(ctx, link.FetchList) })
@@ -349,6 +350,24 @@ func join(ctx context.Context, c *call, p *agent.Parts, n joining) error {
 	})
 	return nil
 }
+
+// lineOf asks the warden for the cable and the Wi-Fi of rules.
+type lineOf struct{ warden agent.Warden }
+
+func (l lineOf) SetLine(ctx context.Context, r agent.Rules) error {
+	ctx, cancel := context.WithTimeout(ctx, lineWithin)
+	defer cancel()
+	var ask sandbox.Line
+	if r.Version > 0 {
+		ask.Policy = &r.Signed
+	}
+	_, files, err := l.warden.Do(ctx, sandbox.Request{Line: &ask})
+	sandbox.CloseAll(files)
+	return err
+}
+
+// lineWithin bounds what the warden needs: NetworkManager's own limits, twice.
+const lineWithin = 3 * time.Minute
 
 // knock tries whether a proxy of sessions takes connections: they reach it over the
 // terminal's own network.

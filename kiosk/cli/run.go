@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"borne/controller/policy"
 	"borne/hw/clock"
 	"borne/kiosk/count"
+	"borne/kiosk/network"
 	"borne/kiosk/notify"
 	"borne/kiosk/preview"
 	"borne/kiosk/sandbox"
@@ -96,6 +98,7 @@ func run(ctx context.Context, c *call) error {
 		Count:   []string{count.Role},
 		Preview: []string{preview.Role},
 		Plan:    planner(c.cfg.Printer != ""),
+		Line:    liner(c),
 		Beat:    agentLife.beat,
 		News:    news, Ports: ports,
 		Clock: waker(c),
@@ -106,6 +109,15 @@ func run(ctx context.Context, c *call) error {
 		err = errors.Join(err, cause)
 	}
 	return err
+}
+
+// liner sets the cable and the Wi-Fi as rules say. A simulated terminal is
+// somebody's own computer.
+func liner(c *call) func(context.Context, policy.Line) error {
+	if c.cfg.Sim || c.cfg.Profiles == "" {
+		return nil
+	}
+	return network.New(network.Config{Dir: c.cfg.Profiles, Secrets: c.cfg.Secrets, Log: c.log}).Set
 }
 
 // alone refuses a state folder that another terminal works in. One that was

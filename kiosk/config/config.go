@@ -44,6 +44,8 @@ type Config struct {
 	Controller string        // https://host[:port]; empty: as enrolled
 	Proxy      *url.URL      // http://[user:password@]host:port; nil: none
 	Trial      time.Duration // in which a network that rules changed has to reach the controller
+	Profiles   string        // folder of NetworkManager's profiles; empty: cable and Wi-Fi are as they were installed
+	Secrets    string        // folder of the files that rules name, with keys and passwords
 	Resolver   netip.Addr
 	Display    string // "auto", "xvfb", "xorg" or ":N"
 	Width      int
@@ -71,6 +73,8 @@ type file struct {
 	Controller string            `toml:"controller"`
 	Proxy      string            `toml:"proxy"`
 	Trial      int               `toml:"network_trial_seconds"`
+	Profiles   string            `toml:"network_profiles"`
+	Secrets    string            `toml:"secrets"`
 	Resolver   string            `toml:"resolver"`
 	Display    string            `toml:"display"`
 	Screen     string            `toml:"screen"`
@@ -92,14 +96,14 @@ type file struct {
 
 // keys lists the keys that file knows.
 func keys() []string {
-	return []string{"state", "run", "controller", "proxy", "network_trial_seconds", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
+	return []string{"state", "run", "controller", "proxy", "network_trial_seconds", "network_profiles", "secrets", "resolver", "display", "screen", "chromium", "standby_mb", "uid_base", "net",
 		"log", "log_level", "sim", "sim_listen", "badge_keys", "printer", "printer_driver", "printer_options",
 		"usb", "devices"}
 }
 
 func defaults() file {
 	return file{State: "/var/lib/borne-kiosk", Run: "/run/borne-kiosk", Display: "auto", Screen: "1280x800",
-		Trial: 120, Chromium: "/usr/lib/chromium/chromium", StandbyMB: 1500, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
+		Trial: 120, Profiles: "/etc/NetworkManager/system-connections", Secrets: "/etc/borne/secrets", Chromium: "/usr/lib/chromium/chromium", StandbyMB: 1500, UIDBase: 61000, Net: "10.213.77.0/24", Log: "text", LogLevel: "info",
 		SimListen: "127.0.0.1:8601", USB: ports{Guard: true, Allow: []string{"hub", "printer", "smart-card"}}}
 }
 
@@ -160,6 +164,12 @@ func (f file) check() (c Config, wrong []error) {
 	}
 	c = Config{State: f.State, Run: f.Run, Controller: f.Controller, Display: f.Display, Chromium: f.Chromium,
 		StandbyMB: f.StandbyMB, UIDBase: f.UIDBase, LogJSON: f.Log == "json", Sim: f.Sim, SimListen: f.SimListen, Devices: map[string]hw.Device{}}
+	c.Profiles, c.Secrets = f.Profiles, f.Secrets
+	for key, p := range map[string]string{"network_profiles": f.Profiles, "secrets": f.Secrets} {
+		if (p != "" || key == "secrets") && (!filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/") {
+			bad(key, p, "write a whole path such as "+map[string]string{"network_profiles": defaults().Profiles, "secrets": defaults().Secrets}[key])
+		}
+	}
 	for key, p := range map[string]string{"state": f.State, "run": f.Run, "chromium": f.Chromium} {
 		if !filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/" {
 			bad(key, p, "write a whole path such as "+map[string]string{"state": defaults().State, "run": defaults().Run, "chromium": defaults().Chromium}[key])

@@ -16,7 +16,7 @@ func (r Request) verbs() int {
 	n := 0
 	for _, set := range []bool{r.Prepare != nil, r.Admit != nil, r.Wipe != nil, r.Sign != nil,
 		r.Forget != nil, r.Shell != nil, r.Survey != nil, r.CSR != nil, r.Beat != nil, r.Power != nil, r.Start != nil, r.Ports != nil, r.Believe != nil,
-		r.Govern != nil, r.Wake != nil, r.Halt != nil} {
+		r.Govern != nil, r.Wake != nil, r.Halt != nil, r.Line != nil} {
 		if set {
 			n++
 		}

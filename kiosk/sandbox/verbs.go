@@ -33,6 +33,7 @@ type Request struct {
 	Govern  *Govern  `json:"govern,omitempty"`
 	Wake    *Wake    `json:"wake,omitempty"`
 	Halt    *Halt    `json:"halt,omitempty"`
+	Line    *Line    `json:"line,omitempty"`
 }
 
 // Answer answers the request of the same id. File descriptors that a verb
@@ -72,6 +73,13 @@ type Prepare struct {
 // signed by one that the warden believes already.
 type Believe struct {
 	Keys wire.Envelope `json:"keys"`
+}
+
+// Line has the terminal's cable and Wi-Fi set as a signed policy says; with none
+// they are as they were installed. It waits behind no other verb, and none behind
+// it; a second one meanwhile is refused.
+type Line struct {
+	Policy *wire.Envelope `json:"policy,omitempty"` // wire.DomainPolicy, verbatim
 }
 
 // PortalPath is where the portal's page lies inside a sandbox.

@@ -1,6 +1,7 @@
 package warden
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -38,7 +39,9 @@ type Config struct {
 	Programs      Programs     // what runs in a sandbox; default: X server, window manager, browser
 	ShellPrograms Programs     // what runs for the shell; default: one browser
 	// Plan works out what a policy asks for; nil: no standby can be made.
-	Plan   func(p policy.Policy, ask sandbox.Prepare) (Plan, error)
+	Plan func(p policy.Policy, ask sandbox.Prepare) (Plan, error)
+	// Line sets the terminal's cable and Wi-Fi; nil: they are as they were installed.
+	Line   func(context.Context, policy.Line) error
 	Places []string             // where an examination looks for files; default Places()
 	Beat   func(shown bool)     // called at each beat of the agent; nil: nobody cares
 	Ports  func(open bool)      // called when staff put the terminal out of service, and when that ends; nil: nobody cares

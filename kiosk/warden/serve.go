@@ -60,6 +60,10 @@ func (w *warden) serve(ctx context.Context, conn *sandbox.Conn) {
 		if r.Wipe != nil {
 			q.interrupt(ctx) // a wipe never waits for a browser to start
 		}
+		if r.Line != nil {
+			wg.Go(func() { w.send(conn, w.line(ctx, r)) })
+			continue
+		}
 		if a, done := w.atOnce(r); done {
 			a.ID = r.ID
 			w.send(conn, a)

@@ -18,6 +18,7 @@ import (
 
 // warden is the role's state. Verbs are served one at a time, by one goroutine.
 type warden struct {
+	lining  sync.Mutex // held while the cable and the Wi-Fi are being set
 	c       Config
 	spawn   *spawner // for sandboxes
 	humble  *spawner // for the agent
