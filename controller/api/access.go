@@ -130,6 +130,10 @@ const (
 	opPutAlerts     = "put-my-alerts"
 	opHelp          = "answer-help"
 	opPhone         = "put-site-phone"
+	opBulkPlan      = "preview-bulk"
+	opBulk          = "send-bulk"
+	opBulks         = "bulks"
+	opBulkOne       = "bulk"
 	opHooks         = "hooks"
 	opAddHook       = "add-hook"
 	opPutHook       = "put-hook"
@@ -247,6 +251,10 @@ func Table() map[string]Access {
 		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},
 		opHelp:          {post, "/api/terminals/{id}/help", ScopeTerminal, r(adm, cor, rec)},
 		opPhone:         {put, "/api/sites/{id}/phone", ScopeSite, r(adm, cor)},
+		opBulkPlan:      {post, "/api/bulk/preview", ScopeAny, r(adm, cor, rec)}, // their own sites, by commandRoles
+		opBulk:          {post, "/api/bulk", ScopeAny, r(adm, cor, rec)},
+		opBulks:         {get, "/api/bulk", ScopeAny, r(adm, cor, rec)},
+		opBulkOne:       {get, "/api/bulk/{bulk}", ScopeAny, r(adm, cor, rec)},
 		opHooks:         {get, "/api/hooks", ScopeAll, r(adm)}, // what it is told leaves the Département's own screens
 		opAddHook:       {post, "/api/hooks", ScopeAll, r(adm)},
 		opPutHook:       {put, "/api/hooks/{hook}", ScopeAll, r(adm)},

@@ -50,6 +50,7 @@ func matrix() map[string]string {
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr", "GET /api/me/alerts": "acr", "PUT /api/me/alerts": "acr",
 		"POST /api/terminals/{id}/help": "acr", "PUT /api/sites/{id}/phone": "ac",
+		"POST /api/bulk/preview": "acr", "POST /api/bulk": "acr", "GET /api/bulk": "acr", "GET /api/bulk/{bulk}": "acr",
 		"GET /api/hooks": "a", "POST /api/hooks": "a", "PUT /api/hooks/{hook}": "a", "DELETE /api/hooks/{hook}": "a", "POST /api/hooks/{hook}/key": "a", "POST /api/hooks/{hook}/try": "a",
 	}
 }
@@ -152,6 +153,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/terminals/{id}/prints/{job}":              PrintOrder{Action: "release"}, "POST /api/prints/{id}/decision": PrintDecision{Reason: "panne"},
 		"PUT /api/matters/{id}/taken": TakeRequest{}, "PUT /api/me/alerts": AlertsRequest{Level: "soon", Sites: []string{}},
 		"POST /api/terminals/{id}/help": HelpAnswer{Call: aCall, Done: true}, "PUT /api/sites/{id}/phone": PhoneRequest{Phone: "04 50 00 00 00"},
+		"POST /api/bulk/preview": BulkRequest{Kind: "identify", Sites: []string{}, Spaces: []string{}, Terminals: []string{"a-1"}}, "POST /api/bulk": BulkOrder{BulkRequest: BulkRequest{Kind: "identify", Sites: []string{}, Spaces: []string{}, Terminals: []string{"a-1"}}, Fingerprint: "x"},
 		"POST /api/hooks": aHook(), "PUT /api/hooks/{hook}": aHook(),
 		"PUT /api/energy/figures":        EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		"POST /api/terminals/{id}/pages": PagesRequest{Session: "sa", Pages: 1, Reason: "dossier"},
@@ -167,7 +169,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
-	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true, opDropHook: true,
+	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true, opDropHook: true, opBulkPlan: true, opBulk: true, opBulkOne: true,
 		opAllRollout: true, opSiteRollout: true, opSpaceRollout: true, opGroupRollout: true} // nothing is under way
 	for _, op := range []string{opConsent, opAnswerConsent, opAskConsent, opDecideConsent} {
 		lacking[op] = true // nobody was asked: consents_test.go has them
@@ -178,7 +180,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{hold}", "hold-a").Replace(acc.Path)
+			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{hold}", "hold-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

@@ -63,6 +63,10 @@ type Order struct {
 // command's id, or ErrRefused with a reason for staff.
 type Orders interface {
 	Order(ctx context.Context, o Order) (id string, err error)
+	// Issue keeps a command in the caller's transaction, without an audit entry of
+	// its own; Send then tells the terminals.
+	Issue(tx store.Tx, o Order) (id string, err error)
+	Send(terminals ...string)
 }
 
 // Prints is what staff decide about print jobs, each recorded with its audit

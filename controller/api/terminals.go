@@ -214,7 +214,7 @@ func (a *API) commands(ctx context.Context, in *page) (*out[CommandPage], error)
 			func(it store.Item[store.CommandRow]) error {
 				r := it.Row
 				p.Commands = append(p.Commands, CommandView{ID: it.ID, Kind: string(r.Kind), Text: r.Text, By: people.of(r.By),
-					Issued: r.Issued, State: string(r.Status), Answer: r.Answer, Done: timed(r.Changed)})
+					Issued: r.Issued, State: a.stateOf(r), Answer: r.Answer, Done: timed(r.Changed)})
 				return nil
 			})
 	})
@@ -235,20 +235,11 @@ func (a *API) command(ctx context.Context, in *commandIn) (*out[Accepted], error
 		return nil, newProblem(http.StatusForbidden, "Votre rôle ne permet pas cette commande.")
 	}
 	text := strings.TrimSpace(in.Body.Text)
-	switch {
-	case in.Body.Kind == string(wire.CmdMessage) && text == "":
-		return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
-			field{"body.text", "écrivez le message à afficher"})
-	case len(text) > wire.MaxText:
-		return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
-			field{"body.text", fmt.Sprintf("le texte est trop long : %d octets au plus", wire.MaxText)})
+	if err := checkCommand(in.Body.Kind, text, in.Body.Minutes); err != nil {
+		return nil, err
 	}
 	var until time.Time
 	if n := in.Body.Minutes; n > 0 {
-		if in.Body.Kind != string(wire.CmdAwake) {
-			return nil, newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.",
-				field{"body.minutes", "cette commande ne prend pas de durée"})
-		}
 		until = a.Now().UTC().Add(time.Duration(n) * time.Minute).Truncate(time.Minute)
 	}
 	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CommandKind(in.Body.Kind), Text: text, Until: until,
@@ -261,4 +252,17 @@ func (a *API) command(ctx context.Context, in *commandIn) (*out[Accepted], error
 		return nil, a.fail(opCommand, err)
 	}
 	return answer(Accepted{ID: id}), nil
+}
+
+// checkCommand refuses a command whose parts do not go together.
+func checkCommand(kind, text string, minutes int) error {
+	switch {
+	case kind == string(wire.CmdMessage) && text == "":
+		return invalid("body.text", "écrivez le message à afficher")
+	case len(text) > wire.MaxText:
+		return invalid("body.text", fmt.Sprintf("le texte est trop long : %d octets au plus", wire.MaxText))
+	case minutes > 0 && kind != string(wire.CmdAwake):
+		return invalid("body.minutes", "cette commande ne prend pas de durée")
+	}
+	return nil
 }

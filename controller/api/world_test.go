@@ -45,6 +45,8 @@ type world struct {
 	ahead     atomic.Int64 // of t0: see later
 	mu        sync.Mutex
 	orders    []Order
+	issued    int
+	sent      []string
 	orderErr  error
 	published []string
 }
@@ -104,6 +106,25 @@ func (w *world) Order(_ context.Context, o Order) (string, error) {
 		return fmt.Sprintf("cmd-w%d", len(w.orders)), w.orderErr
 	}
 	return "cmd-1", w.orderErr
+}
+
+// Issue keeps a command as the server does, without its signature.
+func (w *world) Issue(tx store.Tx, o Order) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.orderErr != nil {
+		return "", w.orderErr
+	}
+	w.issued++
+	id, now := fmt.Sprintf("bulk-%d", w.issued), w.api.Now().UTC()
+	return id, put(tx, store.Meta{ID: id, Site: o.Terminal[:1], Scope: o.Terminal}, store.CommandRow{Terminal: o.Terminal, Kind: o.Kind, Text: o.Text, By: o.By,
+		Issued: now, NotAfter: now.Add(10 * time.Minute), Status: store.CommandPending, Changed: now})
+}
+
+func (w *world) Send(ids ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, ids...)
 }
 
 // DecidePrint and GrantPages do what the server does, without the command.

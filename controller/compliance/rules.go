@@ -357,20 +357,25 @@ func (r *Rules) Command(tx store.Tx, id string, c wire.Command, by string) (stri
 	}
 }
 
+// Lifetime is how long a command that is given now may wait for its terminal.
+func Lifetime(c wire.Command, now time.Time) time.Duration {
+	switch c.Kind {
+	case wire.CmdBadge: // whoever holds the badge stands there now
+		return time.Minute
+	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages, wire.CmdHelpComing, wire.CmdHelpDone: // for who sits there now
+		return messageMinutes * time.Minute
+	case wire.CmdAwake:
+		if c.Until.After(now) {
+			return c.Until.Sub(now) // later there is nothing to hold
+		}
+	}
+	return commandHours * time.Hour
+}
+
 func (r *Rules) issue(tx store.Tx, of store.Meta, c wire.Command, by string) (store.Item[store.CommandRow], error) {
 	now := r.cfg.Now().UTC()
 	c.ID, c.Terminal, c.Issued = store.TimeID(now, NewID("")), of.ID, now
-	c.NotAfter = now.Add(commandHours * time.Hour)
-	switch c.Kind {
-	case wire.CmdBadge: // whoever holds the badge stands there now
-		c.NotAfter = now.Add(time.Minute)
-	case wire.CmdMessage, wire.CmdIdentify, wire.CmdPrint, wire.CmdNoPrint, wire.CmdPages, wire.CmdHelpComing, wire.CmdHelpDone: // for who sits there now
-		c.NotAfter = now.Add(messageMinutes * time.Minute)
-	case wire.CmdAwake:
-		if c.Until.After(now) {
-			c.NotAfter = c.Until // later there is nothing to hold
-		}
-	}
+	c.NotAfter = now.Add(Lifetime(c, now))
 	env, err := r.cfg.Sign.SignCommand(c)
 	if err != nil {
 		return store.Item[store.CommandRow]{}, fmt.Errorf("cannot sign a command: %w", err)

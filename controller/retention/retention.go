@@ -118,6 +118,7 @@ func Tables() []Purge {
 		{Class: "account", Table: store.KindUser, Delete: users},
 		{Class: "minutes", Table: store.KindCode, Delete: codes},
 		{Class: "audit", Table: store.KindCommand, Waits: true, Delete: commands},
+		{Class: "audit", Table: store.KindBulk, Delete: byTime[store.Bulk]},
 		{Class: "account", Table: store.KindPolicy, Delete: agreements},
 		{Class: "audit", Table: store.KindHours, Waits: true, Delete: byTime[store.HoursChange]},
 		{Class: "audit", Table: store.KindPolicyChange, Waits: true, Delete: byTime[store.PolicyChange]},

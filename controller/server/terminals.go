@@ -104,11 +104,7 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 		if err != nil {
 			return err
 		}
-		id, err = t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text, Job: o.Job, Until: o.Until}, o.By)
-		if errors.Is(err, store.ErrConflict) || errors.Is(err, compliance.ErrClone) || errors.Is(err, compliance.ErrRevoked) {
-			return fmt.Errorf("%w: %w", api.ErrRefused, err)
-		}
-		if err != nil {
+		if id, err = t.Issue(tx, o); err != nil {
 			return err
 		}
 		if o.Window != nil {
@@ -130,6 +126,25 @@ func (t *terminals) Order(ctx context.Context, o api.Order) (id string, err erro
 	}
 	t.Wake(o.Terminal)
 	return id, nil
+}
+
+// Issue implements api.Orders.
+func (t *terminals) Issue(tx store.Tx, o api.Order) (string, error) {
+	if _, err := commandable(tx, o.Terminal); err != nil {
+		return "", err
+	}
+	id, err := t.core.rules.Command(tx, o.Terminal, wire.Command{Kind: o.Kind, Text: o.Text, Job: o.Job, Until: o.Until}, o.By)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, compliance.ErrClone) || errors.Is(err, compliance.ErrRevoked) {
+		return "", fmt.Errorf("%w: %w", api.ErrRefused, err)
+	}
+	return id, err
+}
+
+// Send implements api.Orders.
+func (t *terminals) Send(ids ...string) {
+	if len(ids) > 0 {
+		t.Wake(ids...)
+	}
 }
 
 // commandable returns a terminal that can be asked for something.

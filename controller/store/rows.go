@@ -61,6 +61,7 @@ const (
 	KindNetwork      Kind = "network"
 	KindHook         Kind = "hook"
 	KindHookPost     Kind = "hook-post"
+	KindBulk         Kind = "bulk"
 
 	KindSiteGroup Kind = "site-group"
 	KindToken     Kind = "api-token"

@@ -213,6 +213,6 @@ func Rows() []Row {
 		BadgeWindow{}, DayCode{},
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},
 		PolicyChange{}, Watch{}, Told{}, Rollout{},
-		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}, NetworkRow{},
+		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}, Bulk{}, NetworkRow{},
 		Hold{}, Traffic{}, TrafficDecision{}}
 }

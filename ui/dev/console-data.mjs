@@ -149,6 +149,17 @@ const zones = {
   C: { zone: 'C', breaks: [], left: 0, proposed: proposed('C') },
 }
 const publicDays = [['Noël', 29], ['Jour de l’An', 36], ['Lundi de Pâques', 122], ['Fête du Travail', 156], ['Ascension', 161], ['Victoire de 1945', 163], ['Lundi de Pentecôte', 172], ['Fête nationale', 230], ['Assomption', 262], ['Toussaint', 340], ['Armistice de 1918', 350]].map(([name, n], i) => ({ key: `k${i}`, name, day: dayOf(n) }))
+const hit = (terminal, name, siteName, spaceName, more = {}) => ({ terminal, name, site: 's', siteName, spaceName, hit: true, cuts: false, offline: false, ...more })
+const bulkHits = [
+  hit('t2', 'Poste 2', 'Collège Samivel', 'Hall d’accueil', { cuts: true }),
+  hit('t4', 'Poste 1', 'Pôle médico-social d’Annecy', 'Salle d’attente', { cuts: true }),
+  hit('t8', 'Poste B', 'Maison de l’insertion et de l’emploi', 'Espace multimédia', { offline: true }),
+  hit('t1', 'Poste 1', 'Collège Samivel', 'Hall d’accueil', { hit: false, why: 'no-session' }),
+  hit('t10', 'Poste Parents', 'Collège Geneviève-Anthonioz', 'Hall', { hit: false, why: 'not-installed', offline: true }),
+]
+const bulkLine = (terminal, name, siteName, spaceName, state, more = {}) => ({ terminal, name, siteName, spaceName, state, online: true, changed: ago(1), expires: ahead(9), ...more })
+const bulkOf = (id) => ({ id, kind: 'message', text: 'Le hall ferme à 17 h aujourd’hui.', by: 'Camille Perrollaz', issued: ago(2), counts: { pending: 1, delivered: 1, done: 3, refused: 1, expired: 0, leftOut: 1 } })
+const bulkView = (id) => ({ ...bulkOf(id), lines: [bulkLine('t1', 'Poste 1', 'Collège Samivel', 'Hall d’accueil', 'done'), bulkLine('t2', 'Poste 2', 'Collège Samivel', 'Hall d’accueil', 'done'), bulkLine('t3', 'Poste CDI', 'Collège Samivel', 'CDI', 'done'), bulkLine('t4', 'Poste 1', 'Pôle médico-social d’Annecy', 'Salle d’attente', 'delivered'), bulkLine('t7', 'Poste A', 'Maison de l’insertion et de l’emploi', 'Espace multimédia', 'refused', { answer: 'unknown-command' }), bulkLine('t8', 'Poste B', 'Maison de l’insertion et de l’emploi', 'Espace multimédia', 'pending', { online: false }), bulkLine('t10', 'Poste Parents', 'Collège Geneviève-Anthonioz', 'Hall', 'left-out', { answer: 'not-installed', changed: undefined, expires: undefined })] })
 const hooksNow = [
   { id: 'h1', name: 'Supervision du Département', address: 'https://supervision.example.org/borne', on: true, level: 'soon', sites: [], night: false, sent: ago(35), waiting: 0 },
   { id: 'h2', name: 'Tickets des collèges', address: 'https://tickets.example.org/entrees/9f2c?origine=bornes', on: true, level: 'urgent', sites: ['samivel', 'cluses'], night: true, failed: ago(12), error: 'L’adresse n’a pas accepté l’envoi (réponse 503).', waiting: 2 },
@@ -186,6 +197,7 @@ function answer(method, path, body, headers) {
     if (a === 'receipts') return { body: receiptView(id) }
     if (b === 'report') return { body: { site: id, today: { sessions: 3, minutes: 90, pages: 4, ends: {} }, week: { sessions: 79, minutes: 2140, pages: 133, ends: {} }, days } }
     if (a === 'me' && id === 'alerts') return { body: alertsNow }
+    if (a === 'bulk') return { body: id ? bulkView(id) : { bulks: [bulkOf('b1'), { ...bulkOf('b0'), kind: 'end', text: undefined, issued: ago(3000), counts: { pending: 0, delivered: 0, done: 12, refused: 0, expired: 2, leftOut: 0 } }] } }
     if (a === 'hooks') return { body: { hooks: hooksNow } }
     if (a === 'matters') return { body: { matters, more: 0 } }
     if (a === 'prints') return { body: { waiting, decide } }
@@ -212,6 +224,7 @@ function answer(method, path, body, headers) {
     return { body: { ...zones.A, zone: id, address: body.address, by: me.name, imported: ago(0) } }
   }
   if (a === 'me' && id === 'alerts') return { body: { ...alertsNow, ...body } }
+  if (a === 'bulk') return { body: id === 'preview' ? { fingerprint: 'f', hits: bulkHits, terminals: 3, sites: 3, cut: 2, offline: 1, minutes: 1440 } : bulkView('b1') }
   if (a === 'hooks') return { body: { ...hooksNow[0], ...(id ? {} : { key: 'q3Zx8Yb0nZ5m3tVw1LrP7sKd2FhJ6aCe9uGi4oTyR0E' }) } }
   if (b === 'taken') return { body: { ...matters.find((m) => m.id === id), taken: body.taken ? { at: ago(0), by: me.name, mine: true, note: body.note } : undefined } }
   return problem(404, 'Cet élément n’existe pas, ou plus.')

@@ -106,6 +106,7 @@ func migrations() []migration {
 		tables(store.KindHook, store.KindHookPost),                           // other systems that are told
 		tables(store.KindNetwork),                                            // networks that terminals put back
 		tables(store.KindHold, store.KindTraffic, store.KindTrafficDecision), // réquisitions
+		tables(store.KindBulk),                                               // commands to several terminals
 	}
 }
 

@@ -192,6 +192,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commands to several terminals, newest first */
+        get: operations["bulks"];
+        put?: never;
+        /** Send a command to the terminals that a preview showed */
+        post: operations["send-bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bulk/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Who a command to several terminals would hit; nothing is sent */
+        post: operations["preview-bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bulk/{bulk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, terminal by terminal */
+        get: operations["bulk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/calendars": {
         parameters: {
             query?: never;
@@ -2120,6 +2172,140 @@ export interface components {
             from: string;
             name: string;
             to: string;
+        };
+        BulkBrief: {
+            by: string;
+            /** @description Of the terminals that the person sees */
+            counts: components["schemas"]["BulkCounts"];
+            id: string;
+            /** Format: date-time */
+            issued: string;
+            kind: string;
+            reason?: string;
+            text?: string;
+        };
+        BulkCounts: {
+            /** Format: int64 */
+            delivered: number;
+            /** Format: int64 */
+            done: number;
+            /** Format: int64 */
+            expired: number;
+            /** Format: int64 */
+            leftOut: number;
+            /** Format: int64 */
+            pending: number;
+            /** Format: int64 */
+            refused: number;
+        };
+        BulkHit: {
+            /** @description Somebody's session ends by it */
+            cuts: boolean;
+            /** @description It gets the command */
+            hit: boolean;
+            name: string;
+            /** @description It gets the command when it comes back, until it expires */
+            offline: boolean;
+            site: string;
+            siteName: string;
+            spaceName: string;
+            terminal: string;
+            /** @description Reason code: why it does not */
+            why?: string;
+        };
+        BulkLine: {
+            /** @description Reason code: why it was refused or left out */
+            answer?: string;
+            /** Format: date-time */
+            changed?: string;
+            /** Format: date-time */
+            expires?: string;
+            name: string;
+            online: boolean;
+            siteName: string;
+            spaceName: string;
+            /** @enum {string} */
+            state: "pending" | "delivered" | "done" | "refused" | "expired" | "left-out";
+            terminal: string;
+        };
+        BulkList: {
+            bulks: components["schemas"]["BulkBrief"][];
+            next?: string;
+        };
+        BulkOrder: {
+            /** @description Of the preview: when it would hit others by now, nothing is sent */
+            fingerprint: string;
+            /** @enum {string} */
+            kind: "message" | "end" | "wipe" | "identify" | "out" | "back" | "awake";
+            /**
+             * Format: int64
+             * @description Of awake
+             */
+            minutes?: number;
+            /** @description Why, for the audit */
+            reason?: string;
+            sites: string[];
+            spaces: string[];
+            terminals: string[];
+            /** @description Shown to people (message) or as the reason (out) */
+            text?: string;
+        };
+        BulkPreview: {
+            /**
+             * Format: int64
+             * @description Sessions that end by it
+             */
+            cut: number;
+            fingerprint: string;
+            /** @description By site, space and name; those that are left out as well */
+            hits: components["schemas"]["BulkHit"][];
+            /**
+             * Format: int64
+             * @description It expires after so many
+             */
+            minutes: number;
+            /**
+             * Format: int64
+             * @description That are away now
+             */
+            offline: number;
+            /**
+             * Format: int64
+             * @description That these are of
+             */
+            sites: number;
+            /**
+             * Format: int64
+             * @description That get the command
+             */
+            terminals: number;
+        };
+        BulkRequest: {
+            /** @enum {string} */
+            kind: "message" | "end" | "wipe" | "identify" | "out" | "back" | "awake";
+            /**
+             * Format: int64
+             * @description Of awake
+             */
+            minutes?: number;
+            sites: string[];
+            spaces: string[];
+            terminals: string[];
+            /** @description Shown to people (message) or as the reason (out) */
+            text?: string;
+        };
+        BulkView: {
+            by: string;
+            /** @description Of the terminals that the person sees */
+            counts: components["schemas"]["BulkCounts"];
+            id: string;
+            /** Format: date-time */
+            issued: string;
+            kind: string;
+            /** @description Of the terminals that the person sees */
+            lines: components["schemas"]["BulkLine"][];
+            reason?: string;
+            text?: string;
         };
         CalendarCover: {
             /**
@@ -4748,6 +4934,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BadgeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    bulks: {
+        parameters: {
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "send-bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkOrder"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "preview-bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkPreview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bulk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkView"];
                 };
             };
             /** @description Error */

@@ -2,6 +2,7 @@ export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
   | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'indicators' | 'inventory' | 'me' | 'prints' | 'requisitions' | 'rules' }
+  | { page: 'bulk'; id?: string }
   | { page: 'login'; token: string }
   | { page: 'accord'; token: string }
   | { page: 'entrance'; why: string }
@@ -22,7 +23,8 @@ export function parse(hash: string): Route {
     if (first === 'login') return { page: 'entrance', why: id }
     if (first === 'receipts') return { page: 'receipt', id }
     if (first === 'groups') return { page: 'group', id }
-  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
+    if (first === 'bulk') return { page: 'bulk', id }
+  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'bulk' || first === 'calendars' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
   return { page: 'unknown' }
 }
 
@@ -44,6 +46,8 @@ export const to = {
   rules: (terminal = '') => (terminal ? `#/terminals/${encodeURIComponent(terminal)}/rules` : '#/rules'),
   /** The rules of a group of sites. */
   group: (id: string) => `#/groups/${encodeURIComponent(id)}`,
+  /** One command to several terminals, or a new one. */
+  bulk: (id = '') => (id ? `#/bulk/${encodeURIComponent(id)}` : '#/bulk'),
   receipt: (id: string) => `#/receipts/${encodeURIComponent(id)}`,
 }
 
