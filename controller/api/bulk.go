@@ -107,6 +107,9 @@ func oneSite(v BulkPreview) string {
 	return site
 }
 
+// maxBulksRead bounds how many one page looks through.
+const maxBulksRead = 100
+
 type bulkPage struct {
 	Before string `query:"before" maxLength:"200" doc:"Next of the page before; empty for the newest"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
@@ -117,10 +120,16 @@ func (a *API) bulks(ctx context.Context, in *bulkPage) (*out[BulkList], error) {
 	all := BulkList{Bulks: []BulkBrief{}}
 	err := a.Store.View(ctx, func(tx store.Tx) error {
 		all = BulkList{Bulks: []BulkBrief{}}
+		seen, last := 0, ""
 		for it, err := range store.List[store.Bulk](tx, "", in.Before, true) {
 			if err != nil {
 				return err
 			}
+			if seen == maxBulksRead { // many of others' sites: the next page goes on
+				all.Next = last
+				break
+			}
+			seen, last = seen+1, it.ID
 			v, err := a.bulkView(tx, it, p)
 			if err != nil {
 				return err
