@@ -95,6 +95,7 @@ const (
 	opLiftHold      = "lift-hold"
 	opTraffic       = "decide-traffic"
 	opDeletions     = "deletions"
+	opRGPD          = "rgpd-document"
 	opLists         = "lists"
 	opCalendars     = "calendars"
 	opPutCalendar   = "import-calendar"
@@ -209,6 +210,7 @@ func Table() map[string]Access {
 		opCreateSite:    {post, "/api/sites", ScopeAll, r(adm)},
 		opCreateSpace:   {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
 		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
+		opRGPD:          {get, "/api/rgpd/{document}", ScopeAny, r(adm, dpo)},
 		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
 		opRequisitions:  {get, "/api/requisitions", ScopeAll, r(adm, dpo)}, // who has some sites need not learn of an inquiry elsewhere
 		opAskHold:       {post, "/api/requisitions", ScopeAll, r(adm, dpo)},

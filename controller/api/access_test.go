@@ -25,7 +25,7 @@ func matrix() map[string]string {
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr", "POST /api/spaces/{id}/awake": "acbr",
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
 		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrd",
-		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/lists": "acrd",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/rgpd/{document}": "ad", "GET /api/lists": "acrd",
 		"GET /api/requisitions": "ad", "POST /api/requisitions": "ad", "POST /api/requisitions/{hold}/confirm": "ad", "POST /api/requisitions/{hold}/lift": "ad", "PUT /api/traffic": "d", "GET /api/deletions": "ad",
 		"GET /api/calendars": "acbhrd", "PUT /api/calendars/{zone}": "a", "POST /api/calendars/{zone}/fetch": "a", "POST /api/hours/osm": "acb",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
@@ -180,7 +180,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			continue // the feed does not end, and a logout would end the others: both below
 		}
 		for _, p := range people {
-			path := strings.NewReplacer("{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{hold}", "hold-a").Replace(acc.Path)
+			path := strings.NewReplacer("{document}", "registre", "{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{hold}", "hold-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

@@ -142,7 +142,8 @@ type Config struct {
 	Mails         bool // a mail server is configured
 	Secure        bool // served over TLS: cookies say so
 	// URL is the console's own address, which mails lead to.
-	URL func() string
+	URL   func() string
+	Facts Facts // of the RGPD's documents
 	// Origin is the console's, as OriginOf writes it; empty where its address is not
 	// configured: then any name of this machine will do.
 	Origin string

@@ -85,6 +85,7 @@ func (a *API) routes() error {
 		register(a, opCreateSite, "Create a site", http.StatusCreated, a.createSite),
 		register(a, opCreateSpace, "Create a space", http.StatusCreated, a.createSpace),
 		register(a, opAudit, "What people and the controller did, newest first", http.StatusOK, a.audit),
+		register(a, opRGPD, "A document of the RGPD, to print", http.StatusOK, a.rgpd),
 		register(a, opInventory, "Every stored field", http.StatusOK, a.inventory),
 		register(a, opRequisitions, "What a réquisition can obtain, and which rows wait for one", http.StatusOK, a.requisitions),
 		register(a, opAskHold, "Ask that rows wait for a réquisition: somebody else confirms it", http.StatusCreated, a.askHold),

@@ -47,7 +47,7 @@ func (a *API) audit(ctx context.Context, in *auditIn) (*out[AuditPage], error) {
 }
 
 func (a *API) inventory(ctx context.Context, _ *nothing) (*out[Inventory], error) {
-	v := Inventory{Fields: []InventoryEntry{}, Held: []HeldClass{}}
+	v := Inventory{Fields: []InventoryEntry{}, Classes: a.kept(), Held: []HeldClass{}}
 	for _, f := range a.Inventory {
 		v.Fields = append(v.Fields, InventoryEntry(f))
 	}

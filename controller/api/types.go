@@ -325,8 +325,9 @@ type InventoryEntry struct {
 
 // Inventory is every stored field.
 type Inventory struct {
-	Fields []InventoryEntry `json:"fields"`
-	Held   []HeldClass      `json:"held" doc:"Classes of which some rows on the person's sites wait, past their time, for an authority"`
+	Fields  []InventoryEntry `json:"fields"`
+	Classes []RetentionClass `json:"classes" doc:"How long each class is kept now"`
+	Held    []HeldClass      `json:"held" doc:"Classes of which some rows on the person's sites wait, past their time, for an authority"`
 }
 
 // HeldClass is a retention class of which rows wait.

@@ -24,6 +24,7 @@ import (
 	"borne/controller/passkeys"
 	"borne/controller/policy"
 	"borne/controller/retention"
+	"borne/controller/rgpd"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
 	"borne/controller/wire"
@@ -232,7 +233,9 @@ func startFor(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.api, err = New(Config{Directory: w.dir, Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, Hooks: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
-		Heartbeat: 50 * time.Millisecond, Waiting: retention.Waiting(retention.Tables()), SecurityTxt: func() []byte { return []byte("Contact: mailto:x@example.fr\n") },
+		Heartbeat: 50 * time.Millisecond, Facts: func(context.Context, func(string) bool) (rgpd.Facts, error) {
+			return rgpd.Facts{At: t0, Inventory: inv}, nil
+		}, Waiting: retention.Waiting(retention.Tables()), SecurityTxt: func() []byte { return []byte("Contact: mailto:x@example.fr\n") },
 		Files: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Borne</title>")}, "assets/app-1a2b.js": {Data: []byte("export{}")}, ".gitkeep": {}}})
 	if err != nil {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,4 +227,36 @@ func exportAs(e *env, args []string, what func() (server.Export, error)) func(co
 		}
 		return err
 	}
+}
+
+// exportRGPD writes the documents into a folder that is not there yet: none of another
+// day is left among them.
+func exportRGPD(ctx context.Context, e *env, args []string) error {
+	dir, err := e.one(args, "give the folder to write")
+	if err != nil {
+		return err
+	}
+	c, err := e.read()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot write the documents: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(server.RGPDFiles())) {
+		what := server.RGPDFiles()[name]
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("cannot write the documents: %w", err)
+		}
+		ok, err := server.FetchExport(ctx, c.State, what, f)
+		if err == nil && !ok {
+			err = server.OfflineExport(ctx, c, what, f)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.Out, filepath.Join(dir, name))
+	}
+	return nil
 }

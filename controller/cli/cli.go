@@ -63,6 +63,7 @@ func commands() []command {
 		{"enrol-code", "-terminal id | -space id -name text", "print a one-time installation code", enrolCode},
 		{"backup", "-out file [-recipient age1… | -passphrase-file file | -unencrypted]", "write the store and the keys into one encrypted archive, also while it serves", backup},
 		{"restore", "-in file [-identity file | -passphrase-file file] [-deletions file | -without-deletions] [-replace | -look]", "verify a backup and put it into an empty state folder", restore},
+		{"export rgpd", "DIR", "write the register of processing (art. 30), the annex of the AIPD and the data inventory into a new folder", exportRGPD},
 		{"export deletions", "[-out file]", "write what was erased on request: a restore elsewhere needs it", exportTo(server.ExportDeletions)},
 		{"keys", "[-step announce|switch|retire|abandon [-leave]]", "say where a rollover of root and signing key stands, or take its next step", keys},
 		{"check", "", "look at everything that would stop terminals or people", ask(server.OpCheck)},

@@ -272,3 +272,19 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("one site's terminals: %s", out)
 	}
 }
+
+// TestRGPD writes the documents while nobody serves, into a new folder alone.
+func TestRGPD(t *testing.T) {
+	s := start(t)
+	s.ok("init", "-name", "Haute-Savoie")
+	dir := filepath.Join(filepath.Dir(s.config), "rgpd")
+	out := s.ok("export", "rgpd", dir)
+	for name, want := range map[string]string{"registre.html": "Haute-Savoie", "aipd-annexe.html": "Annexe à l’analyse d’impact", "inventaire.html": "receiptKey", "inventaire.csv": "receiptKey"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.Contains(string(b), want) || !strings.Contains(out, name) {
+			t.Errorf("%s: %v, %d bytes, without %q", name, err, len(b), want)
+		}
+	}
+	s.fails(cli.ExitError, "exists", "export", "rgpd", dir)
+	s.fails(cli.ExitUsage, "folder", "export", "rgpd")
+}

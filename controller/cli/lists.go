@@ -14,26 +14,34 @@ import (
 	"borne/controller/server"
 )
 
-// importLists reads FILE here, with the rights of whoever runs the command, and
-// gives it to the controller.
-func importLists(ctx context.Context, e *env, args []string) error {
-	file := ""
+// one parses the flags, and the one word that is none.
+func (e *env) one(args []string, without string) (word string, err error) {
 	for rest := args; ; rest = e.flags.Args()[1:] { // flags may stand before and after it: people write both
 		if err := e.flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
-			return err
+			return "", err
 		} else if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return "", fmt.Errorf("%w: %w", errUsage, err)
 		}
 		if e.flags.NArg() == 0 {
 			break
 		}
-		if file != "" {
-			return fmt.Errorf("%w: %q is one word too many", errUsage, e.flags.Arg(0))
+		if word != "" {
+			return "", fmt.Errorf("%w: %q is one word too many", errUsage, e.flags.Arg(0))
 		}
-		file = e.flags.Arg(0)
+		word = e.flags.Arg(0)
 	}
-	if file == "" {
-		return fmt.Errorf("%w: give the archive or the folder of the lists", errUsage)
+	if word == "" {
+		return "", fmt.Errorf("%w: %s", errUsage, without)
+	}
+	return word, nil
+}
+
+// importLists reads FILE here, with the rights of whoever runs the command, and
+// gives it to the controller.
+func importLists(ctx context.Context, e *env, args []string) error {
+	file, err := e.one(args, "give the archive or the folder of the lists")
+	if err != nil {
+		return err
 	}
 	cfg, err := config.Load(e.config)
 	if err != nil {

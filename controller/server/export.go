@@ -25,6 +25,9 @@ const (
 
 // export writes one export from one snapshot of the store.
 func (c *core) export(ctx context.Context, what Export, w io.Writer) error {
+	if ok, err := c.exportRGPD(ctx, what, w); ok {
+		return err
+	}
 	run, ok := map[Export]func(store.Tx, io.Writer) error{
 		ExportDeletions: exportDeletions, ExportAudit: audit.WriteJSON, ExportAuditCSV: audit.WriteCSV,
 	}[what]

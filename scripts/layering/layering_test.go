@@ -95,17 +95,18 @@ var may = map[string][]string{
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                                        // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                                              // reads the receipts anew, and the quarantines in the audit
 	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki", "controller/requisition"},                                        // connections carry what these rooms decide
-	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/consent", "controller/rollout", "controller/requisition", "controller/retention"},
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/consent", "controller/rollout", "controller/requisition", "controller/retention", "controller/rgpd"},
 	"controller/consent":     {"controller/policy", "controller/store", "controller/audit", "controller/mail", "controller/compliance", "controller/rollout"}, // the head's answer is kept in the hours, published like them, recorded and mailed in one transaction
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/rollout":     {"controller/store", "controller/audit"}, // going back is a publication, and recorded
 	"controller/config":      nil,
-	"controller/lists":       {"controller/wire"},   // the form in which terminals fetch them
-	"controller/syslog":      nil,                   // tells a collector
-	"controller/seal":        nil,                   // encrypts backups
-	"controller/calendar":    {"controller/policy"}, // breaks are the policy's, public holidays too
-	"controller/fetch":       nil,                   // a file of the outside, by its address
-	"controller/proxy":       nil,                   // who asks, behind a reverse proxy
+	"controller/lists":       {"controller/wire"},                                           // the form in which terminals fetch them
+	"controller/syslog":      nil,                                                           // tells a collector
+	"controller/seal":        nil,                                                           // encrypts backups
+	"controller/calendar":    {"controller/policy"},                                         // breaks are the policy's, public holidays too
+	"controller/fetch":       nil,                                                           // a file of the outside, by its address
+	"controller/rgpd":        {"controller/store", "controller/retention", "ui/catalogues"}, // documents of what is declared, in the console's words
+	"controller/proxy":       nil,                                                           // who asks, behind a reverse proxy
 	"controller/cli":         {"controller/…", "ui/console"},
 	"controller/server":      {"controller/…", "ui/console"},
 	"controller":             {"controller/cli", "controller/server", "controller/config", "controller/api"},

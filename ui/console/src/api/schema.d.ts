@@ -1105,6 +1105,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rgpd/{document}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document of the RGPD, to print */
+        get: operations["rgpd-document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites": {
         parameters: {
             query?: never;
@@ -3276,6 +3293,8 @@ export interface components {
             total: components["schemas"]["Indicators"];
         };
         Inventory: {
+            /** @description How long each class is kept now */
+            classes: components["schemas"]["RetentionClass"][];
             fields: components["schemas"]["InventoryEntry"][];
             /** @description Classes of which some rows on the person's sites wait, past their time, for an authority */
             held: components["schemas"]["HeldClass"][];
@@ -4044,6 +4063,17 @@ export interface components {
             traffic: components["schemas"]["TrafficView"];
             /** @description Rows that should have gone and wait, as the last run of each table counted them */
             waiting: components["schemas"]["WaitingView"][];
+        };
+        RetentionClass: {
+            /**
+             * Format: int64
+             * @description 0: another bound, which its title says
+             */
+            days: number;
+            /** @description Day since which this holds; empty for the default */
+            from?: string;
+            /** @description Its title is in the catalogues under console.retention.<id> */
+            id: string;
         };
         RolloutRequest: {
             /** @enum {string} */
@@ -7171,6 +7201,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HoldView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "rgpd-document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description registre: the register of processing; aipd: the annex of the impact assessment; inventaire: the data inventory */
+                document: "registre" | "aipd" | "inventaire";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Security-Policy"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description Error */
