@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -21,6 +22,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	purged   prometheus.Counter
+	took     *prometheus.HistogramVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -29,6 +31,10 @@ func newMetrics(s *Server) *metrics {
 		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "borne_terminals_refused_total", Help: "Connections and enrolments refused, by reason code."}, []string{"reason"}),
 		purged:   prometheus.NewCounter(prometheus.CounterOpts{Name: "borne_retention_rows_total", Help: "Rows deleted because their time had passed."}),
 	}
+	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "borne_console_request_duration_seconds", Help: "Time until the console's answer was written, without the live feed.",
+		Buckets: []float64{.005, .02, .1, .5, 1, 2, 5, 15}}, []string{"kind"})
+	cert := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "borne_console_certificate_expiry_timestamp_seconds", Help: "When the certificate that the console showed last ends; 0 before it showed one."},
+		func() float64 { return float64(s.front.expires.Load()) })
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "borne_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": s.version}})
 	build.Set(1)
 	if s.syslog != nil {
@@ -41,7 +47,7 @@ func newMetrics(s *Server) *metrics {
 				return 0
 			}))
 	}
-	m.registry.MustRegister(m.requests, m.refused, m.purged, build, &fleetCollector{s: s}, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.refused, m.purged, m.took, cert, build, &fleetCollector{s: s}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -60,7 +66,11 @@ func (m *metrics) count(next http.Handler) http.Handler {
 			kind = "api"
 		}
 		c := &counted{ResponseWriter: w, status: http.StatusOK}
+		began := time.Now()
 		next.ServeHTTP(c, r)
+		if r.URL.Path != "/api/live" { // it lasts as long as its page
+			m.took.WithLabelValues(kind).Observe(time.Since(began).Seconds())
+		}
 		m.requests.WithLabelValues(kind, strconv.Itoa(c.status/100)+"xx").Inc()
 	})
 }
