@@ -139,8 +139,15 @@ func TestWhatDoesNotMakeItStop(t *testing.T) {
 		},
 		"refused something": func(w *world, f *Seen) { w.r.Members[0].Refused, f.Refused = "old", "old"; w.want(time.Second, Wait) },
 		"held":              func(w *world, f *Seen) { w.r.State = store.RolloutHeld; w.take(); w.want(0, Wait); w.want(long, Wait) },
-		"never there":       func(w *world, f *Seen) { f.Online = false; w.want(long, Wait); w.want(long, Wait) },
-		"was out before":    func(w *world, f *Seen) { w.r.Members[0].Out, f.Out = true, true; w.want(time.Second, Wait) },
+		"busy": func(w *world, f *Seen) {
+			f.Busy = true
+			w.want(long, Wait)
+			w.want(long, Wait)
+			f.Busy = false
+			w.want(within-1, Wait)
+		},
+		"never there":    func(w *world, f *Seen) { f.Online = false; w.want(long, Wait); w.want(long, Wait) },
+		"was out before": func(w *world, f *Seen) { w.r.Members[0].Out, f.Out = true, true; w.want(time.Second, Wait) },
 		"out when it was back": func(w *world, f *Seen) {
 			f.Online = false
 			w.want(long, Wait)
