@@ -13,6 +13,7 @@ export const pages = [
   { name: 'console-rules', path: '/#/sites/samivel/rules', wait: '[data-save]', dark: true },
   { name: 'console-rules-all', path: '/#/rules', wait: '[data-rollout=running]' },
   { name: 'console-rules-terminal', path: '/#/terminals/t1/rules', wait: '[data-save]', only: 'wide' },
+  { name: 'console-rules-reverted', path: '/#/terminals/t1/rules', wait: '[data-reverted]', part: '[data-reverted]', only: 'wide', act: async (p) => { await p.click('[data-reverted] summary') } },
   { name: 'console-rules-held', path: '/#/rules', wait: '[data-rollout=running]', part: 'section[aria-labelledby=rollout]', only: 'wide', act: async (p) => { await p.click('[data-rollout-hold]'); await p.waitForSelector('[data-rollout=held]') } },
   { name: 'console-rules-line', path: '/#/sites/samivel/rules', wait: '[data-line]', part: 'section[aria-labelledby=sec-network]', act: async (p) => { if (!(await p.isChecked('[data-own=network]'))) await p.check('[data-own=network]'); await p.fill('[data-line-proxy]', 'http://10.1.2.3:3128'); await p.check('[data-line-cable]'); await p.check('[data-line-wifi]'); await p.selectOption('[data-line] select >> nth=1', 'eap'); await p.selectOption('[data-line] select >> nth=2', 'peap') } },
   { name: 'console-rules-look', path: '/#/sites/samivel/rules', wait: '[data-save]', act: async (p) => { await p.fill('input[type=number] >> nth=0', '40'); await p.click('[data-save]'); await p.waitForSelector('[data-publish]') } },

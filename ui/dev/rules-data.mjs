@@ -21,7 +21,7 @@ export function rulesWith(policy, ago, problem) {
   let rev = 7
   const own = ['session', 'hours', 'portal', 'printing', 'energy']
   const view = (level, more = {}) => ({
-    body: { rev, level: names[depth[level] - 1].level, own, policy, origin: originOf(policy, own), levels: names.slice(0, depth[level]), changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', name: 'Poste 1', wanted: 12, applied: 12 }, { terminal: 't2', name: 'Poste 2', wanted: 12, applied: level === 'spaces' ? 12 : 11, ...(level === 'spaces' ? { reverted: 'cannot keep the network of these rules: the controller was not reached through it within 2m0s: cannot reach the proxy 10.1.2.3:3128' } : {}) }], ...more },
+    body: { rev, level: names[depth[level] - 1].level, own, policy, origin: originOf(policy, own), levels: names.slice(0, depth[level]), changed: ago(3000), by: 'Camille Perrollaz', applied: [{ terminal: 't1', name: 'Poste 1', wanted: 12, applied: 12 }, { terminal: 't2', name: 'Poste 2', wanted: 12, applied: level === 'spaces' ? 12 : 11, ...(level === 'spaces' || level === 'terminals' ? { reverted: 'cannot keep the network of these rules: the controller was not reached through it within 2m0s: cannot reach the proxy 10.1.2.3:3128' } : {}) }], ...more },
     etag: `"${rev}"`,
   })
   const versions = [
