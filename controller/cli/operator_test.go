@@ -45,7 +45,7 @@ func TestOperatorsPage(t *testing.T) {
 		for _, line := range strings.Split(block[1], "\n") {
 			_, command, ok := strings.Cut(line, "borne-controller borne-controller ")
 			if !ok {
-				if _, command, ok = strings.Cut(line, "borne-controller config"); !ok || !strings.HasPrefix(line, "borne-controller") {
+				if !strings.HasPrefix(line, "borne-controller config") {
 					continue // systemd's and the shell's own
 				}
 				command = "config"
