@@ -100,6 +100,11 @@ const (
 	opCalendars     = "calendars"
 	opPutCalendar   = "import-calendar"
 	opFetchCalendar = "fetch-calendar"
+	opPlaces        = "help-places"
+	opPutPlaces     = "import-help-places"
+	opPlaceSite     = "place-site"
+	opNotices       = "notices"
+	opSiteNotices   = "site-notices"
 	opParseOSM      = "parse-osm-hours"
 	opPrints        = "prints"
 	opPrintJobs     = "terminal-prints"
@@ -222,6 +227,11 @@ func Table() map[string]Access {
 		opCalendars:     {get, "/api/calendars", ScopeAny, r(adm, cor, bui, hea, rec, dpo)},
 		opPutCalendar:   {put, "/api/calendars/{zone}", ScopeAll, r(adm)},
 		opFetchCalendar: {post, "/api/calendars/{zone}/fetch", ScopeAll, r(adm)},
+		opPlaces:        {get, "/api/help-places", ScopeAny, r(adm, cor, rec, dpo)},
+		opPutPlaces:     {put, "/api/help-places", ScopeAll, r(adm)},
+		opPlaceSite:     {put, "/api/sites/{id}/position", ScopeSite, r(adm, cor)},
+		opNotices:       {get, "/api/notices", ScopeAny, r(adm, cor, rec, dpo)},
+		opSiteNotices:   {get, "/api/sites/{id}/notices", ScopeSite, r(adm, cor, rec, dpo)},
 		opParseOSM:      {post, "/api/hours/osm", ScopeAny, r(adm, cor, bui)},
 		opPrints:        {get, "/api/prints", ScopeAny, r(adm, cor, rec)},
 		opPrintJobs:     {get, "/api/terminals/{id}/prints", ScopeTerminal, r(adm, cor, dpo)},

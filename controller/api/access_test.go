@@ -52,6 +52,7 @@ func matrix() map[string]string {
 		"POST /api/terminals/{id}/help": "acr", "PUT /api/sites/{id}/phone": "ac",
 		"POST /api/bulk/preview": "acr", "POST /api/bulk": "acr", "GET /api/bulk": "acr", "GET /api/bulk/{bulk}": "acr",
 		"GET /api/hooks": "a", "POST /api/hooks": "a", "PUT /api/hooks/{hook}": "a", "DELETE /api/hooks/{hook}": "a", "POST /api/hooks/{hook}/key": "a", "POST /api/hooks/{hook}/try": "a",
+		"GET /api/help-places": "acrd", "PUT /api/help-places": "a", "PUT /api/sites/{id}/position": "ac", "GET /api/notices": "acrd", "GET /api/sites/{id}/notices": "acrd",
 	}
 }
 
@@ -163,6 +164,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/sites/{id}/day-codes": CodesRequest{N: 1},
 		"POST /api/requisitions":         holdOf("a"), "PUT /api/traffic": TrafficRequest{Day: "2026-03-01", Reference: "DEC-1"},
 		"PUT /api/sites/{id}/pin": PINRequest{What: "inherit"}, "PUT /api/spaces/{id}/pin": PINRequest{What: "inherit"}, "PUT /api/terminals/{id}/pin": PINRequest{What: "none"},
+		"PUT /api/help-places": placesFile, "PUT /api/sites/{id}/position": map[string]any{"lat": 45.9, "lon": 6.1},
 		"POST /api/hours/osm":         OSMRequest{Text: "Mo-Fr 08:00-12:00"},
 		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
 		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},

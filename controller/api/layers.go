@@ -36,7 +36,7 @@ var indexAt = regexp.MustCompile(`\.(\d+)`)
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {
 	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "team", "permits",
-		"isolation", "keyboard", "network", "filter", "energy"}
+		"isolation", "keyboard", "network", "filter", "energy", "notice", "help"}
 }
 
 // ownSections are those that the layer's document sets.

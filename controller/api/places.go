@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"borne/controller/audit"
+	"borne/controller/mednum"
 	"borne/controller/policy"
 	"borne/controller/report"
 	"borne/controller/store"
@@ -110,7 +111,11 @@ type siteIn struct{ Body SiteRequest }
 func MakeSite(tx store.Tx, r SiteRequest, by string, now time.Time) (id string, row store.Site, err error) {
 	id = newID()
 	row = store.Site{Name: strings.TrimSpace(r.Name), Type: r.Kind, Commune: strings.TrimSpace(r.Commune), Territoire: strings.TrimSpace(r.Territoire)}
-	if err = store.Put(tx, store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}); err != nil {
+	site := store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}
+	if err = store.Put(tx, site); err != nil {
+		return "", row, err
+	}
+	if err = mednum.Tell(tx, site, now); err != nil {
 		return "", row, err
 	}
 	return id, row, audit.Append(tx, audit.Entry{At: now.UTC(), Actor: by, Action: "site.created", Site: id, Target: id, Detail: row.Name})

@@ -16,6 +16,7 @@ import (
 	"borne/controller/audit"
 	"borne/controller/compliance"
 	"borne/controller/consent"
+	"borne/controller/notice"
 	"borne/controller/policy"
 	"borne/controller/rollout"
 	"borne/controller/store"
@@ -155,6 +156,8 @@ func (r *PolicyRequest) doc() (map[string]json.RawMessage, error) {
 		r.Policy.Filter.Categories[i].Digest = ""
 	}
 	r.Policy.Hours.School.Breaks = []policy.Break{} // and so are the school holidays
+	n := &r.Policy.Notice                           // its number and what is near, too
+	n.Number, n.Since, n.Keep, r.Policy.Help.Places = 0, "", policy.Keep{}, []policy.HelpPlace{}
 	return layerDoc(r.Policy, own)
 }
 
@@ -280,6 +283,9 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 			return none, err
 		}
 	}
+	if slices.Contains(changed, "notice") && (c.group != "" || c.space != "" || c.terminal != "") {
+		return none, newProblem(http.StatusUnprocessableEntity, "La charte et l’information se règlent pour le Département ou pour un lieu.", field{"body.own", "la partie « notice » ne se fixe pas ici"})
+	}
 	sound, err := belowProblems(tx, c.place)
 	if err != nil {
 		return none, err
@@ -288,6 +294,11 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	row.Row = store.PolicyRow{Layer: c.level(), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
 	if err := store.Put(tx, row); err != nil {
 		return none, err
+	}
+	if slices.Contains(changed, "notice") {
+		if err := notice.Set(tx, id, next["notice"], set.Row.Policy, p.ID, now); err != nil {
+			return none, err
+		}
 	}
 	v, err := a.policyView(tx, c.place, p)
 	if err != nil {

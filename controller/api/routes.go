@@ -8,6 +8,7 @@ import (
 
 	"borne/controller/calendar"
 	"borne/controller/directory"
+	"borne/controller/mednum"
 )
 
 // byID is the input of routes about one thing.
@@ -97,6 +98,11 @@ func (a *API) routes() error {
 		register(a, opCalendars, "The school holidays of each zone, and the public holidays", http.StatusOK, a.calendars),
 		upload(a, opPutCalendar, "Import a zone's official calendar from a file", http.StatusOK, calendar.MaxBytes, a.putCalendar),
 		register(a, opFetchCalendar, "Import a zone's official calendar from an address, and again each week", http.StatusOK, a.fetchCalendar),
+		register(a, opPlaces, "Where people are helped near each site", http.StatusOK, a.helpPlaces),
+		upload(a, opPutPlaces, "Import the places where people are helped, whole or not at all", http.StatusOK, mednum.MaxFile, a.putPlaces),
+		register(a, opPlaceSite, "Say where a site is", http.StatusOK, a.placeSite),
+		register(a, opNotices, "What people were told at the Département's sites, newest first", http.StatusOK, a.notices),
+		register(a, opSiteNotices, "What people were told at a site, newest first", http.StatusOK, a.siteNotices),
 		register(a, opParseOSM, "Read opening hours in OpenStreetMap's syntax", http.StatusOK, a.parseOSM),
 		register(a, opPrints, "Print jobs that wait for staff: to release, and to decide", http.StatusOK, a.prints),
 		register(a, opPrintJobs, "A terminal's print jobs, newest first", http.StatusOK, a.printJobs),

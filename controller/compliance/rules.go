@@ -88,9 +88,9 @@ func NewID(prefix string) string {
 type terminal = store.Item[store.Terminal]
 
 // Effective returns the policy of a terminal: the layers of the Département,
-// its site, its space and itself over policy.Default, with the lists and the school
-// holidays that are there now. Version is the newest of theirs. A network that the
-// terminal put back is the one that it holds.
+// its site, its space and itself over policy.Default, with the lists, the school
+// holidays and the places of help that are there now. Version is the newest of theirs. A network that
+// the terminal put back is the one that it holds.
 func Effective(tx store.Tx, t terminal) (policy.Policy, error) {
 	p, _, err := Origins(tx, t)
 	if err != nil {
@@ -141,7 +141,7 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 	if err != nil {
 		return policy.Policy{}, nil, err
 	}
-	p, origin, err := merged(tx, of, t.ID, site.Row.Rules) // a group that it left took its version along
+	p, origin, err := merged(tx, of, t.Site, t.ID, site.Row.Rules) // a group that it left took its version along
 	if err != nil {
 		return p, nil, fmt.Errorf("cannot make the policy of %s: %w", t.ID, err)
 	}
@@ -150,7 +150,7 @@ func Origins(tx store.Tx, t terminal) (policy.Policy, map[string]string, error) 
 
 // GroupOrigins is Origins for what a group of sites hands down to them.
 func GroupOrigins(tx store.Tx, group string) (policy.Policy, map[string]string, error) {
-	p, origin, err := merged(tx, []layerOf{{LayerGlobal, store.PolicyGlobal}, {LayerGroup + ":" + group, group}}, "", 0)
+	p, origin, err := merged(tx, []layerOf{{LayerGlobal, store.PolicyGlobal}, {LayerGroup + ":" + group, group}}, "", "", 0)
 	if err != nil {
 		return p, nil, fmt.Errorf("cannot make the policy of the group %s: %w", group, err)
 	}
@@ -159,7 +159,7 @@ func GroupOrigins(tx store.Tx, group string) (policy.Policy, map[string]string, 
 
 // merged reads layers as a terminal has them and merges them; no version of it is
 // older than version.
-func merged(tx store.Tx, of []layerOf, terminal string, version uint64) (policy.Policy, map[string]string, error) {
+func merged(tx store.Tx, of []layerOf, site, terminal string, version uint64) (policy.Policy, map[string]string, error) {
 	var layers []policy.Layer
 	version = max(version, 1)
 	for _, l := range of {
@@ -178,6 +178,12 @@ func merged(tx store.Tx, of []layerOf, terminal string, version uint64) (policy.
 	}
 	p, origin, err := policy.Merge(policy.Default(), layers...)
 	if err != nil {
+		return p, nil, err
+	}
+	if version, err = told(tx, &p, origin, site, version); err != nil {
+		return p, nil, err
+	}
+	if version, err = near(tx, &p, origin, site, version); err != nil {
 		return p, nil, err
 	}
 	p, err = current(tx, p, version)

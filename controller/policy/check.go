@@ -84,6 +84,8 @@ func (p Policy) Check() []Problem {
 	p.Network.check(c)
 	p.Filter.check(c)
 	p.Energy.check(c)
+	p.Notice.check(c)
+	p.Help.check(c)
 	return c.found
 }
 

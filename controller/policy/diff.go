@@ -41,6 +41,7 @@ func Differences(was, is Policy) ([]Difference, error) {
 // values are a policy's leaves: whatever is no object.
 func values(p Policy) (map[string]json.RawMessage, error) {
 	p.Version, p.Hours = 0, Hours{}
+	p.Notice.Number, p.Notice.Since, p.Notice.Keep, p.Help.Places = 0, "", Keep{}, nil // nobody sets them
 	raw, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("cannot compare policies: %w", err)

@@ -23,6 +23,8 @@ type Policy struct {
 	Network   Network   `json:"network"`
 	Filter    Filter    `json:"filter"`
 	Energy    Energy    `json:"energy"`
+	Notice    Notice    `json:"notice"`
+	Help      Help      `json:"help"`
 }
 
 // Session limits one person's use.
@@ -153,5 +155,6 @@ func Default() Policy {
 		Isolation: Isolation{MemoryMB: 1500, TmpfsMB: 512, MaxProcs: 400},
 		Keyboard:  Keyboard{Layout: "fr", NumLock: true},
 		Energy:    DefaultEnergy(),
+		Help:      Help{Near: 4},
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"borne/controller/audit"
+	"borne/controller/notice"
 	"borne/controller/store"
 )
 
@@ -109,6 +111,15 @@ func Back(tx store.Tx, layer string, state store.RolloutState, by, note string, 
 	c.Version, c.At, c.By, c.Note, c.Before, c.Doc, c.Differences = version, now, by, note, was, it.Row.Before, nil
 	for _, d := range made.Row.Differences {
 		c.Differences = append(c.Differences, store.PolicyDifference{Path: d.Path, Before: d.After, After: d.Before})
+	}
+	if slices.Contains(c.Sections, "notice") {
+		var is map[string]json.RawMessage
+		if err := json.Unmarshal(doc, &is); err != nil {
+			return fmt.Errorf("cannot go back: %w", err)
+		}
+		if err := notice.Set(tx, layer, is["notice"], version, by, now); err != nil {
+			return err
+		}
 	}
 	id := store.TimeID(now, fmt.Sprintf("back-%d", version))
 	if err := store.Put(tx, store.Item[store.PolicyChange]{Meta: store.Meta{ID: id, Site: made.Site, Scope: made.Scope}, Row: c}); err != nil {

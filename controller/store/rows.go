@@ -70,6 +70,10 @@ const (
 	KindHold            Kind = "hold"
 	KindTraffic         Kind = "traffic"
 	KindTrafficDecision Kind = "traffic-decision"
+	KindNotice          Kind = "notice"
+	KindHelpPlace       Kind = "help-place"
+	KindHelpFile        Kind = "help-file"
+	KindHelpNear        Kind = "help-near"
 )
 
 // Each field's inventory tag is "purpose;basis;retention": why it is kept, the
@@ -88,6 +92,10 @@ type Site struct {
 	Timezone   string `json:"timezone,omitempty" inventory:"for opening hours, Europe/Paris when empty;none-personal;life"`
 	// Rules rises when the site joins or leaves a group: its rules are others then.
 	Rules uint64 `json:"rules,omitempty" inventory:"version of its rules when its groups last changed;none-personal;life"`
+
+	Lat    float64 `json:"lat,omitempty" inventory:"where it is, to find help near it;none-personal;life"`
+	Lon    float64 `json:"lon,omitempty" inventory:"where it is, to find help near it;none-personal;life"`
+	Placed bool    `json:"placed,omitempty" inventory:"whether its position is known;none-personal;life"`
 }
 
 // Space is a part of a site. Meta.Scope is its own id.
@@ -396,6 +404,8 @@ type Setting struct {
 	Policy     uint64    `json:"policy" inventory:"last policy version given;none-personal;life"`
 	Created    time.Time `json:"created" inventory:"when the controller was set up;none-personal;life"`
 	Name       string    `json:"name,omitempty" inventory:"name of the Département's service;none-personal;life"`
+	Kept       Kept      `json:"kept,omitzero" inventory:"how long each class is kept, as people are told;none-personal;life"`
+	KeptAs     uint64    `json:"keptAs,omitempty" inventory:"policy version that told it;none-personal;life"`
 }
 
 // NextPolicy gives the next version of a policy. The first is 2: 1 is that of the

@@ -214,5 +214,6 @@ func Rows() []Row {
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},
 		PolicyChange{}, Watch{}, Told{}, Rollout{},
 		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}, Bulk{}, NetworkRow{},
-		Hold{}, Traffic{}, TrafficDecision{}}
+		Hold{}, Traffic{}, TrafficDecision{},
+		NoticeText{}, HelpPlace{}, HelpFile{}, HelpNear{}}
 }

@@ -137,7 +137,7 @@ func (a *Agent) keepShell(work context.Context) {
 // face is what the view needs beside the state.
 func (a *Agent) face() Face {
 	f := Face{Place: shell.Place{Site: a.welcome.Site, Space: a.welcome.Place, Terminal: a.welcome.Terminal, Help: a.welcome.Contact},
-		Access: a.policy.Access, Helps: a.policy.Hours.Meanwhile, Offline: !a.online, Notice: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim, PIN: a.policy.PIN.There()}
+		Access: a.policy.Access, Hours: a.policy.Hours, Notice: a.policy.Notice, Help: a.policy.Help, Offline: !a.online, Door: a.atTheDoor(a.now().Mono), Sim: a.cfg.Sim, Dim: a.energy.state.Dim, PIN: a.policy.PIN.There()}
 	if a.policy.Printing.Enabled {
 		f.Pages = cmp.Or(a.ownPages(a.holder()), a.policy.Printing.QuotaAt(a.now().Wall, policy.Location()).PagesPerSession)
 	}

@@ -13,10 +13,12 @@ import (
 type Face struct {
 	Place   shell.Place
 	Access  policy.Access
-	Helps   string // who helps while it is closed, in French
-	Pages   int    // a session's; 0 without printing
+	Hours   policy.Hours
+	Notice  policy.Notice
+	Help    policy.Help
+	Pages   int // a session's; 0 without printing
 	Offline bool
-	Notice  wire.Reason // about a badge, beside the session's
+	Door    wire.Reason // about a badge, beside the session's
 	Sim     bool
 	Dim     bool        // nobody is there: the page is darker
 	Stuck   wire.Reason // the journal cannot be written
@@ -31,7 +33,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	if at.Mono < l.Identify {
 		v.Identify = f.Place.Terminal
 	}
-	v.Notice = string(f.Notice)
+	v.Notice = string(f.Door)
 	if at.Mono < l.NoticeTo {
 		v.Notice = string(l.Notice)
 	}
@@ -44,10 +46,11 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Starting:
 		v.Screen = shell.Starting
 	case session.Welcome:
-		v.Screen, v.Codes = shell.Welcome, f.Access.DayCodes
+		v.Screen, v.Codes, v.Told, v.Near = shell.Welcome, f.Access.DayCodes, noticeOf(f.Notice), near(s, at, f)
 	case session.Charter:
 		v.Screen, v.Charter = shell.CharterPage, &shell.Charter{Minutes: minutes(given(s, at)), Pages: f.Pages,
 			Badge: l.Guest != nil && len(l.Guest.Holder) > 0}
+		v.Told = noticeOf(f.Notice)
 	case session.Opening:
 		v.Screen = shell.OpeningPage
 	case session.Active:
@@ -66,7 +69,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 	case session.Thanks:
 		v.Screen, v.Wipe = shell.Thanks, erased(l.Summary)
 	case session.Closed:
-		v.Screen, v.Opening = shell.Closed, &shell.Opening{Meanwhile: f.Helps}
+		v.Screen, v.Opening, v.Near = shell.Closed, &shell.Opening{Meanwhile: f.Hours.Meanwhile}, near(s, at, f)
 		if s.Reason == wire.RefuseAnew {
 			v.Screen, v.Opening = shell.Starting, nil
 			break

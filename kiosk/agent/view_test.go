@@ -65,7 +65,7 @@ func TestViewOfEachPhase(t *testing.T) {
 	}
 	s := base(session.Closed)
 	s.Reason, s.Hours.Open, s.Hours.Cause = wire.RefuseClosed, false, string(policy.CausePublic)
-	if o := ViewOf(s, at, Face{Helps: "La mairie"}).Opening; o.At != "2026-03-02T18:20:00+01:00" || o.Why != "Fête" || o.Cause != "public" || o.Meanwhile != "La mairie" {
+	if o := ViewOf(s, at, Face{Hours: policy.Hours{Meanwhile: "La mairie"}}).Opening; o.At != "2026-03-02T18:20:00+01:00" || o.Why != "Fête" || o.Cause != "public" || o.Meanwhile != "La mairie" {
 		t.Errorf("%+v", o)
 	}
 	s.Live.Sure = false
@@ -106,5 +106,42 @@ func TestViewOfWarningsAndWords(t *testing.T) {
 		if got := ViewOf(s, at, Face{Access: a}).Badge; got != want {
 			t.Errorf("badge %q, want %q", got, want)
 		}
+	}
+}
+
+// TestHelpIsOfToday: who helps here, and which places near here are open.
+func TestHelpIsOfToday(t *testing.T) {
+	at := session.Instant{Wall: time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC)} // a Tuesday
+	hours, err := policy.ParseOSM("Tu 09:00-12:00", policy.ZoneA, 2026)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := policy.Default().Hours
+	var week policy.Week
+	week[time.Tuesday] = []policy.Span{{From: 9 * 60, To: 19 * 60}}
+	f := Face{Hours: here, Notice: policy.Notice{DPO: "dpo@example.org", Number: 3, Keep: policy.Keep{Usage: 365, Security: 90}}, Help: policy.Help{Permanences: []policy.Permanence{{Who: "Conseillère", Week: week}},
+		Places: []policy.HelpPlace{{Name: "Les Romains", Kind: policy.HelpAdviser, Phone: "04", Metres: 1200, Known: true, Hours: hours}, {Name: "Médiathèque"}}}}
+	for _, phase := range []session.Phase{session.Welcome, session.Closed} {
+		v := ViewOf(session.State{Phase: phase, Live: session.Live{Sure: true}}, at, f)
+		if h := v.Near; h == nil || len(h.Here) != 1 || len(h.Here[0].Spans) != 1 || h.Here[0].Spans[0] != (shell.Span{From: 540, To: 1080}) || len(h.Near) != 2 ||
+			len(h.Near[0].Today) != 1 || h.Near[0].Today[0] != (shell.Span{From: 540, To: 720}) || h.Near[1].Today != nil || h.Near[0].Metres != 1200 {
+			t.Errorf("%s: %+v", phase, h)
+		}
+		// Whose clock is not sure does not know what today is.
+		v = ViewOf(session.State{Phase: phase}, at, f)
+		if h := v.Near; h == nil || len(h.Here) != 0 || len(h.Near) != 2 || h.Near[0].Today != nil {
+			t.Errorf("%s without a clock: %+v", phase, h)
+		}
+		if v = ViewOf(session.State{Phase: phase, Live: session.Live{Sure: true}}, at, Face{}); v.Near != nil {
+			t.Errorf("%s: help that nobody gives: %+v", phase, v.Near)
+		}
+	}
+	for _, phase := range []session.Phase{session.Welcome, session.Charter} {
+		if v := ViewOf(session.State{Phase: phase}, at, f); v.Told == nil || v.Told.DPO != "dpo@example.org" || v.Told.Number != 3 || v.Told.Usage != 365 || v.Told.Security != 90 {
+			t.Errorf("%s tells %+v", phase, v.Told)
+		}
+	}
+	if v := ViewOf(session.State{Phase: session.Active}, at, f); v.Told != nil || v.Near != nil {
+		t.Error("a session's bar carries what only the screens before it show")
 	}
 }

@@ -72,8 +72,11 @@ func (m *machine) acted(f Acted) {
 			m.wipe(WipeSession) // the end's own reason stays
 		}
 	case StillHere:
-		if session {
+		switch {
+		case session:
 			m.answer()
+		case s.Phase == Charter: // reads on: what becomes of their data takes longer than a sentence
+			m.s.Live.Until = m.at.Mono + CharterFor
 		}
 	case Dismiss:
 		if session && s.Live.Warn.Kind != WarnIdle && s.Live.Warn.Kind != WarnBadge {

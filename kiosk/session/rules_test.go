@@ -519,3 +519,18 @@ func TestRefusedSitesAreCountedByCategory(t *testing.T) {
 		t.Errorf("%v", got.Filtered)
 	}
 }
+
+// TestReadingOnStaysAtTheCharter: what becomes of one's data takes longer to read
+// than the one sentence.
+func TestReadingOnStaysAtTheCharter(t *testing.T) {
+	w := ready(t)
+	w.send(Acted{Do: Begin}, 0)
+	w.want(t, Charter)
+	for range 5 {
+		w.send(w.tick(CharterFor-time.Second, 0), 0)
+		w.want(t, Charter)
+		w.send(Acted{Do: StillHere}, 0)
+	}
+	w.send(w.tick(CharterFor+time.Second, 0), 0)
+	w.want(t, Welcome)
+}

@@ -18,6 +18,8 @@ type View struct {
 	Staff     *Staff   `json:"staff,omitempty"` // on the staff's menu
 	Team      bool     `json:"team,omitempty"`  // staff may type their PIN
 	Charter   *Charter `json:"charter,omitempty"`
+	Told      *Told    `json:"told,omitempty"` // on the welcome and charter screens
+	Near      *Near    `json:"near,omitempty"` // on the welcome and closed screens; nil when nobody is known
 	Opening   *Opening `json:"opening,omitempty"`
 	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
 	Help      *Help    `json:"help,omitempty"`    // the person asked for help
@@ -107,6 +109,50 @@ type Charter struct {
 	Pages   int `json:"pages"` // 0 without printing
 	// Badge: the person came with one, of which a pseudonym of the month is kept.
 	Badge bool `json:"badge"`
+}
+
+// Told is what people are told before they begin, beside the product's own words:
+// the place's rules, and who answers for what is kept (RGPD, art. 13).
+type Told struct {
+	Responsible string   `json:"responsible,omitempty"` // in French
+	DPO         string   `json:"dpo,omitempty"`         // in French
+	Charter     []string `json:"charter,omitempty"`     // in French
+	Number      int      `json:"number,omitempty"`      // of this text
+	Since       string   `json:"since,omitempty"`       // 2006-01-02
+	// For how many days: visits, proofs of wipes, that a badge was used in a
+	// month; 0 is not known.
+	Usage     int `json:"usage,omitempty"`
+	Security  int `json:"security,omitempty"`
+	Technical int `json:"technical,omitempty"`
+}
+
+// Near is where people find somebody to help them.
+type Near struct {
+	Here []Helper    `json:"here,omitempty"` // today
+	Near []HelpPlace `json:"near,omitempty"` // the nearest first
+}
+
+// Helper is somebody who is here today to help.
+type Helper struct {
+	Who   string `json:"who"`            // in French
+	Note  string `json:"note,omitempty"` // in French
+	Spans []Span `json:"spans"`
+}
+
+// HelpPlace is a place near here.
+type HelpPlace struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"` // policy.HelpKind
+	Address string `json:"address"`
+	Phone   string `json:"phone,omitempty"`
+	Metres  int    `json:"metres,omitempty"`
+	Today   []Span `json:"today"` // when it is open today; null: nobody knows
+}
+
+// Span is a stretch of today, in minutes after midnight.
+type Span struct {
+	From int `json:"from"`
+	To   int `json:"to"`
 }
 
 // Opening tells when the place opens next.

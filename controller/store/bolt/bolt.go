@@ -107,6 +107,7 @@ func migrations() []migration {
 		tables(store.KindNetwork),                                            // networks that terminals put back
 		tables(store.KindHold, store.KindTraffic, store.KindTrafficDecision), // réquisitions
 		tables(store.KindBulk),                                               // commands to several terminals
+		tables(store.KindNotice, store.KindHelpPlace, store.KindHelpFile, store.KindHelpNear), // what people are told; where they are helped
 	}
 }
 

@@ -176,5 +176,9 @@ export const api = {
   calendars: () => get<T.CalendarsView>('/calendars'),
   putCalendar: async (zone: string, file: Blob, anyway = false) => (await call<T.CalendarView>('PUT', `/calendars/${id(zone)}${anyway ? '?anyway=true' : ''}`, file, {}, FILE_MS)).body,
   fetchCalendar: async (zone: string, address: string) => (await call<T.CalendarView>('POST', `/calendars/${id(zone)}/fetch`, { address }, {}, FILE_MS)).body,
+  helpPlaces: () => get<T.HelpView>('/help-places'),
+  putPlaces: async (file: Blob, check: boolean) => (await call<T.HelpFound>('PUT', `/help-places${check ? '?check=true' : ''}`, file, {}, FILE_MS)).body,
+  placeSite: async (site: string, at?: { lat: number; lon: number }) => (await call<T.HelpSite>('PUT', `/sites/${id(site)}/position`, at ?? {})).body,
+  notices: (site = '') => get<T.Notices>(site ? `/sites/${id(site)}/notices` : '/notices'),
   lists: () => get<T.Lists>('/lists'),
 }

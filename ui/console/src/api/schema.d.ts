@@ -469,6 +469,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/help-places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where people are helped near each site */
+        get: operations["help-places"];
+        /** Import the places where people are helped, whole or not at all */
+        put: operations["import-help-places"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hooks": {
         parameters: {
             query?: never;
@@ -916,6 +934,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people were told at the Département's sites, newest first */
+        get: operations["notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/policy": {
         parameters: {
             query?: never;
@@ -1327,6 +1362,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people were told at a site, newest first */
+        get: operations["site-notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sites/{id}/phone": {
         parameters: {
             query?: never;
@@ -1442,6 +1494,23 @@ export interface paths {
         put?: never;
         /** Go back before a publication of a site's policy */
         post: operations["undo-site-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/position": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say where a site is */
+        put: operations["place-site"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2932,6 +3001,12 @@ export interface components {
              */
             until: string;
         };
+        Help: {
+            /** Format: int64 */
+            near: number;
+            permanences: components["schemas"]["Permanence"][];
+            places: components["schemas"]["HelpPlace"][];
+        };
         HelpAnswer: {
             /** @description Id of the call that is answered */
             call: string;
@@ -2952,6 +3027,77 @@ export interface components {
              * @description They called, half a minute apart at least
              */
             times: number;
+        };
+        HelpFound: {
+            /**
+             * Format: int64
+             * @description Of these, with a conseiller numérique
+             */
+            advisers: number;
+            /**
+             * Format: int64
+             * @description Of these, other France services
+             */
+            france: number;
+            /**
+             * Format: int64
+             * @description Of these, whose position is known: others are near no site, only in its commune
+             */
+            placed: number;
+            /** Format: int64 */
+            places: number;
+            /** @description Places whose hours cannot be read */
+            unread: string[];
+        };
+        HelpPlace: {
+            address: string;
+            hours: components["schemas"]["Hours"];
+            kind: string;
+            known: boolean;
+            /** Format: int64 */
+            metres: number;
+            name: string;
+            phone: string;
+        };
+        HelpPlaceView: {
+            address: string;
+            /** @description In OpenStreetMap's syntax; empty when they are not known */
+            hours?: string;
+            /** @enum {string} */
+            kind: "adviser" | "france" | "other";
+            /**
+             * Format: int64
+             * @description As the crow flies; 0 when it is not known
+             */
+            metres: number;
+            name: string;
+            phone?: string;
+        };
+        HelpSiteView: {
+            id: string;
+            /** Format: double */
+            lat: number;
+            /** Format: double */
+            lon: number;
+            name: string;
+            /** @description The nearest first; how many of them are shown is a rule of the site */
+            near: components["schemas"]["HelpPlaceView"][];
+            /** @description Its position is known; without it places of its commune are shown */
+            placed: boolean;
+        };
+        HelpView: {
+            /** @description Who imported it */
+            by?: string;
+            /** Format: date-time */
+            imported?: string;
+            /**
+             * Format: int64
+             * @description Of the file that was imported last
+             */
+            places: number;
+            sites: components["schemas"]["HelpSiteView"][];
+            /** @description Places whose hours cannot be read: none are shown for them */
+            unread: string[];
         };
         HiddenFigures: {
             /** Format: int64 */
@@ -3315,6 +3461,18 @@ export interface components {
             /** Format: int64 */
             tmpfsMb: number;
         };
+        Keep: {
+            /** Format: int64 */
+            account: number;
+            /** Format: int64 */
+            audit: number;
+            /** Format: int64 */
+            security: number;
+            /** Format: int64 */
+            technical: number;
+            /** Format: int64 */
+            usage: number;
+        };
         KeptPages: {
             /** Format: int64 */
             charged: number;
@@ -3481,6 +3639,42 @@ export interface components {
             at: string;
             open: boolean;
         };
+        Notice: {
+            charter: string[];
+            dpo: string;
+            keep: components["schemas"]["Keep"];
+            /** Format: int64 */
+            number: number;
+            responsible: string;
+            since: string;
+        };
+        NoticeView: {
+            by?: string;
+            /** Format: date-time */
+            from: string;
+            /**
+             * @description Whose text it is
+             * @enum {string}
+             */
+            level: "global" | "site";
+            /** Format: int64 */
+            number: number;
+            /** @description None: the site took the Département's text again */
+            text?: components["schemas"]["Notice"];
+            /**
+             * Format: date-time
+             * @description When another took its place; none: it is in force
+             */
+            to?: string;
+            /**
+             * Format: int64
+             * @description Of the policy that brought it: sessions name theirs
+             */
+            version: number;
+        };
+        Notices: {
+            notices: components["schemas"]["NoticeView"][];
+        };
         OSMRequest: {
             /** @description Such as: Mo-Fr 08:00-12:00,13:30-17:00; PH off */
             text: string;
@@ -3565,6 +3759,11 @@ export interface components {
              */
             used?: string;
         };
+        Permanence: {
+            note: string;
+            week: components["schemas"]["Span"][][];
+            who: string;
+        };
         Permits: {
             /** Format: int64 */
             prefetch: number;
@@ -3595,11 +3794,13 @@ export interface components {
             access: components["schemas"]["Access"];
             energy: components["schemas"]["Energy"];
             filter: components["schemas"]["Filter"];
+            help: components["schemas"]["Help"];
             hours: components["schemas"]["Hours"];
             isolation: components["schemas"]["Isolation"];
             keyboard: components["schemas"]["Keyboard"];
             languages: string[];
             network: components["schemas"]["Network"];
+            notice: components["schemas"]["Notice"];
             permits: components["schemas"]["Permits"];
             portal: components["schemas"]["Portal"];
             printing: components["schemas"]["Printing"];
@@ -3676,6 +3877,12 @@ export interface components {
         Portal: {
             tiles: components["schemas"]["Tile"][];
             title: string;
+        };
+        Position: {
+            /** Format: double */
+            lat?: number;
+            /** Format: double */
+            lon?: number;
         };
         PowerBrief: {
             /** @description Why its clock cannot wake it, so that it is never off by plan */
@@ -5685,6 +5892,71 @@ export interface operations {
             };
         };
     };
+    "help-places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-help-places": {
+        parameters: {
+            query?: {
+                /** @description Only say what is in the file */
+                check?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpFound"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     hooks: {
         parameters: {
             query?: never;
@@ -6795,6 +7067,35 @@ export interface operations {
             };
         };
     };
+    notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     policy: {
         parameters: {
             query?: never;
@@ -7696,6 +7997,37 @@ export interface operations {
             };
         };
     };
+    "site-notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "put-site-phone": {
         parameters: {
             query?: never;
@@ -7996,6 +8328,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "place-site": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Position"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpSiteView"];
                 };
             };
             /** @description Error */

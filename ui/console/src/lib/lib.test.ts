@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { problemOf } from '../api/client.ts'
 import type { Fleet, State, TerminalBrief } from '../api/types.ts'
 import { count, recognised, search, sensible, todo, update } from './fleet.ts'
+import { positionOf } from './position.ts'
 import { parse, to } from './route.svelte.ts'
 import { ago, endOf, hhmm, minutesOf, untilMidnight } from './time.ts'
 
@@ -77,6 +78,7 @@ describe('route', () => {
     expect(parse('#/login/unknown')).toEqual({ page: 'entrance', why: 'unknown' })
     expect(parse('#/attend')).toEqual({ page: 'attend' })
     expect(parse('#/calendars')).toEqual({ page: 'calendars' })
+    expect(parse('#/help')).toEqual({ page: 'help' })
     for (const t of ['#3q2-_AAAAAAAAAAAAAAA', '#token=3q2-_AAAAAAAAAAAAAAA', '#login=3q2-_AAAAAAAAAAAAAAA']) expect(parse(t)).toEqual({ page: 'login', token: '3q2-_AAAAAAAAAAAAAAA' })
     for (const bad of ['#/nowhere', '#/terminals', '#/terminals/', '#short', '#/audit/3', '#/terminals/%E0%A4%A']) expect(['unknown', 'terminal']).toContain(parse(bad).page)
     expect(parse('#/terminals/').page).toBe('unknown')
@@ -104,5 +106,12 @@ describe('problemOf', () => {
   })
   it('survives anything else', () => {
     for (const text of ['', '<html>', 'null', '{"detail":7}']) expect(problemOf(502, text)).toMatchObject({ status: 502, message: '', wrong: [] })
+  })
+})
+
+describe('positions', () => {
+  it('reads what maps give', () => {
+    for (const text of ['45.8992, 6.1294', '45,8992 ; 6,1294', '45.8992 6.1294', '45.8992,6.1294', ' 45,8992, 6,1294 ']) expect(positionOf(text), text).toEqual({ lat: 45.8992, lon: 6.1294 })
+    for (const text of ['', '45.9', 'Annecy', '95.1, 6.1', '45.9, 190.0', '45.9, 6.1, 3', '45,6']) expect(positionOf(text), text).toBeUndefined()
   })
 })

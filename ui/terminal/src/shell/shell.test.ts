@@ -3,8 +3,12 @@ import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
 import { translator } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
-import { spoken } from './words.ts'
+import { languages, Words } from './words.svelte.ts'
 import { helper, helpInBar, helpLine, identifyIn, parseView, privacy, type Help, type View } from './view.ts'
+
+const words = new Words()
+await Promise.all(languages.map((l) => words.bring(l)))
+const spoken = words.spoken
 
 class FakeSocket implements Socket {
   readyState = 0

@@ -17,14 +17,20 @@ function dayNumber(at: Date): number {
 
 export type When = { key: 'terminal.closed.today' | 'terminal.closed.tomorrow'; time: string } | { key: 'terminal.closed.day'; day: string; time: string }
 
+/** Minutes after midnight as a language writes a time of day. */
+export function clock(minutes: number, lang: string): string {
+  const [h, m] = [Math.floor(minutes / 60) % 24, minutes % 60]
+  if (lang.startsWith('fr')) return m === 0 ? `${h}\u00a0h` : `${h}\u00a0h\u00a0${String(m).padStart(2, '0')}`
+  return new Intl.DateTimeFormat(lang, { timeZone: 'UTC', hour: 'numeric', minute: '2-digit' }).format(new Date(Date.UTC(2000, 0, 1, h, m)))
+}
+
 /** An instant on the place's clock; empty when it cannot be read. */
 export function clockOf(at: string | undefined, lang: string): string {
   const date = new Date(at ?? '')
   if (Number.isNaN(date.getTime())) return ''
   const parts = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).formatToParts(date)
   const part = (type: string) => Number(parts.find((p) => p.type === type)?.value)
-  const [h, m] = [part('hour'), part('minute')]
-  return lang.startsWith('fr') ? (m === 0 ? `${h}\u00a0h` : `${h}\u00a0h\u00a0${String(m).padStart(2, '0')}`) : new Intl.DateTimeFormat(lang, { timeZone: zone, hour: 'numeric', minute: '2-digit' }).format(date)
+  return clock(part('hour') * 60 + part('minute'), lang)
 }
 
 /** When an instant is, in words of the place's clock; undefined when it cannot be read or is past. */
@@ -36,4 +42,11 @@ export function when(at: string | undefined, now: Date, lang: string): When | un
   if (days === 0) return { key: 'terminal.closed.today', time }
   if (days === 1) return { key: 'terminal.closed.tomorrow', time }
   return { key: 'terminal.closed.day', time, day: new Intl.DateTimeFormat(lang, { timeZone: zone, weekday: 'long', day: 'numeric', month: 'long' }).format(date) }
+}
+
+/** Days as people say them: years and months where they are whole. */
+export function lasts(days: number, t: (key: 'terminal.years' | 'terminal.months' | 'terminal.days', args: { n: number }) => string): string {
+  if (days % 365 === 0) return t('terminal.years', { n: days / 365 })
+  if (days % 30 === 0) return t('terminal.months', { n: days / 30 })
+  return t('terminal.days', { n: days })
 }

@@ -13,6 +13,8 @@ export interface View {
   /** Staff may type their code. */
   team?: boolean
   charter?: { minutes: number; pages: number; badge?: boolean }
+  told?: Told
+  near?: Near
   opening?: { at?: string; cause?: string; why?: string; meanwhile?: string }
   wipe?: { full: boolean; millis: number; receipt: string; checks: Check[] | null; reason: string; smile?: 'ask' | 'done' }
   help?: Help
@@ -30,6 +32,29 @@ export interface View {
 export interface Help {
   state: 'asked' | 'coming' | 'late' | 'offline'
   phone?: string
+}
+
+/** What people are told beside the product's own words; days are 0 or missing when not known. */
+export interface Told {
+  responsible?: string
+  dpo?: string
+  charter?: string[]
+  number?: number
+  since?: string
+  usage?: number
+  security?: number
+  technical?: number
+}
+
+/** Minutes after midnight. */
+export interface Span {
+  from: number
+  to: number
+}
+
+export interface Near {
+  here?: { who: string; note?: string; spans: Span[] | null }[]
+  near?: { name: string; kind: string; address: string; phone?: string; metres?: number; today: Span[] | null }[]
 }
 
 export type Screen =

@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { translator } from '../../../../shared/i18n/format.ts'
 import { parseView, type Print } from '../view.ts'
-import { spoken } from '../words.ts'
+import { languages, Words } from '../words.svelte.ts'
 import { readRange } from './ranges.ts'
 import { inBar, nothingLeft, question, same, tooMuch, trouble, whole, why } from './say.ts'
+
+const words = new Words()
+await Promise.all(languages.map((l) => words.bring(l)))
+const spoken = words.spoken
 
 const t = (lang = 'fr') => translator<any>(spoken, lang)
 const nb = (s: string) => s.replace(/\u00a0/g, ' ')
