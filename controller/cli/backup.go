@@ -156,6 +156,9 @@ func restore(ctx context.Context, e *env, args []string) error {
 		erased = "not known (nothing told it; see -deletions)"
 	}
 	fmt.Fprintf(e.Out, "rows whose time passed since: %d; erased on request since: %s\n", done.Purged, erased)
+	if done.Holds > 0 {
+		fmt.Fprintf(e.Out, "holds for a requisition taken over from the store that is replaced: %d\n", done.Holds)
+	}
 	if *look {
 		fmt.Fprintln(e.Out, "nothing was changed")
 		return nil

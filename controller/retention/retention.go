@@ -29,7 +29,7 @@ type Rules struct {
 }
 
 const (
-	// defaultTraffic is the year that article R. 10-13 of the CPCE gives.
+	// defaultTraffic is the year that article L. 34-1, II bis, 3° of the CPCE gives.
 	defaultTraffic = 365
 	// defaultHold is what article 16 of the Budapest Convention on Cybercrime gives for
 	// data to be preserved: 90 days, and another hold after it where that is due.

@@ -9,47 +9,60 @@ import (
 	"time"
 
 	"borne/controller/directory"
+	"borne/controller/requisition"
 	"borne/controller/retention"
 	"borne/controller/store"
 	"borne/controller/store/bolt"
 )
 
-// allDeletions is what is known to have been erased on request: by the file that
-// was given, and by the store that is replaced. told says whether one of them told.
-// A store that cannot tell is refused, unless there is a file or r goes on without.
-func allDeletions(c Config, r Restoration) (all []store.Erasure, told bool, err error) {
-	if all, err = readDeletions(r.Deletions); err != nil {
-		return nil, false, err
-	}
-	told = r.Deletions != nil
-	if r.Look {
-		return all, told, nil
-	}
-	present, there, err := presentDeletions(c.State)
-	switch {
-	case errors.Is(err, bolt.ErrInUse):
-		return nil, false, fmt.Errorf("cannot restore into %s: %w", c.State, err)
-	case err != nil && !told && !r.WithoutDeletions:
-		return nil, false, fmt.Errorf("cannot restore over the store in %s: it cannot tell what was erased on request since the backup (%w); give -deletions with what export deletions wrote last, "+
-			"or say -without-deletions: what was erased since is back then, and has to be erased anew", c.State, err)
-	case err != nil:
-		c.Log.Warn("the store that is replaced cannot tell what was erased since the backup", "error", err)
-		return all, told, nil
-	}
-	return append(all, present...), told || there, nil
+// since is what a backup cannot know: what was erased on request after it, and which
+// rows wait for a réquisition.
+type since struct {
+	erasures     []store.Erasure
+	requisitions requisition.Known
+	told         bool // whether something told what was erased
 }
 
-// presentDeletions is what the store that a restore replaces knows of: it is read
-// as it lies there, for it may be damaged, and stays as it is.
-func presentDeletions(state string) (all []store.Erasure, there bool, err error) {
+// sinceBackup is what is known of that: by the file that was given, and by the store
+// that is replaced. A store that cannot tell is refused, unless there is a file or r
+// goes on without.
+func sinceBackup(c Config, r Restoration) (k since, err error) {
+	if k.erasures, err = readDeletions(r.Deletions); err != nil {
+		return since{}, err
+	}
+	k.told = r.Deletions != nil
+	if r.Look {
+		return k, nil
+	}
+	present, err := presentSince(c.State)
+	switch {
+	case errors.Is(err, bolt.ErrInUse):
+		return since{}, fmt.Errorf("cannot restore into %s: %w", c.State, err)
+	case err != nil && !k.told && !r.WithoutDeletions:
+		return since{}, fmt.Errorf("cannot restore over the store in %s: it cannot tell what was erased on request since the backup (%w); give -deletions with what export deletions wrote last, "+
+			"or say -without-deletions: what was erased since is back then, and has to be erased anew", c.State, err)
+	case err != nil:
+		c.Log.Warn("the store that is replaced cannot tell what was erased since the backup, nor which rows wait for a requisition", "error", err)
+		return k, nil
+	}
+	k.erasures, k.requisitions, k.told = append(k.erasures, present.erasures...), present.requisitions, k.told || present.told
+	return k, nil
+}
+
+// presentSince is what the store that a restore replaces knows of: it is read as it
+// lies there, for it may be damaged, and stays as it is.
+func presentSince(state string) (k since, err error) {
 	if _, err := os.Stat(databaseOf(state)); errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
+		return since{}, nil
 	}
 	err = bolt.Read(databaseOf(state), func(tx store.Tx) (err error) {
-		all, err = retention.Erasures(tx)
+		if k.erasures, err = retention.Erasures(tx); err == nil {
+			k.requisitions, err = requisition.Read(tx)
+		}
 		return err
 	})
-	return all, err == nil, err
+	k.told = err == nil
+	return k, err
 }
 
 // maxDeletions bounds a file of deletions, in bytes.

@@ -41,6 +41,7 @@ type Restored struct {
 	Audit   audit.Head
 	Purged  int // rows whose time passed since
 	Erased  int // rows that were erased on request since
+	Holds   int // holds for a réquisition that the backup did not have as they stand now
 	// Told says whether something told what was erased on request since.
 	Told bool
 	// Aside are the files that were there: with all that was deleted on time or on
@@ -64,7 +65,7 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return done, fmt.Errorf("cannot restore: %w", err)
 	}
-	deletions, told, err := allDeletions(c, r)
+	known, err := sinceBackup(c, r)
 	if err != nil {
 		return done, err
 	}
@@ -81,8 +82,8 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 		return done, err
 	}
 	fresh := filepath.Join(dir, "fresh.db")
-	done, err = prove(ctx, c, dir, fresh, m, deletions)
-	done.Told, done.AsideUntil = told, goneBy(now)
+	done, err = prove(ctx, c, dir, fresh, m, known)
+	done.Told, done.AsideUntil = known.told, goneBy(now)
 	if err != nil || r.Look {
 		return done, err
 	}
@@ -106,7 +107,7 @@ func Restore(ctx context.Context, c Config, r Restoration) (done Restored, err e
 
 // prove opens the unpacked backup beside everything, and writes what is to be
 // restored into fresh: the backup without what went since.
-func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletions []store.Erasure) (done Restored, err error) {
+func prove(ctx context.Context, c Config, dir, fresh string, m manifest, known since) (done Restored, err error) {
 	done = Restored{At: m.At, Version: m.Version}
 	keys := filepath.Join(dir, "keys")
 	if _, err := os.Stat(keys); err == nil {
@@ -137,7 +138,10 @@ func prove(ctx context.Context, c Config, dir, fresh string, m manifest, deletio
 		return done, fmt.Errorf("cannot use the backup: %w", err)
 	}
 	err = st.Decide(ctx, func(tx store.Tx) (err error) {
-		if done.Erased, err = retention.Again(tx, deletions, m.At, undo); err != nil {
+		if done.Erased, err = retention.Again(tx, known.erasures, m.At, undo); err != nil {
+			return err
+		}
+		if done.Holds, err = known.requisitions.Carry(tx, c.Now()); err != nil {
 			return err
 		}
 		return afterRestore(tx, c.Now())

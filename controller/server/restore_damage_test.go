@@ -232,9 +232,9 @@ func TestDeletionsOfAStoreAreReadAsItLies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, there, err := presentDeletions(state)
-	if err != nil || !there || len(all) != 1 || all[0].Row != "h" {
-		t.Errorf("%v, %v, %v", all, there, err)
+	k, err := presentSince(state)
+	if err != nil || !k.told || len(k.erasures) != 1 || k.erasures[0].Row != "h" {
+		t.Errorf("%+v, %v", k, err)
 	}
 	if after, err := os.ReadFile(databaseOf(state)); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("reading changed it: %v", err)
