@@ -45,7 +45,7 @@ func Activities() []Activity {
 			Goal:    "Savoir qui a changé quoi, et le prouver : règles, horaires, ordres aux postes, badges, comptes. Chaque ligne est scellée par la suivante.",
 			People:  []string{"Agents qui ont un compte", "Personnes nommées dans l’accord d’une ouverture (qui l’a donné, qui tient la clé)"},
 			Readers: []string{"Équipe du Département", "Protection des données (pour ses lieux)", "Correspondant et gardien, pour les horaires et les règles de leurs lieux"},
-			Tables:  []string{"audit", "command", "hours-change", "policy", "policy-change", "calendar", "energy-figures", "enrol-code", "matter", "space", "record staff", "bulk"}},
+			Tables:  []string{"audit", "command", "hours-change", "policy", "policy-change", "calendar", "energy-figures", "enrol-code", "matter", "space", "record staff", "bulk", "notice", "help-file"}},
 		{Name: "Données de trafic et réquisitions",
 			Goal:    "Répondre à une réquisition nommée : faire attendre ce qui existe déjà, et, seulement après une décision datée du délégué à la protection des données, conserver les données de trafic.",
 			People:  []string{"Personnes qui utilisent un poste, par leur session", "Agents qui demandent, confirment ou lèvent une conservation"},
