@@ -252,11 +252,16 @@ func (p *Printer) Output(job int) Output {
 }
 
 // Jobs counts the jobs that the engine began.
-func (p *Printer) Jobs() int {
+func (p *Printer) Jobs() int { return p.JobsSince(time.Time{}) }
+
+// JobsSince counts those that it has printed since then. A printer that was off
+// counts its jobs from 1 again, and one of the same number takes the place of
+// what was printed before.
+func (p *Printer) JobsSince(then time.Time) int {
 	all, _ := filepath.Glob(filepath.Join(p.Dir, "out", "*"))
 	n := 0
 	for _, f := range all {
-		if !strings.Contains(filepath.Base(f), ".") {
+		if fi, err := os.Stat(f); err == nil && !strings.Contains(filepath.Base(f), ".") && fi.ModTime().After(then) {
 			n++
 		}
 	}
