@@ -13,11 +13,16 @@ import (
 	"borne/controller/store"
 )
 
-// grouped makes a group of sites, if it is not there.
+// grouped makes a group of sites, or gives it these sites again.
 func (w *world) grouped(id string, sites ...string) {
 	w.t.Helper()
 	w.decide(func(tx store.Tx) error {
-		if _, err := store.Get[store.SiteGroup](tx, id); !errors.Is(err, store.ErrNotFound) {
+		g, err := store.Get[store.SiteGroup](tx, id)
+		if err == nil && !slices.Equal(g.Row.Sites, sites) { // whoever came before has changed it
+			g.Row.Sites = sites
+			return store.Put(tx, g)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		if _, err := store.Get[store.PolicyChange](tx, "v-"+id); errors.Is(err, store.ErrNotFound) {
