@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"borne/controller/accounts"
@@ -171,7 +172,7 @@ func consents(tx store.Tx, h policy.Hours) ([]ConsentView, error) {
 // carried puts the head's answers into the hours of a change, wherever they come
 // from: a form, another site's, or the history. It answers which agreements the
 // head has to be asked about.
-func (a *API) carried(tx store.Tx, was policy.Hours, next map[string]json.RawMessage, now time.Time, p accounts.Person) (asked []string, err error) {
+func (a *API) carried(tx store.Tx, site string, was policy.Hours, next map[string]json.RawMessage, now time.Time, p accounts.Person) (asked []string, err error) {
 	raw, ok := next["hours"]
 	if !ok {
 		return nil, nil
@@ -182,6 +183,11 @@ func (a *API) carried(tx store.Tx, was policy.Hours, next map[string]json.RawMes
 	}
 	if p.Role == accounts.Building && a.Mails && policy.Unasked(was, h) {
 		return nil, newProblem(http.StatusForbidden, "Ici, une nouvelle ouverture se demande au chef d’établissement : écrivez son adresse électronique, il recevra un message. Seul le correspondant ou l’administrateur peut noter un accord reçu autrement.")
+	}
+	if p.Role == accounts.Building {
+		if err := onlyHeads(tx, was, h, site); err != nil {
+			return nil, err
+		}
 	}
 	cal, err := calendarOf(tx, h.School.Zone)
 	if err != nil {
@@ -197,4 +203,36 @@ func (a *API) carried(tx store.Tx, was policy.Hours, next map[string]json.RawMes
 	}
 	next["hours"], err = hoursDoc(&h)
 	return asked, err
+}
+
+// onlyHeads refuses an address that nobody but building staff vouches for: who may
+// choose whom to ask could ask themselves. It has to stand in the hours already, or
+// to be that of a head with an account for the site.
+func onlyHeads(tx store.Tx, was, is policy.Hours, site string) error {
+	known := map[string]bool{"": true}
+	for _, g := range was.Agreements {
+		known[strings.ToLower(g.Head)] = true
+	}
+	for u, err := range store.List[store.User](tx, "", "", false) {
+		if err != nil {
+			return err
+		}
+		if u.Row.Disabled || u.Row.Role != string(accounts.Head) {
+			continue
+		}
+		who, err := accounts.Holder(tx, u)
+		if err != nil {
+			return err
+		}
+		if who.Holds(site, accounts.Head) {
+			known[strings.ToLower(u.Row.Email)] = true
+		}
+	}
+	for i, g := range is.Agreements {
+		if !known[strings.ToLower(strings.TrimSpace(g.Head))] {
+			return newProblem(http.StatusForbidden, "L’adresse du chef d’établissement n’est pas encore connue ici. Demandez au correspondant de l’écrire une première fois ; ensuite vous pourrez lui demander d’autres ouvertures.",
+				field{fmt.Sprintf("body.policy.hours.agreements[%d].head", i), "cette adresse n’est pas celle du chef d’établissement"})
+		}
+	}
+	return nil
 }

@@ -306,3 +306,35 @@ func TestWhoMayDecideWithoutTheHead(t *testing.T) {
 		t.Errorf("without a mail server: %s %s", a.Status, a.body)
 	}
 }
+
+// TestBuildingStaffDoNotChooseWhomToAsk: who names themselves as the head would
+// accept their own opening.
+func TestBuildingStaffDoNotChooseWhomToAsk(t *testing.T) {
+	w := startAsking(t)
+	guard := w.as(accounts.Building, "a")
+	again := w.hours.Agreements[0]
+	again.ID, again.Answer, again.From, again.To = "", policy.AnswerNone, w.day(80), w.day(90)
+	put := func(head string) answered {
+		t.Helper()
+		h := w.hours
+		g := again
+		g.Head = head
+		h.Agreements = append(slices.Clone(h.Agreements), g)
+		return w.do(guard, "PUT", "/api/sites/a/hours", HoursRequest{Hours: h}, "If-Match", w.rev("a"))
+	}
+	if a := put("gardien@example.org"); a.StatusCode != 403 || !strings.Contains(string(a.body), "chef d’établissement") {
+		t.Fatalf("their own mailbox: %s %s", a.Status, a.body)
+	}
+	if all, _ := w.mails(); len(all) != 1 {
+		t.Errorf("%d mails, want that of the correspondant's question alone", len(all))
+	}
+	if a := put("Principale@college.example"); a.StatusCode != 200 {
+		t.Errorf("the head that a correspondant named: %s %s", a.Status, a.body)
+	}
+	p := decode[AuditPage](t, w.do(w.as(accounts.DPO), "GET", "/api/audit", nil), 200)
+	if !slices.ContainsFunc(p.Entries, func(e AuditView) bool {
+		return e.Action == "agreement.asked" && strings.Contains(e.Detail, "principale@college.example")
+	}) {
+		t.Error("the audit does not say who was asked")
+	}
+}

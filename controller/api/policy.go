@@ -241,7 +241,7 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
-	ask, err := a.carried(tx, was.Hours, next, now, p)
+	ask, err := a.carried(tx, c.site, was.Hours, next, now, p)
 	if err != nil {
 		return none, err
 	}

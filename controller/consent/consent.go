@@ -73,7 +73,7 @@ func Ask(tx store.Tx, site, id, by, console string, now time.Time) error {
 	if err := send(tx, a, row, console, "", now); err != nil {
 		return err
 	}
-	return audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "agreement.asked", Site: site, Target: id, Detail: period(a.Agreement())})
+	return audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "agreement.asked", Site: site, Target: id, Detail: period(a.Agreement()) + " · " + a.Agreement().Head})
 }
 
 // Again sends the head a new link; the one before answers no more.
@@ -95,7 +95,7 @@ func Again(tx store.Tx, site, id, by, console string, now time.Time) error {
 	if err := send(tx, a, row, console, "", now); err != nil {
 		return err
 	}
-	return audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "agreement.asked", Site: site, Target: id, Detail: period(a.Agreement())})
+	return audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "agreement.asked", Site: site, Target: id, Detail: period(a.Agreement()) + " · " + a.Agreement().Head})
 }
 
 // Remind reminds each head once who was asked some days ago and did not answer.
