@@ -78,9 +78,12 @@ func (s *Setter) Set(ctx context.Context, l policy.Line) error {
 	if err != nil {
 		return err
 	}
+	// Profiles are written before they are in use: whoever was cut off or refused in
+	// between has them on the disk, and another network in the air.
+	unsure := s.pending()
 	var changed, gone []string
 	for name, text := range want {
-		if !bytes.Equal(have[name], text) {
+		if unsure || !bytes.Equal(have[name], text) {
 			changed = append(changed, name)
 		}
 	}
@@ -89,7 +92,7 @@ func (s *Setter) Set(ctx context.Context, l policy.Line) error {
 			gone = append(gone, name)
 		}
 	}
-	if len(changed)+len(gone) == 0 {
+	if len(changed)+len(gone) == 0 && !unsure {
 		return nil
 	}
 	tool, err := s.tool()
@@ -103,6 +106,9 @@ func (s *Setter) Set(ctx context.Context, l policy.Line) error {
 		if err := write(filepath.Join(s.cfg.Secrets, name), text); err != nil {
 			return err
 		}
+	}
+	if err := write(s.mark(), []byte("1\n")); err != nil {
+		return err
 	}
 	slices.Sort(changed)
 	for _, name := range changed {
@@ -121,14 +127,27 @@ func (s *Setter) Set(ctx context.Context, l policy.Line) error {
 	if err := run(ctx, tool, "connection", "reload"); err != nil {
 		return err
 	}
+	var failed []error // a cable that is not plugged in does not keep the Wi-Fi away
 	for _, name := range changed {
-		if err := run(ctx, tool, "--wait", upWithin, "connection", "up", "id", name); err != nil {
-			return err
-		}
+		failed = append(failed, run(ctx, tool, "--wait", upWithin, "connection", "up", "id", name))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	if err := os.Remove(s.mark()); err != nil {
+		return fmt.Errorf("cannot note that the network is set: %w", err)
 	}
 	s.forget(authorities)
 	s.cfg.Log.Info("cable and Wi-Fi are as the rules say", "set", changed, "taken away", gone)
 	return nil
+}
+
+// mark is a file that is there while profiles may be on the disk and not in use.
+func (s *Setter) mark() string { return filepath.Join(s.cfg.Secrets, ".pending") }
+
+func (s *Setter) pending() bool {
+	_, err := os.Stat(s.mark())
+	return err == nil
 }
 
 // forget takes authorities away that no profile names any more.

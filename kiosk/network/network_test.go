@@ -249,6 +249,17 @@ func TestWhatNetworkManagerRefusesIsToldAndPutRight(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no suitable device") || strings.Contains(err.Error(), "S3CR") {
 		t.Errorf("%v", err)
 	}
+	// The same again is asked for again: equal files are no network in use.
+	p.asked()
+	p.tool("")
+	p.must(college())
+	if got := p.asked(); !strings.Contains(got, "reload") || !strings.Contains(got, "up id borne-wifi") {
+		t.Errorf("after a refusal the same line asks for %q", got)
+	}
+	p.must(college())
+	if got := p.asked(); got != "" {
+		t.Errorf("what is in use is asked for again: %q", got)
+	}
 	p.must(policy.Line{})
 	if got := files(t, p.cfg.Dir); got != "" {
 		t.Errorf("left: %s", got)
