@@ -126,6 +126,30 @@ func TestSomebodyComes(t *testing.T) {
 	b.called("")
 }
 
+// TestSomebodySaidSoAndDidNotCome: the person can ask again, and reads another way.
+func TestSomebodySaidSoAndDidNotCome(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	b.Press(shell.CallHelp)
+	b.called(shell.HelpAsked)
+	id := b.help().ID
+	coming := func(name string) {
+		t.Helper()
+		b.must(b.c.Command(wire.Command{ID: name, Kind: wire.CmdHelpComing, Job: id, NotAfter: b.later()}))
+		b.answered(name)
+		b.called(shell.HelpComing)
+	}
+	coming("first")
+	b.Press(shell.CallHelp) // at once is no new call
+	b.called(shell.HelpComing)
+	b.Pass(4 * time.Minute)
+	b.Press(shell.CallHelp)
+	b.until("staff hear of it again", func() bool { h := b.help(); return h.Times == 2 && !h.Coming })
+	coming("second")
+	b.Pass(15 * time.Minute)
+	b.called(shell.HelpLate)
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	b := newBed(t, nil)
 	b.ready()

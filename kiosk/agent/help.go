@@ -19,6 +19,8 @@ const (
 	callEvery = 30 * time.Second
 	// callLate is when the person is told another way, since nobody has answered.
 	callLate = 3 * time.Minute
+	// callCame is how long somebody who said that they come may be on their way.
+	callCame = 15 * time.Minute
 	// callFor is how long a call stands that nobody ends: whoever made it has gone.
 	callFor = 30 * time.Minute
 )
@@ -29,6 +31,7 @@ type call struct {
 	wire.HelpCall
 	since   time.Duration
 	pressed time.Duration // last
+	coming  time.Duration // when staff answered last
 }
 
 // open tells whether somebody waits.
@@ -47,15 +50,16 @@ func (a *Agent) called(work context.Context, l hw.Level) {
 func (a *Agent) callStaff(work context.Context) {
 	at := a.now()
 	if c := &a.call; c.open() {
-		if at.Mono-c.pressed >= callEvery && !c.Coming {
+		if at.Mono-c.pressed >= callEvery && (!c.Coming || at.Mono-c.coming >= callEvery) {
 			c.pressed = at.Mono
 			c.Times++
+			c.Coming = false // who said that they come is not there yet
 		}
 		return
 	}
 	var id [8]byte
 	rand.Read(id[:]) // never fails since Go 1.24
-	a.call = call{wire.HelpCall{ID: hex.EncodeToString(id[:]), At: at.Wall.UTC().Truncate(time.Second), Times: 1}, at.Mono, at.Mono}
+	a.call = call{wire.HelpCall{ID: hex.EncodeToString(id[:]), At: at.Wall.UTC().Truncate(time.Second), Times: 1}, at.Mono, at.Mono, 0}
 	if a.calling > 0 && at.Mono-a.calling < callEvery {
 		return // they think better of it and better again: one person, once
 	}
@@ -97,7 +101,7 @@ func (a *Agent) answerCall(work context.Context, c wire.Command, x extra) {
 		a.noCall()
 		return
 	}
-	a.call.Coming = true
+	a.call.Coming, a.call.coming = true, a.now().Mono
 }
 
 // help is what the person is told about their call; nil when none stands.
@@ -107,7 +111,7 @@ func (a *Agent) help(at session.Instant) *shell.Help {
 	switch {
 	case !c.open():
 		return nil
-	case c.Coming:
+	case c.Coming && at.Mono-c.coming < callCame:
 		h.State = shell.HelpComing
 	case !a.online:
 		h.State = shell.HelpOffline

@@ -107,11 +107,13 @@ func (a *Agent) recoverNetwork(work context.Context, found []byte) (*networks, [
 	if !n.Trying {
 		return nil, nil
 	}
-	why := "cannot keep the network of these rules: the terminal was restarted while it tried it; it is tried once more"
-	if n.Trying = false; n.Times >= mostTimes {
-		why = "cannot keep the network of these rules: the terminal was restarted each time that it tried it"
-		n.Refused = why
+	n.Trying = false
+	if n.Times < mostTimes { // once may be somebody who pulled the plug: no refusal, which would take a rollout back
+		a.log.Warn("the network before is back: the terminal was restarted while it tried another; it is tried once more", "version", n.Version)
+		return &n, nil
 	}
+	why := "cannot keep the network of these rules: the terminal was restarted each time that it tried it"
+	n.Refused = why
 	a.log.Error("the network before is back", "version", n.Version, "error", why)
 	a.refused = why
 	return &n, []wire.Record{draft(a.now(), wire.KindPolicy, wire.PolicyApplied{Version: n.Version, Error: why, Reverted: n.Refused != ""})}

@@ -28,8 +28,8 @@ func (StaffTried) fact() {}
 const (
 	PINTries    = 5 // wrong ones until the next has to wait
 	pinWait     = time.Minute
-	pinWaitMost = 16 * time.Minute
-	pinForget   = time.Hour // after the last wrong one
+	pinWaitMost = 4 * time.Minute // longer, and whoever types nonsense keeps staff out where there is no reader
+	pinForget   = time.Hour       // after the last wrong one
 )
 
 // Asking tells whether the question for the PIN covers the screen.
@@ -69,7 +69,7 @@ func (m *machine) staffTried(f StaffTried) {
 		}
 	default:
 		l.PINWrong = true
-		if s.Tries == PINTries {
+		if s.Tries > 0 && s.Tries%PINTries == 0 { // and again while it goes on
 			m.record(wire.KindAlert, wire.Alert{Code: wire.AlertPIN})
 		}
 	}

@@ -51,6 +51,9 @@ func (m *machine) tickSession(f Tick) {
 	case added > 0:
 		m.warn(Warn{Kind: WarnExtended, Added: added})
 	case closing < own && (l.ClosingSaid < said || earlier):
+		if l.CloseBy != 0 { // it is the only warning: not behind staff's menu
+			m.staffLeft()
+		}
 		kind := WarnClosing
 		if l.Anew {
 			kind = WarnAnew

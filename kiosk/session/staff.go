@@ -232,6 +232,9 @@ func (m *machine) staffed(f Tick) Tick {
 	if !f.Sure {
 		return f
 	}
+	if s.Shut != nil && !s.Shut.Sure && m.at.Trusted { // made without a clock: the next opening counts from now on
+		s.Shut = &Shut{At: m.at.Wall, Sure: true}
+	}
 	if s.Shut != nil && (!f.Open || s.Shut.Sure && f.Since.After(s.Shut.At)) {
 		s.Shut = nil
 	}
