@@ -79,8 +79,10 @@ func (a *API) sendBulk(ctx context.Context, in *bulkIn) (*out[BulkView], error) 
 		if reason != "" {
 			detail += ": " + reason
 		}
-		if err := audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "bulk", Site: oneSite(plan), Target: it.ID, Detail: detail}); err != nil {
-			return err
+		for _, site := range sitesHit(plan) { // whoever answers for one of them reads of it
+			if err := audit.Append(tx, audit.Entry{At: now, Actor: p.ID, Action: "bulk", Site: site, Target: it.ID, Detail: detail}); err != nil {
+				return err
+			}
 		}
 		v, err = a.bulkView(tx, it, p)
 		return err
@@ -92,19 +94,15 @@ func (a *API) sendBulk(ctx context.Context, in *bulkIn) (*out[BulkView], error) 
 	return answer(v), nil
 }
 
-// oneSite is the site of all that are hit: whoever answers for it reads of it.
-func oneSite(v BulkPreview) string {
-	site := ""
+// sitesHit are the sites of those that are hit.
+func sitesHit(v BulkPreview) []string {
+	var sites []string
 	for _, h := range v.Hits {
-		if !h.Hit {
-			continue
+		if h.Hit && !slices.Contains(sites, h.Site) {
+			sites = append(sites, h.Site)
 		}
-		if site != "" && site != h.Site {
-			return ""
-		}
-		site = h.Site
 	}
-	return site
+	return sites
 }
 
 // maxBulksRead bounds how many one page looks through.

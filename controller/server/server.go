@@ -200,7 +200,12 @@ func (s *Server) serveConsole() error {
 	if s.cfg.ACME.HTTP == "" {
 		return nil
 	}
-	return s.listen("acme", "tcp", s.cfg.ACME.HTTP, nil, bounded(s.front.plainHTTP()))
+	if ln, err = net.Listen("tcp", s.cfg.ACME.HTTP); err != nil {
+		return fmt.Errorf("cannot listen for acme: %w; is the address taken by another program?", err)
+	}
+	// Open to everybody: one address has no more connections here than at the console.
+	s.serve("acme", newCrowd(ln, func(string) bool { return false }), nil, bounded(s.front.plainHTTP()))
+	return nil
 }
 
 func (s *Server) listen(name, network, addr string, t *tls.Config, h http.Handler) error {
