@@ -94,6 +94,7 @@ func (a *API) hold(at *places, people names, me accounts.Person, h requisition.H
 	v := HoldView{ID: h.ID, Reference: r.Reference, Authority: r.Authority, Sites: []Named{}, Classes: r.Classes, State: string(requisition.StateOf(r, a.Now())),
 		From: r.Begins.In(zone).Format(time.DateOnly), To: r.Ends.In(zone).AddDate(0, 0, -1).Format(time.DateOnly),
 		AskedBy: people.of(r.AskedBy), AskedAt: r.AskedAt, ConfirmedBy: people.of(r.ConfirmedBy), ConfirmedAt: timed(r.ConfirmedAt),
+		EndAskedBy: people.of(r.EndAskedBy), EndAskedAt: timed(r.EndAskedAt), EndMine: r.EndAskedBy == me.ID,
 		LiftedBy: people.of(r.LiftedBy), LiftedAt: timed(r.LiftedAt), Mine: r.AskedBy == me.ID}
 	for _, s := range r.Sites {
 		name, err := at.site(s)

@@ -64,6 +64,15 @@ func TestAHoldTakesTwoPeople(t *testing.T) {
 	if len(inv.Held) != 2 || inv.Held[0].Class != "usage" || !inv.Held[0].Until.Equal(time.Date(2026, 5, 30, 22, 0, 0, 0, time.UTC)) {
 		t.Errorf("the inventory says %+v", inv.Held)
 	}
+	if v := decode[HoldView](t, w.do(dpo, "POST", path+"/lift", nil), 200); v.State != "standing" || v.EndAskedBy != "Ada dpo" || !v.EndMine {
+		t.Errorf("one person wants it to end: %+v", v)
+	}
+	w.later(time.Minute)
+	for who, cookie := range map[string]string{"the same person": dpo, "an account that was made since": w.as(accounts.Administrator)} {
+		if a := w.do(cookie, "POST", path+"/lift", nil); a.StatusCode != 409 {
+			t.Errorf("%s lifts it alone: %s", who, a.Status)
+		}
+	}
 	if v := decode[HoldView](t, w.do(adm, "POST", path+"/lift", nil), 200); v.State != "lifted" || v.LiftedBy != "Ada administrator" {
 		t.Errorf("lifted: %+v", v)
 	}
@@ -88,7 +97,7 @@ func TestAHoldTakesTwoPeople(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"Ada dpo hold.withdrawn", "Ada dpo hold.asked", "Ada administrator hold.lifted", "Ada dpo hold.confirmed", "Ada administrator hold.asked"}
+	want := []string{"Ada dpo hold.withdrawn", "Ada dpo hold.asked", "Ada administrator hold.lifted", "Ada dpo hold.end-asked", "Ada dpo hold.confirmed", "Ada administrator hold.asked"}
 	if !slices.Equal(actions, want) {
 		t.Errorf("the audit has %v", actions)
 	}

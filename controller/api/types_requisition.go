@@ -40,6 +40,9 @@ type HoldView struct {
 	AskedAt     time.Time  `json:"askedAt"`
 	ConfirmedBy string     `json:"confirmedBy,omitempty"`
 	ConfirmedAt *time.Time `json:"confirmedAt,omitempty"`
+	EndAskedBy  string     `json:"endAskedBy,omitempty" doc:"Who asked for its end: somebody else confirms that"`
+	EndAskedAt  *time.Time `json:"endAskedAt,omitempty"`
+	EndMine     bool       `json:"endMine" doc:"The asker of its end is whoever reads this"`
 	LiftedBy    string     `json:"liftedBy,omitempty"`
 	LiftedAt    *time.Time `json:"liftedAt,omitempty"`
 	Mine        bool       `json:"mine" doc:"The person asked for it: somebody else confirms it"`

@@ -74,7 +74,7 @@ func (k Known) Carry(tx store.Tx, now time.Time) (n int, err error) {
 // newest is when something was done last to a hold.
 func newest(h store.Hold) time.Time {
 	last := h.AskedAt
-	for _, t := range []time.Time{h.ConfirmedAt, h.LiftedAt, h.Closed} {
+	for _, t := range []time.Time{h.ConfirmedAt, h.EndAskedAt, h.LiftedAt, h.Closed} {
 		if t.After(last) {
 			last = t
 		}

@@ -24,6 +24,7 @@ const (
 	actionConfirmed = "hold.confirmed"
 	actionWithdrawn = "hold.withdrawn"
 	actionLifted    = "hold.lifted"
+	actionEndAsked  = "hold.end-asked"
 	actionEnded     = "hold.ended"
 )
 
@@ -140,7 +141,7 @@ func Ask(tx store.Tx, h store.Hold, limit int, today, now time.Time) (Hold, erro
 		return Hold{}, ErrMany
 	}
 	h.AskedAt, h.Begins, h.Ends = now.UTC(), h.Begins.UTC(), h.Ends.UTC()
-	h.ConfirmedBy, h.ConfirmedAt, h.LiftedBy, h.LiftedAt, h.Closed = "", time.Time{}, "", time.Time{}, time.Time{}
+	h.ConfirmedBy, h.ConfirmedAt, h.EndAskedBy, h.EndAskedAt, h.LiftedBy, h.LiftedAt, h.Closed = "", time.Time{}, "", time.Time{}, "", time.Time{}, time.Time{}
 	it := Hold{Meta: store.Meta{ID: newID()}, Row: h}
 	if err := store.Put(tx, it); err != nil {
 		return Hold{}, fmt.Errorf("cannot keep a hold: %w", err)
@@ -222,22 +223,31 @@ func Confirm(tx store.Tx, id, by string, now time.Time) (Hold, error) {
 	if StateOf(it.Row, now) != Asked {
 		return it, ErrOver
 	}
-	if by == it.Row.AskedBy {
-		return it, ErrSamePerson
-	}
-	who, err := store.Get[store.User](tx, by)
-	if err != nil {
-		return it, fmt.Errorf("cannot find who confirms a hold: %w", err)
-	}
-	if who.Row.Created.After(it.Row.AskedAt) {
-		return it, ErrNewAccount
+	if err := another(tx, by, it.Row.AskedBy, it.Row.AskedAt); err != nil {
+		return it, err
 	}
 	it.Row.ConfirmedBy, it.Row.ConfirmedAt = by, now.UTC()
 	return done(tx, it, now, by, actionConfirmed)
 }
 
-// Lift ends a hold before its time: its rows go at the next run. One that nobody
-// confirmed is withdrawn.
+// another refuses whoever asked themselves, under an account too that was made since.
+func another(tx store.Tx, by, asked string, at time.Time) error {
+	if by == asked {
+		return ErrSamePerson
+	}
+	who, err := store.Get[store.User](tx, by)
+	if err != nil {
+		return fmt.Errorf("cannot find who confirms: %w", err)
+	}
+	if who.Row.Created.After(at) {
+		return ErrNewAccount
+	}
+	return nil
+}
+
+// Lift ends a hold before its time: its rows go at the next run. Of one that stands
+// the first asks for that and somebody else confirms it, as it was made: alone nobody
+// deletes what two people wanted kept. One that nobody confirmed is withdrawn.
 func Lift(tx store.Tx, id, by string, now time.Time) (Hold, error) {
 	it, err := store.Get[store.Hold](tx, id)
 	if err != nil {
@@ -247,10 +257,18 @@ func Lift(tx store.Tx, id, by string, now time.Time) (Hold, error) {
 	if !s.open() {
 		return it, ErrOver
 	}
-	it.Row.LiftedBy, it.Row.LiftedAt = by, now.UTC()
 	if s == Asked {
+		it.Row.LiftedBy, it.Row.LiftedAt = by, now.UTC()
 		return done(tx, it, now, by, actionWithdrawn)
 	}
+	if it.Row.EndAskedAt.IsZero() {
+		it.Row.EndAskedBy, it.Row.EndAskedAt = by, now.UTC()
+		return done(tx, it, now, by, actionEndAsked)
+	}
+	if err := another(tx, by, it.Row.EndAskedBy, it.Row.EndAskedAt); err != nil {
+		return it, err
+	}
+	it.Row.LiftedBy, it.Row.LiftedAt = by, now.UTC()
 	return done(tx, it, now, by, actionLifted)
 }
 

@@ -60,8 +60,10 @@ func TestARestoreLetsGoOfNoHold(t *testing.T) {
 	}
 	decide(func(tx store.Tx) error {
 		ask(tx, "since", "confirm")
-		if _, err := requisition.Lift(tx, lifted, "ask", now.Add(time.Second)); err != nil {
-			return err
+		for i, by := range []string{"ask", "confirm"} {
+			if _, err := requisition.Lift(tx, lifted, by, now.Add(time.Duration(i+1)*time.Second)); err != nil {
+				return err
+			}
 		}
 		return requisition.Decide(tx, store.TrafficDecision{Day: now.UTC().Format(time.DateOnly), Reference: "DEC-2", By: "confirm"}, now.UTC().Format(time.DateOnly), now.Add(time.Second))
 	})

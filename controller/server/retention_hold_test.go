@@ -212,10 +212,12 @@ func TestAHoldOfOneClassHoldsNoOther(t *testing.T) {
 	y := newYears(t)
 	y.run(40)
 	id := y.hold(40, 330, "usage")
-	for _, d := range []int{51, 101, 120} {
+	for _, d := range []int{51, 101} {
 		y.run(d)
 	}
-	y.decide(func(tx store.Tx) error { _, err := requisition.Lift(tx, id, "ask", day(120)); return err })
+	y.decide(func(tx store.Tx) error { _, err := requisition.Lift(tx, id, "ask", day(119)); return err })
+	y.run(119) // one person alone lets nothing go
+	y.decide(func(tx store.Tx) error { _, err := requisition.Lift(tx, id, "confirm", day(120)); return err })
 	y.through(120, 121)
 	y.check("lifted", func(k store.Kind, site string, due int) int {
 		if site == "held" && due == 101 {

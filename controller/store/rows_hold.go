@@ -16,8 +16,11 @@ type Hold struct {
 	AskedAt     time.Time `json:"askedAt" inventory:"when the hold was asked for;legal-duty;audit"`
 	ConfirmedBy string    `json:"confirmedBy,omitempty" inventory:"other user who confirmed the hold;legal-duty;audit"`
 	ConfirmedAt time.Time `json:"confirmedAt,omitzero" inventory:"when the hold was confirmed;legal-duty;audit"`
-	LiftedBy    string    `json:"liftedBy,omitempty" inventory:"user who lifted the hold;legal-duty;audit"`
-	LiftedAt    time.Time `json:"liftedAt,omitzero" inventory:"when the hold was lifted;legal-duty;audit"`
+	// Of a hold that stands somebody asks for its end, and somebody else confirms it.
+	EndAskedBy string    `json:"endAskedBy,omitempty" inventory:"user who asked for the end of the hold;legal-duty;audit"`
+	EndAskedAt time.Time `json:"endAskedAt,omitzero" inventory:"when the end of the hold was asked for;legal-duty;audit"`
+	LiftedBy   string    `json:"liftedBy,omitempty" inventory:"user who lifted the hold;legal-duty;audit"`
+	LiftedAt   time.Time `json:"liftedAt,omitzero" inventory:"when the hold was lifted;legal-duty;audit"`
 	// Closed is when the controller noted that it ended by itself.
 	Closed time.Time `json:"closed,omitzero" inventory:"when the hold ended by itself;legal-duty;audit"`
 }

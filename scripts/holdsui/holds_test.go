@@ -54,7 +54,8 @@ func TestTwoPeopleHoldAndLift(t *testing.T) {
 	}))
 	p.Play("told", "says", "PV 2026/04512")
 	p.Play("decide", "reference", "DEC-2026-7")
-	p.Play("lift")
+	p.Play("end")
+	p.Play("lift", "url", consoletest.Link(t, srv, map[string]string{"name": "Camille Perrollaz"}))
 	var actions []string
 	must(t, srv.Store().View(context.Background(), func(tx store.Tx) error {
 		for e, err := range store.List[store.AuditEntry](tx, "", "", false) {
@@ -67,7 +68,7 @@ func TestTwoPeopleHoldAndLift(t *testing.T) {
 		}
 		return nil
 	}))
-	if got := fmt.Sprint(actions); got != "[hold.asked hold.confirmed traffic.off hold.lifted]" {
+	if got := fmt.Sprint(actions); got != "[hold.asked hold.confirmed traffic.off hold.end-asked hold.lifted]" {
 		t.Errorf("the audit has %s", got)
 	}
 }

@@ -86,7 +86,16 @@ const scenes = {
     await page.locator('[data-traffic=off]').getByText(reference).waitFor()
   },
 
-  async lift() {
+  /** Alone nobody ends it. */
+  async end() {
+    await page.locator('[data-hold=standing]').getByText('Demander la fin du gel').click()
+    await page.getByRole('dialog').locator('button.danger').click()
+    await page.locator('[data-hold=standing]').getByText('Quelqu’un d’autre doit confirmer cette fin').waitFor()
+    await shot('end')
+  },
+
+  async lift({ url }) {
+    await person(url)
     await page.locator('[data-hold=standing]').getByText('Lever le gel').click()
     await page.getByRole('dialog').locator('button.danger').click()
     await text('Aucun gel. Chaque donnée est effacée à sa date.')

@@ -3145,6 +3145,12 @@ export interface components {
             /** Format: date-time */
             confirmedAt?: string;
             confirmedBy?: string;
+            /** Format: date-time */
+            endAskedAt?: string;
+            /** @description Who asked for its end: somebody else confirms that */
+            endAskedBy?: string;
+            /** @description The asker of its end is whoever reads this */
+            endMine: boolean;
             /** @description First day */
             from: string;
             id: string;
