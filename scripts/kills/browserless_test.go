@@ -14,7 +14,8 @@ import (
 )
 
 // TestWithoutABrowser starts the real terminal on a machine where Chromium is
-// missing: the screen says that it is out of order, and staff are told why.
+// missing: the screen says that it is out of order, staff are told why, and
+// neither the agent's death nor the warden's changes that.
 func TestWithoutABrowser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: a terminal's sandboxes need root")
@@ -71,5 +72,16 @@ func TestWithoutABrowser(t *testing.T) {
 	}
 	if ink < 3000 || ink > all/4 {
 		t.Errorf("the screen has %d dark pixels of %d: no sentence stands there", ink, all)
+	}
+	for _, v := range []victim{theAgent, theWarden} {
+		from := p.log.Mark()
+		p.strike(v)
+		at, died, ok := p.log.Boot(from, 60*time.Second)
+		if !ok || died != "broken" {
+			t.Fatalf("%s was killed in broken: back %t, it died in %q\n%s", v, ok, died, p.log.Tail(40))
+		}
+		if _, ok := p.log.Phase(stand.Mark{Phase: at}, 60*time.Second, "broken"); !ok {
+			t.Fatalf("after %s was killed in broken the terminal stands as %q\n%s", v, p.log.Now(), p.log.Tail(40))
+		}
 	}
 }

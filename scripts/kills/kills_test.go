@@ -34,8 +34,8 @@ type way struct {
 	after  func(p *post) // back to welcome
 }
 
-// ways lists every state that a terminal goes through for real. (Broken and
-// updating need a broken machine and an update.)
+// ways lists every state that a terminal goes through for real. (Broken
+// has TestWithoutABrowser; updating needs an update.)
 func ways() []way {
 	return []way{
 		{state: "welcome", lead: func(*post) {}, stands: "welcome"},
