@@ -68,11 +68,6 @@ type conn struct {
 }
 
 func (f *Fleet) uplink(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		f.cfg.Refused("no-certificate")
-		problem(w, http.StatusForbidden, "request", "a terminal's certificate is needed here: enrol first")
-		return
-	}
 	cert := r.TLS.PeerCertificates[0]
 	ws, err := f.upgrader.Upgrade(w, r, nil)
 	if err != nil {

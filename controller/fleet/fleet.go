@@ -156,16 +156,6 @@ func (f *Fleet) check(terminal, serial string) error {
 	})
 }
 
-// Handler serves the terminals' listener.
-func (f *Fleet) Handler() http.Handler {
-	m := http.NewServeMux()
-	m.HandleFunc("GET "+wire.PathUplink, f.uplink)
-	m.HandleFunc("POST "+wire.PathEnrol, f.enrol)
-	m.HandleFunc("POST "+wire.PathRenew, f.renew)
-	m.HandleFunc("GET "+wire.PathLists+"{digest}", f.list)
-	return m
-}
-
 // Close ends every connection, waits for them, and keeps when each terminal was
 // last seen.
 func (f *Fleet) Close() {
