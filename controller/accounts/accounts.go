@@ -8,9 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"borne/controller/audit"
 	"borne/controller/store"
@@ -46,6 +47,7 @@ type Service struct {
 	idle, absolute time.Duration
 	now            func() time.Time
 	limit          *limiter
+	pace           *pace
 }
 
 // New returns the service over the store.
@@ -59,7 +61,7 @@ func New(st store.Store, o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{store: st, idle: o.Idle, absolute: o.Absolute, now: o.Now, limit: newLimiter()}
+	return &Service{store: st, idle: o.Idle, absolute: o.Absolute, now: o.Now, limit: newLimiter(), pace: &pace{by: map[string]*rate.Limiter{}}}
 }
 
 // NewUser is an account to be.
@@ -74,79 +76,97 @@ type NewUser struct {
 
 // Create makes an account and returns its id. actor is a user's id, or
 // audit.Controller for the machine's own administrator.
-func (s *Service) Create(ctx context.Context, actor string, u NewUser) (string, error) {
-	u.Name = strings.TrimSpace(u.Name)
-	if _, err := ParseRole(string(u.Role)); err != nil {
-		return "", fmt.Errorf("cannot create the account: %w", err)
+func (s *Service) Create(ctx context.Context, actor string, u NewUser) (id string, err error) {
+	if u, err = u.checked(); err == nil {
+		err = s.store.Decide(ctx, func(tx store.Tx) (err error) {
+			id, err = s.create(tx, actor, u)
+			return err
+		})
 	}
-	switch {
-	case u.Name == "" || len(u.Name) > 120:
-		return "", errors.New("cannot create the account: give a name of at most 120 bytes")
-	case len(u.Email) > maxEmail || (u.Email != "" && !strings.Contains(u.Email, "@")):
-		return "", fmt.Errorf("cannot create the account: %.40q is no mail address", u.Email)
-	case u.All == (len(u.Sites)+len(u.Groups) > 0):
-		return "", errors.New("cannot create the account: name the sites of the role, or say that it is held on all of them")
-	}
-	id := randomID()
-	now := s.now().UTC()
-	err := s.store.Decide(ctx, func(tx store.Tx) error {
-		if err := there(tx, u.Sites, u.Groups); err != nil {
-			return err
-		}
-		if err := freeEmail(tx, u.Email, ""); err != nil {
-			return err
-		}
-		row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: slices.Clone(u.Sites), Groups: slices.Clone(u.Groups), Created: now}
-		if err := store.Put(tx, store.Item[store.User]{Meta: store.Meta{ID: id}, Row: row}); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.created", Target: id,
-			Detail: scopeText(row)})
-	})
 	if err != nil {
 		return "", fmt.Errorf("cannot create the account: %w", err)
 	}
 	return id, nil
 }
 
+func (s *Service) create(tx store.Tx, actor string, u NewUser) (string, error) {
+	id, now := randomID(), s.now().UTC()
+	if err := there(tx, u.Sites, u.Groups); err != nil {
+		return "", err
+	}
+	if err := freeEmail(tx, u.Email, ""); err != nil {
+		return "", err
+	}
+	row := store.User{Name: u.Name, Email: u.Email, Role: string(u.Role), Sites: u.Sites, Groups: u.Groups, Created: now}
+	if err := store.Put(tx, store.Item[store.User]{Meta: store.Meta{ID: id}, Row: row}); err != nil {
+		return "", err
+	}
+	return id, audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "user.created", Target: id, Detail: scopeText(row)})
+}
+
 // Link makes a one-time login link for the user and returns its token, which
 // is kept nowhere. Links made before and not used no longer work.
 func (s *Service) Link(ctx context.Context, actor, user string) (token string, expires time.Time, err error) {
-	token = newToken()
-	now := s.now().UTC()
-	expires = now.Add(LinkMinutes * time.Minute)
 	err = s.store.Decide(ctx, func(tx store.Tx) error {
-		u, err := store.Get[store.User](tx, user)
-		if err != nil {
-			return err
-		}
-		if u.Row.Disabled {
-			return errors.New("the account is disabled")
-		}
-		var old []string
-		for it, err := range store.Find[store.Login](tx, "user", user) {
-			if err != nil {
-				return err
-			}
-			if it.Row.Use == useLink && it.Row.Used.IsZero() {
-				old = append(old, it.ID)
-			}
-		}
-		for _, id := range old {
-			if err := tx.Delete(store.KindLogin, id); err != nil {
-				return err
-			}
-		}
-		row := store.Login{Use: useLink, User: user, Created: now, Expires: expires}
-		if err := store.Put(tx, store.Item[store.Login]{Meta: store.Meta{ID: digest(token)}, Row: row}); err != nil {
-			return err
-		}
-		return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "login.link", Target: user})
+		return s.link(tx, actor, user, LinkMinutes*time.Minute, func(_ store.Tx, _ store.Item[store.User], made string, ends time.Time) error {
+			token, expires = made, ends
+			return nil
+		})
 	})
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("cannot make a login link: %w", err)
 	}
 	return token, expires, nil
+}
+
+// ErrDisabled: no link opens an account that is closed.
+var ErrDisabled = errors.New("the account is disabled")
+
+// link makes a link within a transaction, and hands its token to send.
+func (s *Service) link(tx store.Tx, actor, user string, valid time.Duration, send Send) error {
+	token, now := newToken(), s.now().UTC()
+	u, err := store.Get[store.User](tx, user)
+	if err != nil {
+		return err
+	}
+	if u.Row.Disabled {
+		return ErrDisabled
+	}
+	var old []string
+	for it, err := range store.Find[store.Login](tx, "user", user) {
+		if err != nil {
+			return err
+		}
+		if it.Row.Use == useLink && it.Row.Used.IsZero() {
+			old = append(old, it.ID)
+		}
+	}
+	for _, id := range old {
+		if err := tx.Delete(store.KindLogin, id); err != nil {
+			return err
+		}
+	}
+	row := store.Login{Use: useLink, User: user, Created: now, Expires: now.Add(valid)}
+	if err := store.Put(tx, store.Item[store.Login]{Meta: store.Meta{ID: digest(token)}, Row: row}); err != nil {
+		return err
+	}
+	if err := send(tx, u, token, row.Expires); err != nil {
+		return err
+	}
+	return audit.Append(tx, audit.Entry{At: now, Actor: actor, Action: "login.link", Target: user})
+}
+
+// LinkUntil is until when a link that was not used yet opens the account; zero: none does.
+func LinkUntil(tx store.Tx, user string, now time.Time) (until time.Time, err error) {
+	for it, err := range store.Find[store.Login](tx, "user", user) {
+		if err != nil {
+			return until, err
+		}
+		if it.Row.Use == useLink && it.Row.Used.IsZero() && now.Before(it.Row.Expires) {
+			until = it.Row.Expires
+		}
+	}
+	return until, nil
 }
 
 // Disable closes an account: its links and sessions end at once. The last
@@ -159,7 +179,7 @@ func (s *Service) Disable(ctx context.Context, actor, user string) error {
 			if err != nil {
 				return err
 			}
-			if u.ID != user && u.Row.Role == string(Administrator) && !u.Row.Disabled {
+			if u.ID != user && everything(u.Row) {
 				others++
 			}
 		}
@@ -167,8 +187,8 @@ func (s *Service) Disable(ctx context.Context, actor, user string) error {
 		if err != nil {
 			return err
 		}
-		if u.Row.Role == string(Administrator) && others == 0 {
-			return errors.New("it is the last administrator's; make another one first")
+		if everything(u.Row) && others == 0 {
+			return ErrLast
 		}
 		u.Row.Disabled = true
 		if err := store.Put(tx, u); err != nil {

@@ -180,7 +180,7 @@ func freeEmail(tx store.Tx, email, but string) error {
 			return err
 		}
 		if it.ID != but && !it.Row.Disabled && sameAddress(it.Row.Email, email) {
-			return fmt.Errorf("the account of %s has that mail address already", it.Row.Name)
+			return fmt.Errorf("%w: that of %s", ErrEmail, it.Row.Name)
 		}
 	}
 	return nil

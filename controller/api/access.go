@@ -80,6 +80,14 @@ const (
 	opUndoSpace     = "undo-space-hours"
 	opApplyHours    = "apply-hours"
 	opConsent       = "asked-agreement"
+	opPeople        = "accounts"
+	opInvite        = "invite-account"
+	opPutAccount    = "put-account"
+	opDropAccount   = "remove-account"
+	opAccountLink   = "link-account"
+	opTokens        = "tokens"
+	opMakeToken     = "make-token"
+	opRevokeToken   = "revoke-token"
 	opAnswerConsent = "answer-agreement"
 	opAskConsent    = "ask-agreement-again"
 	opDecideConsent = "decide-agreement"
@@ -206,6 +214,14 @@ func Table() map[string]Access {
 		opUndoSite:      {post, "/api/sites/{id}/hours/undo", ScopeSite, r(adm, cor, bui)},
 		opUndoSpace:     {post, "/api/spaces/{id}/hours/undo", ScopeSpace, r(adm, cor, bui)},
 		opApplyHours:    {post, "/api/hours/apply", ScopeAny, r(adm, cor)},
+		opPeople:        {get, "/api/accounts", ScopeAll, r(adm)},
+		opInvite:        {post, "/api/accounts", ScopeAll, r(adm)},
+		opPutAccount:    {put, "/api/accounts/{id}", ScopeAll, r(adm)},
+		opDropAccount:   {http.MethodDelete, "/api/accounts/{id}", ScopeAll, r(adm)},
+		opAccountLink:   {post, "/api/accounts/{id}/link", ScopeAll, r(adm)},
+		opTokens:        {get, "/api/tokens", ScopeAll, r(adm)},
+		opMakeToken:     {post, "/api/tokens", ScopeAll, r(adm)},
+		opRevokeToken:   {http.MethodDelete, "/api/tokens/{token}", ScopeAll, r(adm)},
 		opConsent:       {post, "/api/agreements/view", ScopeNone, nil}, // the head's link is what lets them in
 		opAnswerConsent: {post, "/api/agreements/answer", ScopeNone, nil},
 		opAskConsent:    {post, "/api/sites/{id}/agreements/{agreement}/ask", ScopeSite, r(adm, cor, bui)},

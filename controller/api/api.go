@@ -220,6 +220,7 @@ func New(c Config) (*API, error) {
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"session": {Type: "apiKey", In: "cookie", Name: cookieName(c.Secure)},
+					"token":   {Type: "http", Scheme: "bearer", Description: "A key that an administrator made for a program. No cookie and no X-Borne header is needed with it."},
 				},
 			},
 		},
@@ -285,10 +286,13 @@ func add[I, O any](a *API, op, summary string, status int, limit int64, response
 		return fmt.Errorf("cannot serve %q: it has no access; add it to Table", op)
 	}
 	o := huma.Operation{OperationID: op, Method: acc.Method, Path: acc.Path, Summary: summary, DefaultStatus: status,
-		MaxBodyBytes: limit, BodyReadTimeout: 10*time.Second + time.Duration(limit>>20)*5*time.Second, Middlewares: huma.Middlewares{a.access(acc)},
+		MaxBodyBytes: limit, BodyReadTimeout: 10*time.Second + time.Duration(limit>>20)*5*time.Second, Middlewares: huma.Middlewares{a.access(op, acc)},
 		Responses: responses}
 	if acc.Scope != ScopeNone {
 		o.Security = []map[string][]string{{"session": {}}}
+		if !forPeople(op, acc) {
+			o.Security = append(o.Security, map[string][]string{"token": {}})
+		}
 		o.Extensions = map[string]any{"x-access": map[string]any{"scope": acc.Scope, "roles": acc.Roles}}
 	}
 	a.registry[op] = true

@@ -62,7 +62,7 @@ func TestLoginCookie(t *testing.T) {
 		t.Errorf("over TLS the cookie is %v", &c)
 	}
 	p := decode[problemBody](t, w.do("", "POST", "/api/login/link", LoginRequest{Token: token}), 401)
-	if !strings.Contains(p.Detail, "15 minutes") {
+	if !strings.Contains(p.Detail, "une seule fois") {
 		t.Errorf("a used link: %+v", p)
 	}
 }

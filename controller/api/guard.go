@@ -41,7 +41,7 @@ func address(ctx context.Context) string {
 
 // access checks one route's row of the table: who is asking, in which role, and
 // on which site.
-func (a *API) access(acc Access) func(huma.Context, func(huma.Context)) {
+func (a *API) access(op string, acc Access) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(hc)
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -53,7 +53,10 @@ func (a *API) access(acc Access) func(huma.Context, func(huma.Context)) {
 			next(hc)
 			return
 		}
-		p, err := a.who(r)
+		p, err := a.who(r, host)
+		if err == nil && p.Token && forPeople(op, acc) {
+			err = errForPeople()
+		}
 		if err != nil {
 			a.refuse(hc, err)
 			return
@@ -88,7 +91,23 @@ func allowed(acc Access, p accounts.Person, site string) bool {
 	return false
 }
 
-func (a *API) who(r *http.Request) (accounts.Person, error) {
+// who tells who asks: the program whose key comes along, or else the person whose
+// cookie does. With a key no cookie counts.
+func (a *API) who(r *http.Request, from string) (accounts.Person, error) {
+	if h := r.Header.Get("Authorization"); h != "" {
+		key, ok := strings.CutPrefix(h, "Bearer ")
+		if !ok {
+			return accounts.Person{}, errKey()
+		}
+		p, err := a.Accounts.Token(r.Context(), key, from)
+		switch {
+		case errors.Is(err, accounts.ErrRate):
+			err = errRate()
+		case errors.Is(err, accounts.ErrLogin):
+			err = errKey()
+		}
+		return p, err
+	}
 	c, err := r.Cookie(cookieName(a.Secure))
 	if err != nil {
 		return accounts.Person{}, errLogin()
@@ -168,7 +187,8 @@ func (a *API) guard(next http.Handler) http.Handler {
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			if r.Header.Get("X-Borne") != "1" || !a.sameOrigin(r) {
+			// No page makes a browser send a key along: a program that has one is no browser.
+			if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") && (r.Header.Get("X-Borne") != "1" || !a.sameOrigin(r)) {
 				writeProblem(w, errCross())
 				return
 			}

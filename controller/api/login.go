@@ -22,7 +22,7 @@ func (a *API) login(ctx context.Context, in *loginIn) (*loginOut, error) {
 		return nil, &problem{Status: http.StatusTooManyRequests, Detail: "Trop d’essais. Attendez une minute, puis réessayez.",
 			header: http.Header{"Retry-After": {"60"}}}
 	case errors.Is(err, accounts.ErrLink):
-		return nil, newProblem(http.StatusUnauthorized, "Ce lien de connexion n’est plus valable : il sert une seule fois, pendant 15 minutes. Demandez-en un autre.")
+		return nil, newProblem(http.StatusUnauthorized, "Ce lien de connexion n’est plus valable : il sert une seule fois, et pour un temps limité. Demandez-en un autre.")
 	case err != nil:
 		return nil, a.fail(opLogin, err)
 	}

@@ -48,6 +48,8 @@ func (n names) of(id string) string {
 	}
 	if u, err := store.Get[store.User](n.tx, id); err == nil {
 		s = u.Row.Name
+	} else if t, err := store.Get[store.Token](n.tx, id); err == nil {
+		s = t.Row.Name + " (programme)"
 	}
 	n.by[id] = s
 	return s

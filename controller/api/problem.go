@@ -203,7 +203,21 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 		http.Error(w, p.Detail, p.Status)
 		return
 	}
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(b) // the client may be gone
+}
+
+// errKey is a key that opens nothing.
+func errKey() *problem {
+	return &problem{Status: http.StatusUnauthorized, Detail: "Cette clé n’ouvre rien : elle est inconnue, révoquée ou expirée, ou la personne qui l’a créée n’est plus administrateur.",
+		header: http.Header{"Www-Authenticate": {`Bearer realm="borne"`}}}
+}
+
+// errForPeople is what a program may not do, whatever its role.
+func errForPeople() *problem {
+	return newProblem(http.StatusForbidden, "Une clé de programme ne permet pas cette action : elle se fait dans la console, par une personne connectée.")
 }

@@ -25,6 +25,7 @@ func TestLogin(t *testing.T) {
 		s.Play("passkey", "name", "Ambre Tissot")
 		s.Play("unverified", "says", "n’ouvre aucun compte")
 	})
+	t.Run("invited", func(t *testing.T) { s.t = t; invited(t, s) })
 	t.Run("head", func(t *testing.T) { s.t = t; head(t, s) })
 	t.Run("provider", func(t *testing.T) { s.t = t; provider(t, s) })
 }

@@ -151,6 +151,87 @@ const scenes = {
     errors.length = 0
   },
 
+  /** The page « Comptes »: a group of sites, somebody invited on it, a key for a program. */
+  async invites({ url, group, site, name, email, role, key }) {
+    await fresh()
+    await page.goto(url)
+    await page.getByRole('link', { name: 'Comptes' }).click()
+    await page.locator('[data-group-add]').click()
+    await page.locator('[data-group-name]').fill(group)
+    await page.locator(`dialog [data-site=${site}]`).check()
+    await page.locator('dialog [data-save]').click()
+    await page.locator(`li[data-group="${group}"]`).waitFor()
+    await page.locator('[data-invite]').click()
+    await page.locator('[data-person=name]').fill(name)
+    await page.locator('[data-person=email]').fill(email)
+    same(await page.locator('dialog [data-save]').isDisabled(), true, 'a role by default')
+    await page.locator('[data-person=role]').selectOption(role)
+    await page.locator(`dialog [data-group="${group}"]`).check()
+    await shot('invite')
+    await page.locator('dialog [data-save]').click()
+    await text(`Le lien est parti à ${email}`)
+    const row = page.locator(`li[data-person="${name}"]`)
+    await row.getByText(group).waitFor()
+    await row.getByText('n’est pas encore venu').waitFor()
+    // Their own rights are nobody's to change.
+    await page.locator('li[data-person]', { hasText: '(vous)' }).locator('[data-edit]').click()
+    await text('personne ne change ses propres droits')
+    await page.keyboard.press('Escape')
+    await page.locator('[data-token-add]').click()
+    await page.locator('[data-token-name]').fill(key)
+    await page.locator('[data-token-role]').selectOption('observer')
+    await page.locator('dialog [data-scope=all]').check()
+    await shot('key')
+    await page.locator('dialog [data-save]').click()
+    const secret = await page.locator('[data-shown]').innerText()
+    await shot('key-shown')
+    await page.locator('dialog .btn.main').click()
+    await page.locator(`li[data-token="${key}"]`).waitFor()
+    await shot('people')
+    // A program uses it; the browser's cookie is not sent along.
+    const asked = await fetch(`${home}/api/indicators?from=2026-01&to=2026-02`, { headers: { authorization: `Bearer ${secret}` } })
+    const refused = await fetch(`${home}/api/accounts`, { headers: { authorization: `Bearer ${secret}` } })
+    same([asked.status !== 401 && asked.status !== 403, refused.status], [true, 403], 'what the key opens')
+    const token = page.locator(`li[data-token="${key}"]`)
+    await token.locator('[data-revoke]').click()
+    await token.locator('[data-revoke]').click()
+    await token.getByText('révoquée').waitFor()
+    same((await fetch(`${home}/api/me`, { headers: { authorization: `Bearer ${secret}` } })).status, 401, 'a revoked key')
+  },
+
+  /** Somebody comes by the link of their mail, once, and sees their sites and no accounts. */
+  async comes({ url, name, site }) {
+    await fresh()
+    await page.goto(url)
+    await text(name)
+    await text(site)
+    same(await page.getByRole('link', { name: 'Comptes' }).count(), 0, 'a way to accounts')
+    await page.goto(`${home}/#/people`)
+    await text('n’existe pas')
+    await fresh()
+    await page.goto(url)
+    await text('n’est plus valable')
+  },
+
+  /** Suspended: the account opens nothing; back again, then removed. */
+  async suspends({ url, name }) {
+    await fresh()
+    await page.goto(url)
+    await page.getByRole('link', { name: 'Comptes' }).click()
+    const row = page.locator(`li[data-person="${name}"]`)
+    await row.locator('[data-suspend]').click()
+    await row.getByText('suspendu', { exact: true }).waitFor()
+    await row.locator('[data-suspend]').click()
+    await row.locator('[data-link]').click()
+    await page.locator('dialog [data-how=link]').check()
+    await page.locator('dialog [data-send]').click()
+    same((await page.locator('[data-shown]').innerText()).includes('/#login='), true, 'a link that is shown once')
+    await page.locator('dialog .btn.main').click()
+    await row.locator('[data-remove]').click()
+    await row.locator('[data-remove]').click()
+    await row.waitFor({ state: 'detached' })
+  },
+
   /** Asks the head of a collège for an opening, from the page of its hours. */
   async asks({ url, site, head, key }) {
     await fresh()

@@ -4,6 +4,59 @@
  */
 
 export interface paths {
+    "/api/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may log in */
+        get: operations["accounts"];
+        put?: never;
+        /** Open an account, and make a link for it */
+        post: operations["invite-account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change an account: its role, where it is held, or suspend it */
+        put: operations["put-account"];
+        post?: never;
+        /** Remove an account */
+        delete: operations["remove-account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make another link for an account */
+        post: operations["link-account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agreements/answer": {
         parameters: {
             query?: never;
@@ -2016,6 +2069,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keys with which programs use this API */
+        get: operations["tokens"];
+        put?: never;
+        /** Make a key, which is shown once */
+        post: operations["make-token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a key */
+        delete: operations["revoke-token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traffic": {
         parameters: {
             query?: never;
@@ -2047,6 +2135,72 @@ export interface components {
             knownBadges: boolean;
             proof?: string;
             trustOffline: boolean;
+        };
+        AccountLink: {
+            account: components["schemas"]["AccountView"];
+            /** Format: date-time */
+            expires?: string;
+            /** @description Shown once: it is kept nowhere */
+            link?: string;
+        };
+        AccountRequest: {
+            /** @description On every site; else Sites or Groups name some */
+            all: boolean;
+            email: string;
+            /** @description Ids of groups of sites */
+            groups: string[];
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "correspondant" | "building" | "head" | "reception" | "dpo" | "observer";
+            /** @description Ids */
+            sites: string[];
+            suspended?: boolean;
+        };
+        AccountView: {
+            /** @description The role is held on every site */
+            all: boolean;
+            /** Format: date-time */
+            created: string;
+            email?: string;
+            /** @description Groups of sites on which the role is held too */
+            groups: components["schemas"]["PlaceChoice"][];
+            id: string;
+            /** Format: date-time */
+            lastLogin?: string;
+            /**
+             * Format: date-time
+             * @description A link that was not used yet opens it until then
+             */
+            linkUntil?: string;
+            /** @description It is the person's own */
+            me: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description How many open it
+             */
+            passkeys: number;
+            /** @description They have come by the OpenID provider */
+            provider: boolean;
+            /**
+             * Format: int64
+             * @description Also the ETag, to change it
+             */
+            rev: number;
+            /** @enum {string} */
+            role: "administrator" | "correspondant" | "building" | "head" | "reception" | "dpo" | "observer";
+            sites: components["schemas"]["PlaceChoice"][];
+            suspended: boolean;
+        };
+        AccountsView: {
+            accounts: components["schemas"]["AccountView"][];
+            /** @description This controller sends mails: people can be invited by one */
+            mails: boolean;
+            next?: string;
+            /** @description Name of the OpenID provider, when people may come by one */
+            provider?: string;
+            /** @description The person logged in a short while ago, and may change accounts */
+            recent: boolean;
         };
         Agreement: {
             agreed?: string;
@@ -3458,6 +3612,24 @@ export interface components {
             retention: string;
             table: string;
         };
+        InviteRequest: {
+            /** @description On every site; else Sites or Groups name some */
+            all: boolean;
+            email: string;
+            /** @description Ids of groups of sites */
+            groups: string[];
+            /**
+             * @description mail: the link goes to the person; link: it is shown once; none: the person comes by the OpenID provider
+             * @enum {string}
+             */
+            how: "mail" | "link" | "none";
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "correspondant" | "building" | "head" | "reception" | "dpo" | "observer";
+            /** @description Ids */
+            sites: string[];
+            suspended?: boolean;
+        };
         Isolation: {
             /** Format: int64 */
             maxProcs: number;
@@ -3516,6 +3688,12 @@ export interface components {
             proxy: string;
             wifi: components["schemas"]["WiFi"];
             wired: components["schemas"]["Wired"];
+        };
+        LinkRequest: {
+            /** @description A device was lost: passkeys and sessions of before open nothing any more */
+            forget?: boolean;
+            /** @enum {string} */
+            how: "mail" | "link";
         };
         ListView: {
             /** @description Its label is in the catalogues under lists.<category>, where there is one */
@@ -4688,6 +4866,49 @@ export interface components {
             name: string;
             url: string;
         };
+        TokenMade: {
+            /** @description Shown once: it is kept nowhere. Send it as Authorization: Bearer */
+            key: string;
+            token: components["schemas"]["TokenView"];
+        };
+        TokenRequest: {
+            all: boolean;
+            /** Format: int64 */
+            days: number;
+            groups: string[];
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "correspondant" | "building" | "reception" | "dpo" | "observer";
+            sites: string[];
+        };
+        TokenView: {
+            /** @description On every site */
+            all: boolean;
+            /** @description Who made it, and answers for it */
+            by: string;
+            /** Format: date-time */
+            created: string;
+            /** Format: date-time */
+            expires: string;
+            groups: components["schemas"]["PlaceChoice"][];
+            id: string;
+            name: string;
+            /** Format: date-time */
+            revoked?: string;
+            role: string;
+            sites: components["schemas"]["PlaceChoice"][];
+            /**
+             * Format: date-time
+             * @description When it was last used, to the hour
+             */
+            used?: string;
+            /** @description Not revoked, not expired, and its maker is an administrator still */
+            works: boolean;
+        };
+        TokensView: {
+            next?: string;
+            tokens: components["schemas"]["TokenView"][];
+        };
         TrafficRequest: {
             /** @description Of the decision, such as 2026-12-01 */
             day: string;
@@ -4799,6 +5020,178 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    accounts: {
+        parameters: {
+            query?: {
+                /** @description Next of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "invite-account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-account": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the account that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "remove-account": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the account that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "link-account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "answer-agreement": {
         parameters: {
             query?: never;
@@ -9578,6 +9971,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    tokens: {
+        parameters: {
+            query?: {
+                /** @description Next of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "make-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "revoke-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensView"];
                 };
             };
             /** @description Error */

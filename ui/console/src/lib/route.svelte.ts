@@ -1,7 +1,7 @@
 export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
-  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'help' | 'indicators' | 'inventory' | 'me' | 'prints' | 'requisitions' | 'rules' }
+  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'help' | 'indicators' | 'inventory' | 'me' | 'people' | 'prints' | 'requisitions' | 'rules' }
   | { page: 'bulk'; id?: string }
   | { page: 'login'; token: string }
   | { page: 'accord'; token: string }
@@ -24,7 +24,7 @@ export function parse(hash: string): Route {
     if (first === 'receipts') return { page: 'receipt', id }
     if (first === 'groups') return { page: 'group', id }
     if (first === 'bulk') return { page: 'bulk', id }
-  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'bulk' || first === 'calendars' || first === 'help' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
+  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'bulk' || first === 'calendars' || first === 'help' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'people' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
   return { page: 'unknown' }
 }
 
