@@ -230,7 +230,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 			case roles == "*":
 			case p.role == "":
 				want = "401"
-			case p.key != "" && forPeople(op, acc): // whatever the role
+			case p.key != "" && closedToKeys(acc): // whatever the role
 				want = "403"
 			case !strings.Contains(roles, letter(p.role)), located && p.where == "b", acc.Scope == ScopeAll && p.where != "":
 				want = "403"
@@ -305,4 +305,19 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 
 func contextOf(p accounts.Person) context.Context {
 	return context.WithValue(context.Background(), personKey{}, p)
+}
+
+// closedToKeys says a second time, by hand, where no program's key opens
+// anything: what concerns accounts and keys, whoever asks, a head's word, holds,
+// traffic data, and the page's own feed.
+func closedToKeys(acc Access) bool {
+	if strings.HasSuffix(acc.Path, "/agreements/{agreement}/answer") {
+		return true
+	}
+	for _, path := range []string{"/api/me/", "/api/logout", "/api/accounts", "/api/tokens", "/api/live", "/api/traffic", "/api/requisitions"} {
+		if strings.HasPrefix(acc.Path, path) && (path != "/api/requisitions" || acc.Method != http.MethodGet) {
+			return true
+		}
+	}
+	return acc.Scope == ScopeSelf && acc.Path != "/api/me"
 }
