@@ -36,6 +36,7 @@ const (
 
 // Options set how long people stay logged in. Zero values take the defaults.
 type Options struct {
+	Issuer   string           // the OpenID provider that lets people in now; none when empty
 	Idle     time.Duration    // without a request; 2 hours
 	Absolute time.Duration    // whatever the person does; 12 hours
 	Now      func() time.Time // time.Now
@@ -44,6 +45,7 @@ type Options struct {
 // Service lets people in.
 type Service struct {
 	store          store.Store
+	issuer         string
 	idle, absolute time.Duration
 	now            func() time.Time
 	limit          *limiter
@@ -61,7 +63,7 @@ func New(st store.Store, o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{store: st, idle: o.Idle, absolute: o.Absolute, now: o.Now, limit: newLimiter(), pace: &pace{by: map[string]*rate.Limiter{}}}
+	return &Service{store: st, issuer: o.Issuer, idle: o.Idle, absolute: o.Absolute, now: o.Now, limit: newLimiter(), pace: &pace{by: map[string]*rate.Limiter{}}}
 }
 
 // NewUser is an account to be.

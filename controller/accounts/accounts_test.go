@@ -35,7 +35,7 @@ func start(t *testing.T) *world {
 	}
 	t.Cleanup(func() { st.Close() })
 	w := &world{st: st, now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-	w.Service = accounts.New(st, accounts.Options{Now: w.clock})
+	w.Service = accounts.New(st, accounts.Options{Issuer: "i", Now: w.clock})
 	return w
 }
 

@@ -101,10 +101,12 @@ func (s *Service) RemovePasskey(ctx context.Context, user, id, login string) err
 			return err
 		}
 		if len(have) == 1 {
-			if _, err := store.First(store.Find[store.Identity](tx, "user", user)); errors.Is(err, store.ErrNotFound) {
-				return ErrLastWay
-			} else if err != nil {
+			other, err := s.vouched(tx, user)
+			if err != nil {
 				return err
+			}
+			if !other {
+				return ErrLastWay
 			}
 		}
 		if err := tx.Delete(store.KindPasskey, id); err != nil {
@@ -175,3 +177,17 @@ func (s *Service) LoginPasskey(ctx context.Context, was store.Item[store.Passkey
 // Failed counts a login that did not succeed, and tells whether there were too
 // many from that address. It keeps nobody out who has what it takes.
 func (s *Service) Failed(from string) (tooMany bool) { return s.limit.wrong(from, s.now().UTC()) }
+
+// vouched tells whether the provider of today lets the account in: a link to one
+// that was configured once opens nothing.
+func (s *Service) vouched(tx store.Tx, user string) (bool, error) {
+	for link, err := range store.Find[store.Identity](tx, "user", user) {
+		if err != nil {
+			return false, err
+		}
+		if s.issuer != "" && link.Row.Issuer == s.issuer {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -64,6 +64,11 @@ func TestPasskeysOfAnAccount(t *testing.T) {
 	if err := w.RemovePasskey(ctx, eve, id("only"), ""); !errors.Is(err, accounts.ErrLastWay) {
 		t.Errorf("the last way in: %v", err)
 	}
+	for _, now := range []string{"", "another"} { // the provider that knew her is not asked any more
+		if err := accounts.New(w.st, accounts.Options{Issuer: now, Now: w.clock}).RemovePasskey(ctx, ada, id("k1"), p.Login); !errors.Is(err, accounts.ErrLastWay) {
+			t.Errorf("the last way in while the provider is %q: %v", now, err)
+		}
+	}
 	if err := w.RemovePasskey(ctx, ada, id("k1"), p.Login); err != nil {
 		t.Errorf("with another way in: %v", err)
 	}

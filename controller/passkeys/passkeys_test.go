@@ -2,12 +2,19 @@ package passkeys_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
 
 	"borne/controller/passkeys"
+	"borne/controller/passkeys/passkeystest"
 )
+
+func device(t testing.TB) *passkeystest.Device {
+	t.Helper()
+	return passkeystest.New(t, "https://bornes.example.fr", "bornes.example.fr", "u1")
+}
 
 func party(t testing.TB) *passkeys.Party {
 	t.Helper()
@@ -18,23 +25,23 @@ func party(t testing.TB) *passkeys.Party {
 	return p
 }
 
-func add(t testing.TB, p *passkeys.Party, d *device) (passkeys.Key, error) {
+func add(t testing.TB, p *passkeys.Party, d *passkeystest.Device) (passkeys.Key, error) {
 	t.Helper()
 	o := passkeys.Owner{ID: "u1", Name: "Ada"}
 	options, pending, err := p.BeginAdd(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.FinishAdd(o, pending, d.make(t, options))
+	return p.FinishAdd(o, pending, d.Make(t, options))
 }
 
-func login(t testing.TB, p *passkeys.Party, d *device, k passkeys.Key) (string, passkeys.Key, error) {
+func login(t testing.TB, p *passkeys.Party, d *passkeystest.Device, k passkeys.Key) (string, passkeys.Key, error) {
 	t.Helper()
 	options, pending, err := p.BeginLogin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.FinishLogin(pending, d.login(t, options), func(key []byte, owner string) (passkeys.Owner, error) {
+	return p.FinishLogin(pending, d.Login(t, options), func(key []byte, owner string) (passkeys.Owner, error) {
 		if !bytes.Equal(key, k.ID) {
 			return passkeys.Owner{}, passkeys.ErrRefused
 		}
@@ -43,7 +50,7 @@ func login(t testing.TB, p *passkeys.Party, d *device, k passkeys.Key) (string, 
 }
 
 func TestPasskey(t *testing.T) {
-	p, d := party(t), newDevice(t)
+	p, d := party(t), device(t)
 	options, _, err := p.BeginAdd(passkeys.Owner{ID: "u1", Name: "Ada"})
 	if err != nil {
 		t.Fatal(err)
@@ -54,14 +61,14 @@ func TestPasskey(t *testing.T) {
 		}
 	}
 	k, err := add(t, p, d)
-	if err != nil || !bytes.Equal(k.ID, d.id) {
+	if err != nil || !bytes.Equal(k.ID, d.ID) {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	if options, _, err = p.BeginAdd(passkeys.Owner{ID: "u1", Name: "Ada", Keys: []passkeys.Key{k}}); err != nil || !strings.Contains(string(options), b64(d.id)) {
+	if options, _, err = p.BeginAdd(passkeys.Owner{ID: "u1", Name: "Ada", Keys: []passkeys.Key{k}}); err != nil || !strings.Contains(string(options), base64.RawURLEncoding.EncodeToString(d.ID)) {
 		t.Errorf("a device is asked for a second key: %s, %v", options, err)
 	}
 	for range 2 {
-		d.counter++
+		d.Counter++
 		owner, next, err := login(t, p, d, k)
 		if err != nil || owner != "u1" {
 			t.Fatalf("%q, %v", owner, err)
@@ -71,18 +78,18 @@ func TestPasskey(t *testing.T) {
 	if _, _, err := login(t, p, d, k); !errors.Is(err, passkeys.ErrRefused) || !strings.Contains(err.Error(), "copy") {
 		t.Errorf("a counter that stands still: %v", err)
 	}
-	d.counter = 9
-	for name, lie := range map[string]func(*device){
-		"another origin":       func(d *device) { d.origin = "https://bornes.example.evil" },
-		"a part of the origin": func(d *device) { d.origin = "http://bornes.example.fr" },
-		"another party":        func(d *device) { d.party = "example.fr" },
-		"nobody verified":      func(d *device) { d.flags = 1 },
-		"nobody present":       func(d *device) { d.flags = 4 },
-		"another owner":        func(d *device) { d.owner = "u2" },
-		"no owner":             func(d *device) { d.owner = "" },
-		"another challenge":    func(d *device) { d.challenge = b64(make([]byte, 32)) },
-		"another key":          func(d *device) { d.key = newDevice(t).key },
-		"an unknown passkey":   func(d *device) { d.id = []byte("another one here") },
+	d.Counter = 9
+	for name, lie := range map[string]func(*passkeystest.Device){
+		"another origin":       func(d *passkeystest.Device) { d.Origin = "https://bornes.example.evil" },
+		"a part of the origin": func(d *passkeystest.Device) { d.Origin = "http://bornes.example.fr" },
+		"another party":        func(d *passkeystest.Device) { d.Party = "example.fr" },
+		"nobody verified":      func(d *passkeystest.Device) { d.Flags = 1 },
+		"nobody present":       func(d *passkeystest.Device) { d.Flags = 4 },
+		"another owner":        func(d *passkeystest.Device) { d.Owner = "u2" },
+		"no owner":             func(d *passkeystest.Device) { d.Owner = "" },
+		"another challenge":    func(d *passkeystest.Device) { d.Challenge = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) },
+		"another key":          func(d *passkeystest.Device) { d.Key = device(t).Key },
+		"an unknown passkey":   func(d *passkeystest.Device) { d.ID = []byte("another one here") },
 	} {
 		liar := *d
 		lie(&liar)
@@ -110,7 +117,7 @@ func TestPasskey(t *testing.T) {
 }
 
 func FuzzAnswers(f *testing.F) {
-	p, d := party(f), newDevice(f)
+	p, d := party(f), device(f)
 	o := passkeys.Owner{ID: "u1", Name: "Ada"}
 	adding, one, err := p.BeginAdd(o)
 	if err != nil {
@@ -120,14 +127,14 @@ func FuzzAnswers(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	made := d.make(f, adding)
+	made := d.Make(f, adding)
 	k, err := p.FinishAdd(o, one, made)
 	if err != nil {
 		f.Fatal(err)
 	}
 	o.Keys = []passkeys.Key{k}
 	f.Add(made)
-	f.Add(d.login(f, entering))
+	f.Add(d.Login(f, entering))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if k, err := p.FinishAdd(o, one, b); err == nil && len(k.ID) == 0 {

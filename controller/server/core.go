@@ -109,7 +109,7 @@ func openCore(c Config) (*core, error) {
 		c.Log.Warn("what a restore set aside still holds what was erased, and keys; delete it once a backup of this controller was made and looked at; it goes by itself after 30 days", "files", old)
 	}
 	return &core{cfg: c.Config, version: c.Version, log: c.Log, now: c.Now, zone: policy.Location(), roots: c.Roots, ticker: c.Ticker, keys: keys, st: st, rules: rules, badges: badges, ledger: pages,
-		acc:         accounts.New(st, accounts.Options{Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
+		acc:         accounts.New(st, accounts.Options{Issuer: c.OIDC.Issuer, Idle: c.Idle, Absolute: c.Absolute, Now: c.Now}),
 		consoleAddr: func() string { return c.Console.Listen }, wake: func(...string) {}, reconnect: func() {}}, nil
 }
 
