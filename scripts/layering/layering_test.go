@@ -75,44 +75,46 @@ var may = map[string][]string{
 	"kiosk/resolver": {"controller/wire", "kiosk/sandbox"},
 
 	// The controller.
-	"controller/store":                 {"controller/wire"},
-	"controller/store/…":               {"controller/wire", "controller/store", "controller/store/…"},
-	"controller/pki":                   {"controller/wire"},
-	"controller/audit":                 {"controller/store"},
-	"controller/accounts":              {"controller/store", "controller/audit"},                                                                   // who logs in is recorded in the same transaction
-	"controller/oidc":                  nil,                                                                                                        // an OpenID provider: who somebody is, and not what they may do
-	"controller/oidc/…":                nil,                                                                                                        // a real one, for tests
-	"controller/directory":             {"controller/store", "controller/wire", "controller/audit", "controller/policy", "controller/requisition"}, // terminals ask it about badges; what staff do to a badge is recorded; what a hold names is not erased; a group is named as printing rules can name it
-	"controller/passkeys":              nil,                                                                                                        // answers of authenticators
-	"controller/passkeys/passkeystest": nil,                                                                                                        // an authenticator in software, for tests
-	"controller/mail":                  {"controller/store"},
-	"controller/compliance":            {"controller/wire", "controller/policy", "controller/store", "controller/mail", "controller/requisition", "controller/notice"}, // traffic data is dropped unless a decision is on; who is told of an alarm is told in the transaction that files the record
-	"controller/report":                {"controller/wire", "controller/policy", "controller/store", "controller/compliance"},                                          // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
-	"controller/requisition":           {"controller/store", "controller/audit"},                                                                                       // who asks for a hold, confirms and lifts it is recorded
-	"controller/retention":             {"controller/store", "controller/requisition"},                                                                                 // rows that a hold names wait
-	"controller/attend":                {"controller/wire", "controller/policy", "controller/store", "controller/report", "ui/catalogues", "os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
-	"controller/webhook":               {"controller/store", "controller/fetch"},                                                                                                                                 // its tests send by what sends
-	"controller/tell":                  {"controller/policy", "controller/store", "controller/accounts", "controller/attend", "controller/compliance", "controller/mail", "controller/webhook", "ui/catalogues"}, // who sees which site, at which hours, in the words of the console, by the outbox of mails
-	"controller/ledger":                {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                                        // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
-	"controller/certificate":           {"controller/wire", "controller/store", "controller/audit"},                                                                                                              // reads the receipts anew, and the quarantines in the audit
-	"controller/fleet":                 {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki", "controller/requisition"},                                        // connections carry what these rooms decide
-	"controller/api":                   {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/attend", "controller/passkeys", "controller/consent", "controller/mail", "controller/rollout", "controller/requisition", "controller/retention", "controller/rgpd", "controller/mednum", "controller/notice"},
-	"controller/consent":               {"controller/policy", "controller/store", "controller/audit", "controller/mail", "controller/compliance", "controller/rollout"}, // the head's answer is kept in the hours, published like them, recorded and mailed in one transaction
-	"controller/demo":                  {"controller/policy", "controller/store", "controller/wire"},
-	"controller/rollout":               {"controller/store", "controller/audit", "controller/notice"}, // going back is a publication, and recorded; so is a text that people are told again
-	"controller/notice":                {"controller/policy", "controller/store"},                     // texts that people were told
-	"controller/config":                nil,
-	"controller/lists":                 {"controller/wire"},                                           // the form in which terminals fetch them
-	"controller/syslog":                nil,                                                           // tells a collector
-	"controller/seal":                  nil,                                                           // encrypts backups
-	"controller/calendar":              {"controller/policy"},                                         // breaks are the policy's, public holidays too
-	"controller/fetch":                 nil,                                                           // a file of the outside, by its address
-	"controller/rgpd":                  {"controller/store", "controller/retention", "ui/catalogues"}, // documents of what is declared, in the console's words
-	"controller/proxy":                 nil,                                                           // who asks, behind a reverse proxy
-	"controller/mednum":                {"controller/policy", "controller/store"},                     // files of places of help, in the form in which terminals show them
-	"controller/cli":                   {"controller/…", "ui/console"},
-	"controller/server":                {"controller/…", "ui/console"},
-	"controller":                       {"controller/cli", "controller/server", "controller/config", "controller/api"},
+	"controller/store":       {"controller/wire"},
+	"controller/store/…":     {"controller/wire", "controller/store", "controller/store/…"},
+	"controller/pki":         {"controller/wire"},
+	"controller/audit":       {"controller/store"},
+	"controller/accounts":    {"controller/store", "controller/audit"},                                                                   // who logs in is recorded in the same transaction
+	"controller/oidc":        nil,                                                                                                        // an OpenID provider: who somebody is, and not what they may do
+	"controller/oidc/…":      nil,                                                                                                        // a real one, for tests
+	"controller/directory":   {"controller/store", "controller/wire", "controller/audit", "controller/policy", "controller/requisition"}, // terminals ask it about badges; what staff do to a badge is recorded; what a hold names is not erased; a group is named as printing rules can name it
+	"controller/passkeys":    nil,                                                                                                        // answers of authenticators
+	"controller/passkeys/…":  nil,                                                                                                        // an authenticator in software, for tests
+	"controller/ldap":        nil,                                                                                                        // a directory: who is staff still
+	"controller/ldap/…":      nil,                                                                                                        // a real one, for tests
+	"controller/mail":        {"controller/store"},
+	"controller/compliance":  {"controller/wire", "controller/policy", "controller/store", "controller/mail", "controller/requisition", "controller/notice"}, // traffic data is dropped unless a decision is on; who is told of an alarm is told in the transaction that files the record
+	"controller/report":      {"controller/wire", "controller/policy", "controller/store", "controller/compliance"},                                          // what a terminal says of its power, and what its hours and plan want of it; compliance: which hours held when
+	"controller/requisition": {"controller/store", "controller/audit"},                                                                                       // who asks for a hold, confirms and lifts it is recorded
+	"controller/retention":   {"controller/store", "controller/requisition"},                                                                                 // rows that a hold names wait
+	"controller/attend":      {"controller/wire", "controller/policy", "controller/store", "controller/report", "ui/catalogues", "os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
+	"controller/webhook":     {"controller/store", "controller/fetch"},                                                                                                                                 // its tests send by what sends
+	"controller/tell":        {"controller/policy", "controller/store", "controller/accounts", "controller/attend", "controller/compliance", "controller/mail", "controller/webhook", "ui/catalogues"}, // who sees which site, at which hours, in the words of the console, by the outbox of mails
+	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                                        // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
+	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                                              // reads the receipts anew, and the quarantines in the audit
+	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki", "controller/requisition"},                                        // connections carry what these rooms decide
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/ldap", "controller/attend", "controller/passkeys", "controller/consent", "controller/mail", "controller/rollout", "controller/requisition", "controller/retention", "controller/rgpd", "controller/mednum", "controller/notice"},
+	"controller/consent":     {"controller/policy", "controller/store", "controller/audit", "controller/mail", "controller/compliance", "controller/rollout"}, // the head's answer is kept in the hours, published like them, recorded and mailed in one transaction
+	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
+	"controller/rollout":     {"controller/store", "controller/audit", "controller/notice"}, // going back is a publication, and recorded; so is a text that people are told again
+	"controller/notice":      {"controller/policy", "controller/store"},                     // texts that people were told
+	"controller/config":      nil,
+	"controller/lists":       {"controller/wire"},                                           // the form in which terminals fetch them
+	"controller/syslog":      nil,                                                           // tells a collector
+	"controller/seal":        nil,                                                           // encrypts backups
+	"controller/calendar":    {"controller/policy"},                                         // breaks are the policy's, public holidays too
+	"controller/fetch":       nil,                                                           // a file of the outside, by its address
+	"controller/rgpd":        {"controller/store", "controller/retention", "ui/catalogues"}, // documents of what is declared, in the console's words
+	"controller/proxy":       nil,                                                           // who asks, behind a reverse proxy
+	"controller/mednum":      {"controller/policy", "controller/store"},                     // files of places of help, in the form in which terminals show them
+	"controller/cli":         {"controller/…", "ui/console"},
+	"controller/server":      {"controller/…", "ui/console"},
+	"controller":             {"controller/cli", "controller/server", "controller/config", "controller/api"},
 
 	// Tests that span both sides.
 	"scripts/…": {"controller/…", "kiosk/…", "hw", "hw/…", "ui/…", "scripts/…"},
@@ -142,6 +144,8 @@ var only = map[string][]string{
 	"github.com/miekg/dns":          {"kiosk/resolver", "scripts/acme"},                               // foreign bytes are read in a role that dies with the session
 	"github.com/coreos":             {"controller/oidc"},                                              // foreign bytes of a provider
 	"golang.org/x/oauth2":           {"controller/oidc"},
+	"github.com/go-ldap/ldap":       {"controller/ldap", "controller/ldap/…"},                   // foreign bytes of a directory
+	"github.com/go-asn1-ber":        {"controller/ldap"},                                        // its limit on a message
 	"github.com/go-webauthn":        {"controller/passkeys"},                                    // foreign bytes of devices
 	"golang.org/x/crypto/argon2":    {"controller/policy"},                                      // the staff's PIN is hashed in one room, for both sides
 	"golang.org/x/crypto/acme":      {"controller/server"},                                      // the console's certificate
