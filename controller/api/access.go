@@ -140,6 +140,7 @@ const (
 	opImportBadges  = "import-badges"
 	opMakeCodes     = "make-day-codes"
 	opCancelCodes   = "cancel-day-codes"
+	opDropStaff     = "drop-staff-badge"
 	opAlerts        = "my-alerts"
 	opPutAlerts     = "put-my-alerts"
 	opHelp          = "answer-help"
@@ -274,6 +275,7 @@ func Table() map[string]Access {
 		opBadgesFile:    {get, "/api/badges-file", ScopeAny, r(adm, cor, dpo)},
 		opImportBadges:  {post, "/api/badges-file", ScopeAny, r(adm, cor)},
 		opMakeCodes:     {post, "/api/sites/{id}/day-codes", ScopeSite, r(adm, cor, rec)},
+		opDropStaff:     {"DELETE", "/api/sites/{id}/staff-badges/{badge}", ScopeSite, r(adm, cor)},
 		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
 		opAlerts:        {get, "/api/me/alerts", ScopeAny, r(adm, cor, rec)}, // their own
 		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},

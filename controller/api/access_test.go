@@ -49,7 +49,7 @@ func matrix() map[string]string {
 		"GET /api/sites/{id}/pin": "acb", "PUT /api/sites/{id}/pin": "acb", "GET /api/spaces/{id}/pin": "acb", "PUT /api/spaces/{id}/pin": "acb",
 		"GET /api/terminals/{id}/pin": "ac", "PUT /api/terminals/{id}/pin": "ac",
 		"POST /api/badges/{id}/lost": "acr", "POST /api/badges/{id}/day": "acr", "GET /api/badges/{id}/export": "ad", "POST /api/badges/{id}/erase": "ad",
-		"GET /api/badges-file": "acd", "POST /api/badges-file": "ac", "POST /api/sites/{id}/day-codes": "acr", "POST /api/sites/{id}/day-codes/{sheet}/cancel": "acr",
+		"GET /api/badges-file": "acd", "POST /api/badges-file": "ac", "POST /api/sites/{id}/day-codes": "acr", "POST /api/sites/{id}/day-codes/{sheet}/cancel": "acr", "DELETE /api/sites/{id}/staff-badges/{badge}": "ac",
 		"GET /api/sites/{id}/energy": "acrd", "GET /api/energy/figures": "acd", "PUT /api/energy/figures": "a",
 		"GET /api/indicators": "acdo", "GET /api/indicators/export": "acdo",
 		"GET /api/matters": "acr", "PUT /api/matters/{id}/taken": "acr", "GET /api/me/alerts": "acr", "PUT /api/me/alerts": "acr",
@@ -194,7 +194,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		}
 		w.later(time.Second) // for the pace of the keys
 		for _, p := range people {
-			path := strings.NewReplacer("{document}", "registre", "{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{token}", "none", "{hold}", "hold-a").Replace(acc.Path)
+			path := strings.NewReplacer("{document}", "registre", "{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{token}", "none", "{hold}", "hold-a", "{badge}", "staff-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}

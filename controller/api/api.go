@@ -116,6 +116,7 @@ type Config struct {
 	Orders    Orders
 	Prints    Prints
 	Directory *directory.Directory
+	Staff     Staff // nil: no directory of the Département's
 	Publisher Publisher
 	Sealer    Sealer
 	Calendars Calendars

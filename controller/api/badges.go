@@ -85,7 +85,7 @@ func (a *API) badges(ctx context.Context, in *badgesIn) (*out[BadgesView], error
 func (a *API) badgeDesk(ctx context.Context, _ *nothing) (*out[BadgeDesk], error) {
 	v, who := BadgeDesk{}, person(ctx)
 	err := a.Store.View(ctx, func(tx store.Tx) (err error) {
-		v = BadgeDesk{Sites: []DeskSite{}}
+		v = BadgeDesk{Sites: []DeskSite{}, Followed: a.Staff != nil}
 		by := map[string]*DeskSite{}
 		for t, err := range store.List[store.Terminal](tx, "", "", false) {
 			if err != nil {
@@ -114,7 +114,11 @@ func (a *API) badgeDesk(ctx context.Context, _ *nothing) (*out[BadgeDesk], error
 		for _, id := range slices.Sorted(maps.Keys(by)) {
 			v.Sites = append(v.Sites, *by[id])
 		}
-		v.Codes, err = a.sheets(newPlaces(tx), who)
+		at := newPlaces(tx)
+		if v.Codes, err = a.sheets(at, who); err != nil {
+			return err
+		}
+		v.Staff, err = staffBadges(at, who, a)
 		return err
 	})
 	if err != nil {
@@ -184,12 +188,23 @@ func (a *API) openWindow(ctx context.Context, in *windowIn) (*out[WindowView], e
 		return nil, errForbidden()
 	case enrols && b.Kind == "":
 		return nil, unfit("body.kind", "choisissez : permanent, ou à la journée")
-	case !enrols && (b.Kind != "" || b.Group != "" || b.Here || b.Expires != ""):
+	case !enrols && (b.Kind != "" || b.Login != "" || b.Group != "" || b.Here || b.Expires != ""):
 		return nil, unfit("body.action", "seul un enrôlement prend des droits")
 	case !policy.ValidGroup(b.Group):
 		return nil, unfit("body.group", "ce nom de groupe a un signe qui ne convient pas")
 	}
-	if enrols && !b.Here && b.Kind != string(store.HolderDay) && !a.everywhere(p) {
+	staff := b.Kind == string(store.HolderStaff)
+	switch {
+	case staff && (b.Group != "" || b.Expires != ""):
+		return nil, unfit("body.kind", "le badge d’un agent suit l’annuaire : il n’a ni groupe ni date")
+	case !staff && b.Login != "":
+		return nil, unfit("body.login", "seul le badge d’un agent a un identifiant")
+	case staff:
+		if err := a.vouched(ctx, b.Login); err != nil {
+			return nil, err
+		}
+	}
+	if enrols && !staff && !b.Here && b.Kind != string(store.HolderDay) && !a.everywhere(p) {
 		return nil, unfit("body.here", "vous n’avez pas ce rôle partout : enrôlez ce badge pour ce lieu seulement")
 	}
 	expires, wrong := a.lastDay("body.expires", b.Expires)
@@ -199,7 +214,7 @@ func (a *API) openWindow(ctx context.Context, in *windowIn) (*out[WindowView], e
 	if l, ok := a.Live.Live(in.ID); !ok || !l.Online {
 		return nil, newProblem(http.StatusConflict, "Ce poste n’est pas connecté : il ne peut pas lire de badge pour vous. Choisissez-en un autre.")
 	}
-	w := store.BadgeWindow{Action: b.Action, Kind: store.HolderKind(b.Kind), Group: b.Group, Here: b.Here, Expires: expires, By: p.ID}
+	w := store.BadgeWindow{Action: b.Action, Kind: store.HolderKind(b.Kind), Login: b.Login, Group: b.Group, Here: b.Here, Expires: expires, By: p.ID}
 	id, err := a.Orders.Order(ctx, Order{Terminal: in.ID, Kind: wire.CmdBadge, By: p.ID, Window: func(tx store.Tx, t store.Meta, id string) error {
 		if w.Action == directory.ActionGive {
 			until, err := a.closing(tx, t.Site)

@@ -43,6 +43,11 @@ func (w *world) badged() {
 				return err
 			}
 		}
+		if _, err := store.Get[store.StaffBadge](tx, "staff-a"); err != nil {
+			if err := put(tx, store.Meta{ID: "staff-a", Site: "a"}, store.StaffBadge{H2: "h2staff", Login: "anna", Made: t0, Good: t0}); err != nil {
+				return err
+			}
+		}
 		if _, err := store.First(store.Find[store.DayCode](tx, "sheet", "sheet-a")); err != nil {
 			return put(tx, store.Meta{ID: "code-a", Site: "a"}, store.DayCode{Sheet: "sheet-a", Until: t0.Add(time.Hour)})
 		}

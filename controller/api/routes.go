@@ -134,6 +134,7 @@ func (a *API) routes() error {
 		register(a, opBadgeDay, "Give a day badge out, or take it back", http.StatusOK, a.dayBadge),
 		register(a, opBadgeExport, "Everything that is kept about a badge's holder", http.StatusOK, a.exportBadge),
 		register(a, opBadgeErase, "Erase a badge's holder and what is kept about them", http.StatusOK, a.eraseBadge),
+		register(a, opDropStaff, "A badge of staff is taken away", http.StatusNoContent, a.dropStaff),
 		register(a, opBadgesFile, "The badges as a file", http.StatusOK, a.badgesFile),
 		upload(a, opImportBadges, "Change badges' rights from a file, whole or not at all", http.StatusOK, 2*directory.MaxCSV, a.importBadges),
 		register(a, opMakeCodes, "Make day codes to print", http.StatusCreated, a.makeCodes),

@@ -14,6 +14,19 @@ type BadgesView struct {
 type BadgeDesk struct {
 	Codes []CodeSheet `json:"codes" doc:"Pages of day codes that still work, newest first"`
 	Sites []DeskSite  `json:"sites"`
+	// Staff are shown to whoever may enrol them.
+	Staff    []StaffBadgeView `json:"staff" doc:"Badges of staff, by login"`
+	Followed bool             `json:"followed" doc:"The Département's directory tells who is staff"`
+}
+
+// StaffBadgeView is the badge of a member of staff.
+type StaffBadgeView struct {
+	ID       string    `json:"id"`
+	Login    string    `json:"login" doc:"In the Département's directory"`
+	Site     string    `json:"site" doc:"Where it releases what waits"`
+	SiteName string    `json:"siteName"`
+	Valid    bool      `json:"valid" doc:"The directory names them, or did a day ago at most"`
+	Asked    time.Time `json:"asked" doc:"When it last did"`
 }
 
 // DeskSite is what the rules of a site's terminals take.
@@ -61,7 +74,8 @@ type BadgeDay struct {
 // WindowRequest asks that the next badge at a terminal be for staff.
 type WindowRequest struct {
 	Action  string `json:"action" enum:"enrol,give,return,find"`
-	Kind    string `json:"kind,omitempty" enum:"permanent,day" doc:"With enrol"`
+	Kind    string `json:"kind,omitempty" enum:"permanent,day,staff" doc:"With enrol"`
+	Login   string `json:"login,omitempty" maxLength:"64" doc:"With staff: in the Département's directory"`
 	Group   string `json:"group,omitempty" maxLength:"40" doc:"With enrol"`
 	Here    bool   `json:"here,omitempty" doc:"With enrol: it opens sessions in this place alone"`
 	Expires string `json:"expires,omitempty" maxLength:"10" doc:"With enrol: last day on which it is valid"`

@@ -52,6 +52,7 @@ type Config struct {
 	Calendars Calendars
 	Webhooks  Webhooks
 	OIDC      OIDC
+	LDAP      LDAP
 	Backup    Backup
 	Syslog    Syslog
 	ACME      ACME
@@ -158,6 +159,7 @@ type file struct {
 	OIDC oidcFile `toml:"oidc"`
 
 	Backup    backupFile   `toml:"backup"`
+	LDAP      ldapFile     `toml:"ldap"`
 	Syslog    syslogFile   `toml:"syslog"`
 	ACME      acmeFile     `toml:"acme"`
 	Proxy     proxyFile    `toml:"proxy"`
@@ -183,6 +185,7 @@ func defaults() file {
 	f.Rollout.DwellMinutes, f.Rollout.WithinMinutes = 10, 15
 	f.Mail.TLS = "starttls"
 	f.OIDC = oidcDefaults()
+	f.LDAP = ldapDefaults()
 	f.Calendars.Address = "https://data.education.gouv.fr/api/explore/v2.1/catalog/datasets/fr-en-calendrier-scolaire/exports/json?refine=zones%3AZone%20{zone}"
 	return f
 }
@@ -342,6 +345,7 @@ func (f file) check() (c Config, wrong []error) {
 	c.Calendars.Proxy = proxy("calendars.proxy", f.Calendars.Proxy, bad)
 	c.Webhooks = Webhooks{Proxy: proxy("webhooks.proxy", f.Webhooks.Proxy, bad), Private: f.Webhooks.Private}
 	c.OIDC = f.OIDC.check(c.Console, bad)
+	c.LDAP = f.LDAP.check(bad)
 	c.Backup = f.Backup.check(bad)
 	c.Syslog = f.Syslog.check(bad)
 	for i, r := range f.Retention {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -98,6 +99,49 @@ func TestMistakesAreNamed(t *testing.T) {
 		_, err := config.Parse([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q gives %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestTheDirectoryOfStaff: nothing goes in the clear, and nothing is half said.
+func TestTheDirectoryOfStaff(t *testing.T) {
+	good := map[string]string{"address": `"ldaps://annuaire.example.fr"`, "bind_dn": `"CN=borne,DC=example,DC=fr"`, "password_file": `"/etc/borne/ldap"`,
+		"base": `"DC=example,DC=fr"`, "filter": `"(&(sAMAccountName={login})(memberOf=CN=Borne,DC=example,DC=fr))"`}
+	text := func(change map[string]string) string {
+		lines := maps.Clone(good)
+		maps.Copy(lines, change)
+		s := "[ldap]\n"
+		for k, v := range lines {
+			if v != "" {
+				s += k + " = " + v + "\n"
+			}
+		}
+		return s
+	}
+	c, err := config.Parse([]byte(text(map[string]string{"every_minutes": "5"})))
+	if err != nil || c.LDAP.Every != 5*time.Minute || c.LDAP.Address != "ldaps://annuaire.example.fr" || c.LDAP.BindDN == "" || c.LDAP.Password != "/etc/borne/ldap" || c.LDAP.Base == "" || c.LDAP.Filter == "" {
+		t.Errorf("%+v, %v", c.LDAP, err)
+	}
+	if _, err := config.Parse([]byte(text(map[string]string{"address": `"ldap://annuaire.example.fr"`, "starttls": "true"}))); err != nil {
+		t.Error(err)
+	}
+	for key, change := range map[string]map[string]string{
+		"ldap.address":       {"address": `"ldap://annuaire.example.fr"`},
+		"ldap.bind_dn":       {"bind_dn": ""},
+		"ldap.password_file": {"password_file": `"ldap"`},
+		"ldap.base":          {"base": ""},
+		"ldap.filter":        {"filter": `"(uid=anna)"`},
+		"ldap.ca":            {"ca": `"ca.pem"`},
+		"ldap.every_minutes": {"every_minutes": "0"},
+		"password":           {"password": `"x"`},
+	} {
+		if _, err := config.Parse([]byte(text(change))); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	for _, change := range []map[string]string{{"address": ""}, {"address": `"ldaps://x"`, "starttls": "true"}} {
+		if _, err := config.Parse([]byte(text(change))); err == nil || !strings.Contains(err.Error(), "ldap.address") {
+			t.Errorf("%v: %v", change, err)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func (d *Directory) Ask(tx store.Tx, terminal string, a wire.BadgeAsk) (wire.Bad
 		ans.Holder, ans.Reason, err = d.redeem(tx, t.Meta, a.Code)
 	default:
 		ans.Reason, err = d.admit(tx, t.Site, a.Holder)
+		if err == nil {
+			ans.Staff, err = d.Staff(tx, t.Site, a.Holder)
+		}
 	}
 	ans.Allowed = err == nil && ans.Reason == ""
 	return ans, err

@@ -315,3 +315,5 @@ func FuzzReadNumber(f *testing.F) {
 		}
 	})
 }
+
+func askOf(b byte) wire.BadgeAsk { return wire.BadgeAsk{ID: "q", Holder: badge(b)} }

@@ -36,6 +36,7 @@ const (
 	WhyOther   = "other"    // of another place
 	WhyLate    = "too-late" // the place is closed for today
 	WhyAgain   = "again"    // staff opened another window at the terminal
+	WhyStaff   = "staff"    // the badge is one of staff
 )
 
 // Open keeps that the next badge at a terminal is for staff. id is its
@@ -105,6 +106,13 @@ func (d *Directory) act(tx store.Tx, w store.Item[store.BadgeWindow], h1 []byte)
 		}
 		if known {
 			return h.Row.Number, WhyKnown, nil
+		}
+		if w.Row.Kind == store.HolderStaff {
+			why, err = d.enrolStaff(tx, w, h1)
+			return "", why, err
+		}
+		if _, err := d.staffBadge(tx, h1); !errors.Is(err, store.ErrNotFound) {
+			return "", WhyStaff, err
 		}
 		return d.enrol(tx, w, h, h1)
 	}

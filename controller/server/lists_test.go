@@ -69,14 +69,15 @@ func TestListsAreImported(t *testing.T) {
 	if r, _, err := SendLists(ctx, state, packed(t, "adult/domains", "b.example\na.example\n")); err != nil || r.Error != "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if v, again := versionOf(); v != first || again["adult"].Digest != rows["adult"].Digest || again["drogue"].Digest != rows["drogue"].Digest {
+	// The controller itself publishes at its start: the version of all may rise meanwhile.
+	if v, again := versionOf(); again["adult"].Version != first || again["adult"].Digest != rows["adult"].Digest || again["drogue"].Digest != rows["drogue"].Digest {
 		t.Errorf("version %d after %d, %+v", v, first, again)
 	}
 	if r, _, err := SendLists(ctx, state, packed(t, "adult/domains", "new.example\n")); err != nil || r.Error != "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	v, after := versionOf()
-	if v != first+1 || after["adult"].Version != v || after["drogue"].Version != first {
+	if v <= first || after["adult"].Version <= first || after["adult"].Version > v || after["drogue"].Version != first {
 		t.Errorf("version %d, %+v", v, after)
 	}
 	if _, err := listsDir(state).Open(rows["adult"].Digest); err == nil {

@@ -94,6 +94,7 @@ func purges() []retention.Purge {
 		retention.Purge{Class: "account", Table: store.KindPasskey, Delete: func(tx store.Tx, _, _ time.Time) (int, error) { return accounts.OrphanPasskeys(tx, retention.Chunk) }},
 		retention.Purge{Class: "minutes", Table: store.KindLogin, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return accounts.Sweep(tx, now) }},
 		retention.Purge{Class: "security", Table: store.KindToken, Delete: accounts.SweepTokens},
+		retention.Purge{Class: "account", Table: store.KindStaffBadge, Delete: func(tx store.Tx, _, now time.Time) (int, error) { return directory.SweepStaff(tx, now) }},
 		retention.Purge{Class: "account", Table: store.KindConsent, Delete: consent.Purge},
 		retention.Purge{Class: "audit", Table: store.KindAudit, Delete: audit.Purge},
 		retention.Purge{Class: "technical", Table: store.KindMatter, Waits: true, Delete: attend.Purge},

@@ -20,6 +20,7 @@ import (
 	"borne/controller/api"
 	"borne/controller/audit"
 	"borne/controller/config"
+	"borne/controller/ldap"
 	"borne/controller/mail"
 	"borne/controller/oidc"
 	"borne/controller/passkeys"
@@ -53,8 +54,9 @@ type Server struct {
 	notify    notifier
 	mails     *mail.Sender
 	hooks     *hooks
-	syslog    *syslog.Sender // nil: no collector
-	provider  *oidc.Provider // nil: people log in without one
+	syslog    *syslog.Sender  // nil: no collector
+	provider  *oidc.Provider  // nil: people log in without one
+	staff     *ldap.Directory // nil: no directory of the Département's
 	listeners []listener
 	stopped   chan struct{}
 	once      sync.Once
@@ -110,6 +112,9 @@ func (s *Server) assemble(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.staff, err = openStaff(s.cfg.LDAP); err != nil {
+		return err
+	}
 	if s.provider, err = openProvider(s.cfg); err != nil {
 		return err
 	}
@@ -119,7 +124,7 @@ func (s *Server) assemble(c Config) (err error) {
 			return err
 		}
 	}
-	s.api, err = api.New(api.Config{Directory: s.badges, Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
+	s.api, err = api.New(api.Config{Directory: s.badges, Staff: asker(s.staff), Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", URL: s.consoleURL, Secure: s.cfg.Console.Secure(),
 		Facts: s.facts, Origin: originOf(s.cfg), SecurityTxt: s.securityTxt, Retention: kept(s.cfg), Waiting: retention.Waiting(purges())})
 	if err != nil {
@@ -279,6 +284,9 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.purge(ctx) })
 	wg.Go(func() { s.nights(ctx) })
 	wg.Go(func() { s.rollouts(ctx) })
+	if s.staff != nil {
+		wg.Go(func() { s.followStaff(ctx) })
+	}
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.hooks.sender.Run(ctx) })

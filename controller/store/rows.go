@@ -49,6 +49,7 @@ const (
 	KindIdentity    Kind = "identity"
 	KindBadgeWindow Kind = "badge-window"
 	KindDayCode     Kind = "day-code"
+	KindStaffBadge  Kind = "staff-badge"
 	KindMatter      Kind = "matter"
 	KindPasskey     Kind = "passkey"
 	KindErasure     Kind = "erasure"

@@ -38,6 +38,7 @@ const (
 	HolderPermanent HolderKind = "permanent" // enrolled for one person
 	HolderDay       HolderKind = "day"       // of the place's pool: given for a day
 	HolderCode      HolderKind = "code"      // a printed code that was used
+	HolderStaff     HolderKind = "staff"     // of a window alone: its badge becomes a StaffBadge
 )
 
 // BadgeWindow is the minute in which the next badge at a terminal is for staff.
@@ -48,6 +49,7 @@ type BadgeWindow struct {
 	Group   string     `json:"group,omitempty" inventory:"group of print quotas;public-task;minutes"`
 	Here    bool       `json:"here,omitempty" inventory:"the badge is for this place alone;public-task;minutes"`
 	Expires time.Time  `json:"expires,omitzero" inventory:"end of the badge's validity;public-task;minutes"`
+	Login   string     `json:"login,omitempty" inventory:"login of a member of staff, to ask the Département's directory whether they are one still;public-task;minutes"`
 	Until   time.Time  `json:"until" inventory:"end of validity;none-personal;minutes"`
 	By      string     `json:"by" inventory:"who asked;public-task;minutes"`
 	Done    bool       `json:"done,omitempty" inventory:"what became of it;none-personal;minutes"`

@@ -215,5 +215,5 @@ func Rows() []Row {
 		PolicyChange{}, Watch{}, Told{}, Rollout{},
 		SiteGroup{}, Token{}, Consent{}, Hook{}, HookPost{}, Bulk{}, NetworkRow{},
 		Hold{}, Traffic{}, TrafficDecision{},
-		NoticeText{}, HelpPlace{}, HelpFile{}, HelpNear{}}
+		NoticeText{}, HelpPlace{}, HelpFile{}, HelpNear{}, StaffBadge{}}
 }

@@ -21,6 +21,8 @@ type BadgeAnswer struct {
 	Allowed bool   `json:"allowed,omitempty"` // with Window: it is done
 	Reason  Reason `json:"reason,omitempty"`  // why not
 	Holder  []byte `json:"holder,omitempty"`  // of a code: stands for h1 in its session
+	// Staff: the badge is that of a member of staff here, who releases what waits.
+	Staff bool `json:"staff,omitempty"`
 	// Pages are what one session may print, where the badge's quota group has more or
 	// fewer than the policy gives; 0: what the policy gives. Which group it is, the
 	// terminal need not know.

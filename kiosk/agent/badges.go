@@ -133,14 +133,25 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 		a.apply(work, session.Tapped{Holder: ans.Holder, Refused: ans.Reason})
 		return
 	}
-	a.remember(q.ask.Holder, ans.Reason)
+	if ans.Staff && a.release(work) {
+		return
+	}
+	if a.takesBadges() {
+		a.remember(q.ask.Holder, ans.Reason)
+	}
 	a.door.pages, a.door.whose = max(ans.Pages, 0), q.ask.Holder
 	a.apply(work, session.Tapped{Holder: q.ask.Holder, Refused: a.bars(ans.Reason)})
 }
 
+// takesBadges tells whether a badge may open a session here at all.
+func (a *Agent) takesBadges() bool { return a.policy.Access.AnyBadge || a.policy.Access.KnownBadges }
+
 // bars is what keeps a badge out by the rules of this place: where any badge
 // begins, only that staff declared it lost or stopped it, or that it is expired.
 func (a *Agent) bars(r wire.Reason) wire.Reason {
+	if !a.takesBadges() {
+		return wire.RefuseUnknownBadge
+	}
 	if !a.policy.Access.AnyBadge || r == wire.RefuseBadgeLost || r == wire.RefuseBadgeStopped || r == wire.RefuseBadgeExpired {
 		return r
 	}
@@ -184,7 +195,7 @@ func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 		switch {
 		case ok:
 			f.Refused = a.bars(was)
-		case !a.policy.Access.TrustOffline && !a.policy.Access.AnyBadge:
+		case !a.takesBadges(), !a.policy.Access.TrustOffline && !a.policy.Access.AnyBadge:
 			f.Refused = wire.RefuseBadgeOffline
 		}
 	}

@@ -289,10 +289,16 @@ func (a *Agent) released(work context.Context, key []byte) bool {
 	if badge := digest(key); !slices.ContainsFunc(a.policy.Printing.Staff, func(s policy.Staff) bool { return s.Badge == badge }) {
 		return false
 	}
+	return a.release(work)
+}
+
+// release lets all jobs that wait for staff be printed. It tells whether one did.
+func (a *Agent) release(work context.Context) bool {
+	waiting := a.prints.Waiting()
 	for _, w := range waiting {
 		a.print(work, printing.Released{Job: w.Job}, extra{})
 	}
-	return true
+	return len(waiting) > 0
 }
 
 // printCommand takes a command about printing. Its record is the machine's.

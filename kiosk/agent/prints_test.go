@@ -274,6 +274,36 @@ func TestStaffRelease(t *testing.T) {
 			t.Error("it is released")
 		}
 	})
+	for name, access := range map[string]policy.Access{"by the directory": {}, "by the directory, where badges begin": {KnownBadges: true}} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := paperBed(t, func(p *policy.Policy) {
+				held(p)
+				p.Printing.Staff[0].Badge, p.Access = hex.EncodeToString(make([]byte, 32)), access
+			})
+			b.c.Directory(func(a wire.BadgeAsk) *wire.BadgeAnswer {
+				return &wire.BadgeAnswer{Staff: a.Holder[0] == 's', Allowed: a.Holder[0] == 'h', Reason: map[bool]wire.Reason{false: wire.RefuseUnknownBadge}[a.Holder[0] == 'h']}
+			})
+			wait(b)
+			if b.Tap('n'); !access.KnownBadges {
+				b.Tap('h') // known, and no badge begins here
+			}
+			b.until("they were asked about", func() bool { return len(b.c.Tapped()) > 0 })
+			b.Tick(time.Second)
+			if len(b.c.Status().Prints) != 1 {
+				t.Error("anybody's badge releases it")
+			}
+			b.Tap('s')
+			b.told(b.press(), "the order to send", submitted)
+			if v, _ := b.Shell.View(); v.Warning != nil {
+				t.Errorf("a badge of staff ends the session: %+v", v.Warning)
+			}
+			b.c.Directory(nil) // nobody can be asked: nobody is staff
+			asked := len(b.c.Tapped())
+			if b.Tap('s'); !access.KnownBadges && len(b.c.Tapped()) != asked {
+				t.Error("with nothing to release, and no badges taken, it is asked about")
+			}
+		})
+	}
 	t.Run("console", func(t *testing.T) {
 		b, _ := paperBed(t, held)
 		job := wait(b)

@@ -74,6 +74,7 @@ export const pages = [
   { name: 'console-badges-enrolled', path: '/#/badges', wait: '[data-await]', act: async (p) => { await p.click('[data-await]'); await p.waitForSelector('[data-result]') } },
   { name: 'console-badges-one', path: '/#/badges', wait: '[data-badge]', act: async (p) => { await p.click('[data-badge]'); await p.click('[data-erase-ask]'); await p.waitForSelector('[data-erase]') } },
   { name: 'console-badges-codes', path: '/#/badges', wait: '[data-codes]', act: async (p) => { await p.click('[data-codes]'); await p.waitForSelector('.slip') } },
+  { name: 'console-badges-staff', path: '/#/badges', wait: '[data-kind]', act: async (p) => { await p.selectOption('[data-kind]', 'staff'); await p.waitForSelector('[data-login]') } },
   { name: 'console-badges-refused', path: '/#/badges', wait: '[data-refused]', mock: 'reception', only: 'wide' },
   { name: 'console-badges-dpo', path: '/#/badges', wait: '[data-await]', mock: 'dpo', only: 'wide' },
   { name: 'console-badges-file', path: '/#/badges', wait: '[data-upload]', fails: true, only: 'wide', act: async (p) => { await p.setInputFiles('[data-upload]', { name: 'badges.csv', mimeType: 'text/csv', buffer: Buffer.from('demain') }); await p.waitForSelector('[data-mistakes] li') } },

@@ -108,6 +108,7 @@ func migrations() []migration {
 		tables(store.KindHold, store.KindTraffic, store.KindTrafficDecision), // réquisitions
 		tables(store.KindBulk),                                               // commands to several terminals
 		tables(store.KindNotice, store.KindHelpPlace, store.KindHelpFile, store.KindHelpNear), // what people are told; where they are helped
+		tables(store.KindStaffBadge), // badges of staff, by the Département's directory
 	}
 }
 

@@ -172,6 +172,7 @@ export const api = {
   badgesFile: () => get<T.BadgesFile>('/badges-file'),
   importBadges: async (csv: string, check: boolean) => (await call<T.Imported>('POST', '/badges-file', { csv, check }, {}, FILE_MS)).body,
   makeCodes: async (site: string, r: T.CodesRequest) => (await call<T.CodesView>('POST', `/sites/${id(site)}/day-codes`, r)).body,
+  dropStaffBadge: (site: string, b: string) => call<void>('DELETE', `/sites/${id(site)}/staff-badges/${id(b)}`),
   cancelCodes: (site: string, sheet: string) => call<void>('POST', `/sites/${id(site)}/day-codes/${id(sheet)}/cancel`),
   audit: (before?: string) => get<T.AuditPage>(`/audit${page(before)}`),
   inventory: () => get<T.Inventory>('/inventory'),

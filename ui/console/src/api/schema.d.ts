@@ -1621,6 +1621,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sites/{id}/staff-badges/{badge}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** A badge of staff is taken away */
+        delete: operations["drop-staff-badge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/spaces/{id}/awake": {
         parameters: {
             query?: never;
@@ -2340,7 +2357,11 @@ export interface components {
         BadgeDesk: {
             /** @description Pages of day codes that still work, newest first */
             codes: components["schemas"]["CodeSheet"][];
+            /** @description The Département's directory tells who is staff */
+            followed: boolean;
             sites: components["schemas"]["DeskSite"][];
+            /** @description Badges of staff, by login */
+            staff: components["schemas"]["StaffBadgeView"][];
         };
         BadgeExport: {
             badge: components["schemas"]["BadgeView"];
@@ -4653,6 +4674,21 @@ export interface components {
              */
             until?: string;
         };
+        StaffBadgeView: {
+            /**
+             * Format: date-time
+             * @description When it last did
+             */
+            asked: string;
+            id: string;
+            /** @description In the Département's directory */
+            login: string;
+            /** @description Where it releases what waits */
+            site: string;
+            siteName: string;
+            /** @description The directory names them, or did a day ago at most */
+            valid: boolean;
+        };
         SupplyView: {
             /**
              * Format: int64
@@ -4994,7 +5030,9 @@ export interface components {
              * @description With enrol
              * @enum {string}
              */
-            kind?: "permanent" | "day";
+            kind?: "permanent" | "day" | "staff";
+            /** @description With staff: in the Département's directory */
+            login?: string;
         };
         WindowView: {
             done: boolean;
@@ -8860,6 +8898,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SpaceView"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "drop-staff-badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                badge: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -21,7 +21,7 @@ test('the worst is said first', () => {
 })
 
 test('a group that no rules name is told', () => {
-  const desk: BadgeDesk = { codes: [], sites: [{ site: 'a', codes: true, badges: true, groups: ['Senior', 'Famille'] }, { site: 'b', codes: false, badges: true, groups: ['Famille'] }] }
+  const desk: BadgeDesk = { codes: [], followed: false, staff: [], sites: [{ site: 'a', codes: true, badges: true, groups: ['Senior', 'Famille'] }, { site: 'b', codes: false, badges: true, groups: ['Famille'] }] }
   expect(groupsOf(desk)).toEqual(['Famille', 'Senior'])
   expect(groupsOf(undefined)).toEqual([])
   for (const typed of ['', '  ', 'famille', ' Senior ']) expect(unnamed(typed, groupsOf(desk)), typed).toBe(false)
