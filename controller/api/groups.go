@@ -233,7 +233,7 @@ func oneGroupEach(tx store.Tx, group string, sites, own []string) error {
 // sectionFrench is what the console calls a section.
 func sectionFrench(s string) string {
 	names := map[string]string{"profile": "profil", "languages": "langues", "session": "session", "hours": "horaires", "access": "accès", "web": "navigation", "portal": "page d’accueil",
-		"printing": "impression", "permits": "autorisations", "isolation": "isolement", "keyboard": "clavier", "network": "réseau", "filter": "protection", "energy": "énergie"}
+		"printing": "impression", "printer": "imprimante", "permits": "autorisations", "isolation": "isolement", "keyboard": "clavier", "network": "réseau", "filter": "protection", "energy": "énergie"}
 	if n := names[s]; n != "" {
 		return n
 	}

@@ -35,7 +35,7 @@ var indexAt = regexp.MustCompile(`\.(\d+)`)
 
 // Sections are the parts of a policy that a layer sets or inherits.
 func sections() []string {
-	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "team", "permits",
+	return []string{"profile", "languages", "session", "hours", "access", "web", "portal", "printing", "printer", "team", "permits",
 		"isolation", "keyboard", "network", "filter", "energy", "notice", "help"}
 }
 

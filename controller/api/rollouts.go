@@ -52,6 +52,9 @@ func (a *API) seen(tx store.Tx) func(string) rollout.Seen {
 		state, reason := StateOf(t.Row, live, a.Now())
 		s := rollout.Seen{Online: live.Online, Asleep: state == Asleep, Applied: t.Row.Policy, Refused: t.Row.PolicyError}
 		if live.Online && live.Status.Policy > 0 {
+			if p := live.Status.Printer; p != nil {
+				s.Silent = slices.Contains(p.Reasons, wire.PrinterNewSilent) || slices.Contains(p.Reasons, wire.PrinterNewStranger)
+			}
 			s.Applied, s.Refused, s.Busy = live.Status.Policy, live.Status.Refused, live.Status.Session != ""
 		}
 		if back, err := compliance.Reverted(tx, t); err == nil && back != nil {

@@ -134,16 +134,21 @@ func TestLook(t *testing.T) {
 			f.Printer.State = wire.PrinterLost
 			f.PrinterSince = f.Now.Add(-4 * time.Hour)
 		}, ""},
-		"another printer":             {noon, func(f *Facts) { f.Printer.State, f.Printer.Reasons = wire.PrinterLost, []string{wire.PrinterUntrusted} }, "printer-stranger:urgent"},
-		"prints to decide":            {noon, func(f *Facts) { f.Doubtful, f.DoubtfulOf = 2, f.Now.Add(-time.Hour) }, "prints-decide#2:notice"},
-		"prints to release":           {noon, func(f *Facts) { f.Status.Prints = []wire.PrintWaiting{{Job: "a", Since: f.Now.Add(-time.Hour)}} }, "prints-waiting#1:soon"},
-		"alarm armed":                 {noon, func(f *Facts) { f.Status.Armed = true }, "alarm-armed:urgent"},
-		"alarm armed, no contact":     {noon, func(f *Facts) { f.Status.Armed = true; f.Devices = f.Devices[:1] }, ""},
-		"alarm not armed at night":    {at(22, 0), func(*Facts) {}, "alarm-unarmed:soon"},
-		"alarm armed at night":        {at(22, 0), func(f *Facts) { f.Status.Armed = true }, ""},
-		"somebody asks for help":      {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now} }, "help[c]:soon"},
-		"somebody comes":              {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now, Coming: true} }, ""},
-		"connected, nothing said yet": {noon, func(f *Facts) { f.Status = wire.Status{} }, ""},
+		"new printer silent": {noon, func(f *Facts) { f.Printer.Reasons = []string{wire.PrinterNewSilent} }, "printer-new:soon"},
+		"new printer silent, none before": {noon, func(f *Facts) {
+			f.Printer = wire.Printer{State: wire.PrinterLost, Reasons: []string{wire.PrinterNewSilent}}
+		}, "printer-new:soon"},
+		"new printer with another key": {noon, func(f *Facts) { f.Printer.Reasons = []string{wire.PrinterNewStranger} }, "printer-new-stranger:urgent"},
+		"another printer":              {noon, func(f *Facts) { f.Printer.State, f.Printer.Reasons = wire.PrinterLost, []string{wire.PrinterUntrusted} }, "printer-stranger:urgent"},
+		"prints to decide":             {noon, func(f *Facts) { f.Doubtful, f.DoubtfulOf = 2, f.Now.Add(-time.Hour) }, "prints-decide#2:notice"},
+		"prints to release":            {noon, func(f *Facts) { f.Status.Prints = []wire.PrintWaiting{{Job: "a", Since: f.Now.Add(-time.Hour)}} }, "prints-waiting#1:soon"},
+		"alarm armed":                  {noon, func(f *Facts) { f.Status.Armed = true }, "alarm-armed:urgent"},
+		"alarm armed, no contact":      {noon, func(f *Facts) { f.Status.Armed = true; f.Devices = f.Devices[:1] }, ""},
+		"alarm not armed at night":     {at(22, 0), func(*Facts) {}, "alarm-unarmed:soon"},
+		"alarm armed at night":         {at(22, 0), func(f *Facts) { f.Status.Armed = true }, ""},
+		"somebody asks for help":       {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now} }, "help[c]:soon"},
+		"somebody comes":               {noon, func(f *Facts) { f.Status.Help = &wire.HelpCall{ID: "c", At: f.Now, Coming: true} }, ""},
+		"connected, nothing said yet":  {noon, func(f *Facts) { f.Status = wire.Status{} }, ""},
 	} {
 		f := well(c.now)
 		c.change(&f)
@@ -167,7 +172,7 @@ func TestHolidays(t *testing.T) {
 func TestEachMatterIsToldInWords(t *testing.T) {
 	codes := []string{Quarantined, Clone, WipeFailed, Out, OutStaff, Isolation, DiskFull, DiskLow, Offline, ReaderLost, DeviceLost, Clock, Certificate, Refused, Armed,
 		Unarmed, Decide, Waiting, Help, Calendar, "power-awake", "power-unwoken", "printer-jam", "printer-paper", "printer-paper-low", "printer-tray", "printer-door", "printer-toner",
-		"printer-toner-low", "printer-waste", "printer-full", "printer-stranger", "printer-lost", "printer-stopped", "printer-supply-soon", "printer-supply-low"}
+		"printer-toner-low", "printer-waste", "printer-full", "printer-stranger", "printer-new", "printer-new-stranger", "printer-lost", "printer-stopped", "printer-supply-soon", "printer-supply-low"}
 	for code := range health() {
 		codes = append(codes, code)
 	}

@@ -269,7 +269,7 @@ func (f Facts) printer() (all []Found) {
 		switch {
 		case strings.HasSuffix(t.Code, "-low") || strings.HasSuffix(t.Code, "-soon") || t.Code == "printer-waste":
 			x.Level = Notice
-		case t.Code == "printer-stranger":
+		case t.Code == "printer-stranger" || t.Code == "printer-new-stranger":
 			x.Level = Urgent
 		}
 		if x.About != "" {

@@ -68,6 +68,7 @@ func (p Policy) Check() []Problem {
 		c.add("access.proof", "Choisissez ce que les badges doivent prouver : rien, un message, ou des clés.")
 	}
 	p.Printing.check(c)
+	p.Printer.check(c)
 	p.Team.check(c)
 	p.PIN.check(c)
 	c.between("permits.prefetch", "Le nombre d’autorisations d’avance", p.Permits.Prefetch, 1, 64)

@@ -6,25 +6,26 @@ package policy
 // Policy is everything that one space's terminals obey. The controller signs
 // its JSON; a terminal keeps the last one that it could apply.
 type Policy struct {
-	Version   uint64    `json:"version"`
-	Profile   string    `json:"profile"` // parents, open, …
-	Languages []string  `json:"languages"`
-	Session   Session   `json:"session"`
-	Hours     Hours     `json:"hours"`
-	Access    Access    `json:"access"`
-	Web       Web       `json:"web"`
-	Portal    Portal    `json:"portal"`
-	Printing  Printing  `json:"printing"`
-	Team      Team      `json:"team"`
-	PIN       PIN       `json:"pin,omitzero" hidden:"true"` // set by an operation of its own; no answer of the API has it
-	Permits   Permits   `json:"permits"`
-	Isolation Isolation `json:"isolation"`
-	Keyboard  Keyboard  `json:"keyboard"`
-	Network   Network   `json:"network"`
-	Filter    Filter    `json:"filter"`
-	Energy    Energy    `json:"energy"`
-	Notice    Notice    `json:"notice"`
-	Help      Help      `json:"help"`
+	Version   uint64       `json:"version"`
+	Profile   string       `json:"profile"` // parents, open, …
+	Languages []string     `json:"languages"`
+	Session   Session      `json:"session"`
+	Hours     Hours        `json:"hours"`
+	Access    Access       `json:"access"`
+	Web       Web          `json:"web"`
+	Portal    Portal       `json:"portal"`
+	Printing  Printing     `json:"printing"`
+	Printer   NamedPrinter `json:"printer"`
+	Team      Team         `json:"team"`
+	PIN       PIN          `json:"pin,omitzero" hidden:"true"` // set by an operation of its own; no answer of the API has it
+	Permits   Permits      `json:"permits"`
+	Isolation Isolation    `json:"isolation"`
+	Keyboard  Keyboard     `json:"keyboard"`
+	Network   Network      `json:"network"`
+	Filter    Filter       `json:"filter"`
+	Energy    Energy       `json:"energy"`
+	Notice    Notice       `json:"notice"`
+	Help      Help         `json:"help"`
 }
 
 // Session limits one person's use.

@@ -42,6 +42,16 @@ func PrinterTroubles(p wire.Printer, days map[string]int) []PrinterTrouble {
 			all = append(all, t)
 		}
 	}
+	awaited := false
+	for reason, code := range map[string]string{wire.PrinterNewSilent: "printer-new", wire.PrinterNewStranger: "printer-new-stranger"} {
+		if slices.Contains(p.Reasons, reason) {
+			awaited = true
+			add(PrinterTrouble{Code: code})
+		}
+	}
+	if p.State == wire.PrinterLost && awaited && p.Model == "" {
+		return all // there was none before
+	}
 	if p.State == wire.PrinterLost {
 		if slices.Contains(p.Reasons, wire.PrinterUntrusted) {
 			add(PrinterTrouble{Code: "printer-stranger"})

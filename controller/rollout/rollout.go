@@ -21,6 +21,7 @@ type Seen struct {
 	Out     bool   // out of service, or in quarantine
 	Applied uint64 // version that it obeys
 	Refused string // what it said of the last rules that it did not take
+	Silent  bool   // the printer of its rules does not answer
 	Back    uint64 // version of the last rules whose network it put back
 }
 
@@ -39,6 +40,7 @@ const (
 const (
 	WhyRefused = "refused" // the terminal refuses the rules
 	WhyNetwork = "network" // it does not reach the controller over their network
+	WhyPrinter = "printer" // the printer that they name does not answer
 	WhyOut     = "out"     // it went out of service with them
 	WhyLate    = "late"    // it is connected and does not take them
 	WhyAway    = "away"    // it went away and did not come back
@@ -131,6 +133,11 @@ func look(m *store.RolloutMember, s Seen, version uint64, now time.Time, within 
 	} else if !m.Out {
 		return WhyOut
 	}
+	if !s.Silent {
+		m.Silent = false
+	} else if applied && !m.Silent {
+		return WhyPrinter
+	}
 	switch {
 	case applied && m.Applied.IsZero():
 		m.Applied = now
@@ -161,7 +168,7 @@ func Give(r store.Rollout, version uint64, now time.Time, seen func(terminal str
 	r.Fresh = len(r.Members)
 	for _, id := range r.Order[r.Fresh:max(size(step, len(r.Order)), r.Fresh)] {
 		s := seen(id)
-		r.Members = append(r.Members, store.RolloutMember{Terminal: id, Since: now, Out: s.Out, Refused: s.Refused})
+		r.Members = append(r.Members, store.RolloutMember{Terminal: id, Since: now, Out: s.Out, Silent: s.Silent, Refused: s.Refused})
 	}
 	r.Step, r.Version, r.Since, r.State = step, version, now, store.RolloutRunning
 	return r

@@ -97,6 +97,15 @@ func TestWhatMakesItStop(t *testing.T) {
 		WhyRefused: func(w *world, f *Seen) { f.Refused = "no such list"; w.want(time.Second, Stop) },
 		WhyOut:     func(w *world, f *Seen) { w.take(); w.want(time.Minute, Wait); f.Out = true; w.want(time.Second, Stop) },
 		WhyLate:    func(w *world, f *Seen) { w.want(0, Wait); w.want(within-1, Wait); w.want(1, Stop) },
+		WhyPrinter: func(w *world, f *Seen) {
+			f.Silent = true
+			w.want(time.Second, Wait) // not of these rules
+			f.Silent = false
+			w.take()
+			w.want(time.Minute, Wait)
+			f.Silent = true
+			w.want(time.Second, Stop)
+		},
 		WhyAway: func(w *world, f *Seen) {
 			w.take()
 			w.want(time.Second, Wait)
@@ -145,6 +154,12 @@ func TestWhatDoesNotMakeItStop(t *testing.T) {
 			w.want(long, Wait)
 			f.Busy = false
 			w.want(within-1, Wait)
+		},
+		"printer silent before": func(w *world, f *Seen) {
+			w.r.Members[0].Silent, f.Silent = true, true
+			w.take()
+			w.want(time.Second, Wait)
+			w.want(dwell, Advance)
 		},
 		"never there":    func(w *world, f *Seen) { f.Online = false; w.want(long, Wait); w.want(long, Wait) },
 		"was out before": func(w *world, f *Seen) { w.r.Members[0].Out, f.Out = true, true; w.want(time.Second, Wait) },

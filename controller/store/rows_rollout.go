@@ -49,6 +49,7 @@ type RolloutMember struct {
 	Met      bool      `json:"met,omitempty" inventory:"it was connected since;none-personal;life"`
 	Proved   bool      `json:"proved,omitempty" inventory:"it did well for long enough;none-personal;life"`
 	Out      bool      `json:"out,omitempty" inventory:"it was out of service before;none-personal;life"`
+	Silent   bool      `json:"silent,omitempty" inventory:"the printer of its rules did not answer before;none-personal;life"`
 	Refused  string    `json:"refused,omitempty" inventory:"what it had refused before;none-personal;life"`
 }
 

@@ -116,6 +116,14 @@ const (
 // another key than before, and is not spoken to.
 const PrinterUntrusted = "untrusted"
 
+// Reasons of ours too, whatever the state: the printer that the rules name has not
+// answered since they named it, or shows another key than theirs. The one before,
+// if any, prints on.
+const (
+	PrinterNewSilent   = "new-silent"
+	PrinterNewStranger = "new-untrusted"
+)
+
 // Supply is one consumable.
 type Supply struct {
 	Name  string `json:"name" inventory:"name of a consumable;none-personal;technical"`

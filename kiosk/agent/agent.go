@@ -49,6 +49,7 @@ type Agent struct {
 	prints        printing.State
 	printsEncoded []byte // of prints, as it is durable
 	paper         paper
+	source        source
 	door          door
 	stuck         *step // could not be committed yet
 	stuckAt       time.Duration
@@ -129,6 +130,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer func() {
 		cancel()
 		a.workers.Wait()
+		a.closeDevices()
 	}()
 	a.boxes = newBoxes(work, a.parts, a.log, func(b *box) {
 		a.deliver(work, result{fact: session.Lost{Session: b.session}})
@@ -308,6 +310,7 @@ func (a *Agent) recover(work context.Context) error {
 	next.Live.Unprotected = len(missing) > 0
 	a.beginEnergy(f.Energy)
 	networks, tried := a.recoverNetwork(work, f.Network)
+	a.recoverDevice(f.Printer)
 	prints, asks, printed := a.recoverPrints(f.Prints)
 	return a.commit(work, next, effects, append(append(records, printed...), tried...), extra{prints: &printStep{next: prints, asks: asks}, network: networks})
 }

@@ -89,6 +89,18 @@ func (b *boxes) current() *box {
 	return b.running
 }
 
+// all are the sandboxes that there are: a standby, and a session's.
+func (b *boxes) all() (there []*box) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range []*box{b.standby, b.running} {
+		if x != nil {
+			there = append(there, x)
+		}
+	}
+	return there
+}
+
 // ready tells whether a standby for k is there.
 func (b *boxes) ready(k key) bool {
 	b.mu.Lock()

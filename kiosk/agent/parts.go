@@ -41,6 +41,7 @@ type Config struct {
 	State    string        // folder whose free space is told to staff
 	StopIn   time.Duration // for a clean end; 0: less than what the warden waits for it
 	Proxy    *url.URL      // to the controller, as the terminal's own file says; nil: none
+	Printer  time.Duration // in which a printer that rules name has to answer before staff are told; 0: five minutes
 	Trial    time.Duration // in which a changed network has to reach the controller; 0: two minutes
 	Log      *slog.Logger
 }
@@ -79,7 +80,8 @@ type Parts struct {
 	Beat     func()             // called by the owner of the session; nil: no watchdog
 	Fault    wire.Reason        // what is missing on this machine, found before the start; a survey that finds it again takes it back
 	Lists    Lists              // of names that policies refuse; nil: none can be had
-	Printer  Printer            // nil: nothing is printed here
+	Printer  Printer            // of the terminal's own file; nil: it names none
+	Printers PrinterOpener      // opens those that rules name; nil: rules name none
 	Saves    func(energy.State) // told of each change of how energy is saved; must not wait; nil: nobody cares
 	Prepare  Preparer           // what a sandbox is made of
 	Windows  []uint32           // that sessions' displays are drawn into; none: the display has only one place
@@ -197,6 +199,15 @@ type Printer interface {
 	PrinterDoor
 	PrinterJobs
 	Look(ctx context.Context) (PrinterLook, error) // how it is, and what it can do
+}
+
+// PrinterOpener opens a printer that rules name. Nothing is asked of it yet.
+type PrinterOpener func(d policy.NamedPrinter) (OpenedPrinter, error)
+
+// OpenedPrinter is one that is closed once it is not used any more.
+type OpenedPrinter interface {
+	Printer
+	Close() error
 }
 
 // PrinterDoor is the way to the printer.

@@ -24,8 +24,8 @@ const (
 // lookAtPrinter asks the printer how it is, now and then.
 func (a *Agent) lookAtPrinter(work context.Context) {
 	at := a.now().Mono
-	p := &a.paper
-	if a.parts.Printer == nil || p.looking || at < p.lookAt {
+	p, pr := &a.paper, a.source.now
+	if pr == nil || p.looking || at < p.lookAt {
 		return
 	}
 	p.looking, p.lookAt = true, at+lookIdle
@@ -35,7 +35,7 @@ func (a *Agent) lookAtPrinter(work context.Context) {
 	a.worker(work, func() result {
 		ctx, cancel := context.WithTimeout(work, lookWithin)
 		defer cancel()
-		l, err := a.parts.Printer.Look(ctx)
+		l, err := pr.Look(ctx)
 		return result{then: func(a *Agent) {
 			if err != nil {
 				l = PrinterLook{Status: wire.Printer{State: wire.PrinterLost}}
@@ -62,11 +62,12 @@ func (a *Agent) sawPrinter(work context.Context, l PrinterLook) {
 	}
 	p.look, p.looked = l, true
 	x := extra{}
-	if lasting := lastingPart(l.Status); !samePrinter(lasting, lastingPart(p.recorded)) {
-		x.records = []wire.Record{draft(a.now(), wire.KindPrinter, l.Status)}
+	told := a.toldOfPrinter()
+	if lasting := lastingPart(told); !samePrinter(lasting, lastingPart(p.recorded)) {
+		x.records = []wire.Record{draft(a.now(), wire.KindPrinter, told)}
 	}
 	if a.print(work, l.Ready, x) && len(x.records) > 0 {
-		p.recorded = l.Status
+		p.recorded = told
 	}
 	a.tellPress(a.boxes.current())
 }
@@ -100,7 +101,7 @@ func (a *Agent) tellPress(b *box) {
 		p.Formats = []printjob.Format{printjob.PDF} // until the printer was seen: nearly all take it
 	}
 	switch {
-	case a.parts.Printer == nil || !rules.Enabled:
+	case a.source.now == nil || !rules.Enabled:
 		p.Accepting, p.Why = false, printjob.WhyNotHere
 	case l.Status.State == wire.PrinterLost:
 		p.Accepting, p.Why = false, printjob.WhyNoPrinter

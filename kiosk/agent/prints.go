@@ -115,7 +115,7 @@ func (a *Agent) printLimits() printing.Limits {
 	q := p.QuotaAt(at.Wall, policy.Location())
 	sec := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	cost := func(colour, duplex bool) wire.Units { return wire.Units(p.Cost(1, colour, duplex)) }
-	l := printing.Limits{Enabled: p.Enabled && a.parts.Printer != nil, Session: q.PagesPerSession, Job: q.PagesPerJob, Hour: q.PagesPerHour, Offline: p.OfflinePages,
+	l := printing.Limits{Enabled: p.Enabled && a.source.now != nil, Session: q.PagesPerSession, Job: q.PagesPerJob, Hour: q.PagesPerHour, Offline: p.OfflinePages,
 		Prices: printing.Prices{Black: cost(false, false), BlackDuplex: cost(false, true), Colour: cost(true, false), ColourDuplex: cost(true, true)},
 		Colour: p.Colour, Duplex: printing.Duplex(p.Duplex), Copies: p.Copies, HoldAll: p.Hold == policy.HoldAlways, HoldColour: p.Hold == policy.HoldColour,
 		Silent: printing.Silent(p.Silent), Queue: a.paper.look.Status.Estimate, Finish: sec(p.FinishSeconds)}
@@ -139,6 +139,7 @@ func (a *Agent) tickPrints(work context.Context) {
 		a.print(work, printing.Tick{}, extra{})
 	}
 	a.rulePrints(work)
+	a.tickDevice(work)
 	a.lookAtPrinter(work)
 	a.showPages()
 }
@@ -219,13 +220,18 @@ func (a *Agent) dial(work context.Context, b *box, id int) {
 		link.tell(printjob.ToPress{Dialled: &printjob.Dialled{ID: id, Err: printjob.WhyNoPrinter}}, nil)
 		return
 	}
+	p := a.source.now
+	if p == nil {
+		link.tell(printjob.ToPress{Dialled: &printjob.Dialled{ID: id, Err: printjob.WhyNoPrinter}}, nil)
+		return
+	}
 	a.paper.dials++
 	a.workers.Go(func() {
 		defer a.deliver(work, result{then: func(a *Agent) { a.paper.dials-- }})
 		ctx, cancel := context.WithTimeout(work, dialWithin)
 		defer cancel()
 		d := printjob.Dialled{ID: id}
-		f, err := a.parts.Printer.Dial(ctx)
+		f, err := p.Dial(ctx)
 		if err != nil {
 			a.log.Warn("the printer cannot be reached", "error", err)
 			d.Err = printjob.WhyNoPrinter
@@ -242,7 +248,7 @@ func (a *Agent) performPrint(work context.Context, ask printing.Ask) {
 			a.worker(work, func() result { return result{then: func(a *Agent) { a.print(work, printing.LedgerLost{}, extra{}) }} })
 		}
 	case printing.Submit:
-		p := a.parts.Printer
+		p := a.source.now
 		link := a.linkOf(ask.Session)
 		if p == nil || link == nil {
 			a.worker(work, func() result {

@@ -18,7 +18,7 @@ const offlineReason = "offline"
 
 // printPage adds printing to what a person in a session sees.
 func (a *Agent) printPage(v *shell.View) {
-	if v.Bar == nil || a.parts.Printer == nil || !a.policy.Printing.Enabled {
+	if v.Bar == nil || a.source.now == nil || !a.policy.Printing.Enabled {
 		return
 	}
 	p := a.prints.View(printing.Instant(a.now()))

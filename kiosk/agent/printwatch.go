@@ -32,16 +32,16 @@ func (a *Agent) watching(work context.Context, job string) context.Context {
 const followAgain = 5 * time.Second
 
 func (a *Agent) followJob(work context.Context, ask printing.Follow) {
-	ctx := a.watching(work, ask.Job)
-	if a.parts.Printer == nil {
+	ctx, p := a.watching(work, ask.Job), a.source.now
+	if p == nil {
 		a.workers.Go(func() { a.later(work, ctx, printing.PrinterLost{Job: ask.Job}) })
 		return
 	}
 	a.workers.Go(func() {
 		for ctx.Err() == nil {
-			err := a.parts.Printer.Follow(ctx, ask.Remote, ask.Name, func(p printing.Progress) {
-				p.Job = ask.Job
-				a.later(work, ctx, p)
+			err := p.Follow(ctx, ask.Remote, ask.Name, func(at printing.Progress) {
+				at.Job = ask.Job
+				a.later(work, ctx, at)
 			})
 			if err == nil || ctx.Err() != nil {
 				return
@@ -59,13 +59,13 @@ func (a *Agent) followJob(work context.Context, ask printing.Follow) {
 }
 
 func (a *Agent) find(work context.Context, ask printing.Find) {
-	ctx := a.watching(work, ask.Job)
+	ctx, p := a.watching(work, ask.Job), a.source.now
 	a.workers.Go(func() {
-		if a.parts.Printer == nil {
+		if p == nil {
 			a.later(work, ctx, printing.PrinterLost{Job: ask.Job})
 			return
 		}
-		id, err := a.parts.Printer.Find(ctx, ask.Name)
+		id, err := p.Find(ctx, ask.Name)
 		switch {
 		case err == nil || errors.Is(err, ErrNoJob):
 			a.later(work, ctx, printing.Found{Job: ask.Job, Remote: id})
@@ -77,13 +77,14 @@ func (a *Agent) find(work context.Context, ask printing.Find) {
 }
 
 func (a *Agent) cancelJob(work context.Context, ask printing.Cancel) {
-	if a.parts.Printer == nil {
+	p := a.source.now
+	if p == nil {
 		return
 	}
 	a.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(work, dialWithin)
 		defer cancel()
-		if err := a.parts.Printer.Cancel(ctx, ask.Remote, ask.Name); err != nil {
+		if err := p.Cancel(ctx, ask.Remote, ask.Name); err != nil {
 			a.log.Warn("the printer is not told to stop a job", "error", err)
 		}
 	})

@@ -333,9 +333,8 @@ func (a *Agent) report(at session.Instant) {
 	if a.stuck != nil {
 		st.Phase, st.Reason = string(session.Broken), string(wire.OutDisk)
 	}
-	if a.paper.looked {
-		seen := a.paper.look.Status
-		st.Printer = &seen
+	if told := a.toldOfPrinter(); told.State != "" {
+		st.Printer = &told
 	}
 	st.Prints = a.prints.Waiting()
 	st.Power = a.powerState(at)

@@ -18,7 +18,8 @@ type extra struct {
 	records []wire.Record
 	prints  *printStep
 	network *networks
-	beat    bool // what is saved is to be kept now
+	printer []byte // which one is used from now on; nil: as it was
+	beat    bool   // what is saved is to be kept now
 }
 
 // printStep is a step of the print jobs' machine.
@@ -66,10 +67,11 @@ func (a *Agent) commit(work context.Context, next session.State, effects []sessi
 	if x.network != nil {
 		s.networks, s.commit.Network = x.network, x.network.encode()
 	}
+	s.commit.Printer = x.printer
 	if x.beat {
 		s.commit.Energy = a.beat(true)
 	}
-	if s.commit.Energy != nil || len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || s.commit.Network != nil || !bytes.Equal(enc, a.encoded) {
+	if s.commit.Energy != nil || len(s.commit.Records) > 0 || x.command != nil || x.policy != nil || x.head != nil || s.commit.Prints != nil || s.commit.Network != nil || x.printer != nil || !bytes.Equal(enc, a.encoded) {
 		if s.commit.Energy == nil {
 			s.commit.Energy = a.beat(false)
 		}

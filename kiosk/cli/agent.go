@@ -26,6 +26,7 @@ import (
 	"borne/kiosk/journal"
 	"borne/kiosk/lists"
 	"borne/kiosk/notify"
+	"borne/kiosk/printer"
 	"borne/kiosk/sandbox"
 	"borne/kiosk/shell"
 	"borne/kiosk/stage"
@@ -137,6 +138,7 @@ func runAgent(ctx context.Context, c *call) error {
 		Pages:   &pages{warden: client, server: srv, width: width, height: screen, log: c.log},
 		Prepare: preparer(width, height), Windows: st.Containers(), Spare: spare(c), Probe: rejected(c.cfg.Printer != ""), Check: checkPolicy()}
 	p.Power = machinePower{toWarden{client}}
+	p.Printers = Printers(filepath.Join(c.cfg.State, "agent"), c.cfg.Printer, printer.Dial)
 	switch pr, err := printerOf(ctx, c, setup.Scratch); {
 	case err != nil: // people can still do everything else
 		c.log.Error("nothing can be printed", "err", err)

@@ -106,7 +106,7 @@ func rejected(printer bool) agent.Prober {
 			return nil, err
 		}
 		defer p.Close() // and the browser leaves
-		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: r.Policy, Lang: lang, Printer: printer})
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: r.Policy, Lang: lang, Printer: printer || r.Printer.URI != ""})
 		if err != nil {
 			return nil, err
 		}
@@ -114,10 +114,11 @@ func rejected(printer bool) agent.Prober {
 	}
 }
 
-// planner works out for the warden what a sandbox under a policy is made of.
+// planner works out for the warden what a sandbox under a policy is made of; printer
+// tells whether the terminal's file names one.
 func planner(printer bool) func(policy.Policy, sandbox.Prepare) (warden.Plan, error) {
 	return func(p policy.Policy, ask sandbox.Prepare) (warden.Plan, error) {
-		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: ask.Lang, Printer: printer})
+		managed, err := browser.SessionPolicy(browser.SessionPolicyInput{Policy: p, Lang: ask.Lang, Printer: printer || p.Printer.URI != ""})
 		if err == nil && ask.Probe {
 			managed, err = browser.ProbePolicy(managed)
 		}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/agent"
 	"borne/kiosk/cupsd"
@@ -72,6 +73,38 @@ func printerOf(ctx context.Context, c *call, scratch string) (*thePrinter, error
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// Printers opens the printers that rules name. folder keeps their keys, and file is
+// the address of the terminal's own one. dial is printer.Dial where no test stands.
+func Printers(folder, file string, dial func(ctx context.Context, uri string) (net.Conn, error)) agent.PrinterOpener {
+	return func(d policy.NamedPrinter) (agent.OpenedPrinter, error) {
+		p := &thePrinter{uri: d.URI, dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, d.URI) }}
+		pin := d.Pin()
+		if pin == nil {
+			p.pins = filepath.Join(folder, pinFileOf(d.URI, file))
+			var err error
+			if pin, err = readPin(p.pins); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if p.Client, err = printer.NewClient(printer.Target{URI: d.URI, Pin: pin}, p.dial); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+}
+
+// pinFileOf names the file for the key of a printer that rules name: each address
+// has its own, so that nobody who comes back is a stranger, and that of the
+// terminal's file keeps the one it has.
+func pinFileOf(uri, file string) string {
+	if uri == file {
+		return pinFile
+	}
+	sum := sha256.Sum256([]byte(uri))
+	return "printer-" + hex.EncodeToString(sum[:8]) + ".pin"
 }
 
 // Close ends the connection, and the queue with every document in it.

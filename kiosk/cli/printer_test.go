@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"borne/controller/policy"
 	"borne/controller/wire"
 	"borne/kiosk/agent"
 	"borne/kiosk/config"
@@ -111,5 +112,65 @@ func TestConnectionIsGivenAway(t *testing.T) {
 	}
 	if lookAtPrinter(callFor(t, "")) != nil {
 		t.Error("the doctor asks a printer that there is not")
+	}
+}
+
+// TestAPrinterOfTheRulesHasAKeyOfItsOwn: each address has its file, that of the
+// terminal's file keeps the one it has, and a key that the rules give needs none.
+func TestAPrinterOfTheRulesHasAKeyOfItsOwn(t *testing.T) {
+	cert, err := printertest.Certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := printertest.StartFake(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	look := func(folder, file, key string) error {
+		p, err := Printers(folder, file, printer.Dial)(policy.NamedPrinter{URI: f.URI(), Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		_, err = p.Look(ctx)
+		return err
+	}
+	files := func(folder string) string {
+		all, _ := filepath.Glob(filepath.Join(folder, "*"))
+		for i := range all {
+			all[i] = filepath.Base(all[i])
+		}
+		return strings.Join(all, " ")
+	}
+	a, b, c := t.TempDir(), t.TempDir(), t.TempDir()
+	for range 2 {
+		if err := look(a, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := files(a)
+	if ok, _ := filepath.Match("printer-*.pin", name); !ok {
+		t.Errorf("the key is in %q", name)
+	}
+	if err := look(b, f.URI(), ""); err != nil || files(b) != pinFile {
+		t.Errorf("that of the terminal's file: %v in %q", err, files(b))
+	}
+	kept, err := os.ReadFile(filepath.Join(a, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := look(c, "", strings.TrimSpace(string(kept))); err != nil || files(c) != "" {
+		t.Errorf("the key of the rules: %v, with files %q", err, files(c))
+	}
+	for folder, key := range map[string]string{c: strings.Repeat("ab", 32), a: ""} {
+		if key == "" && os.WriteFile(filepath.Join(a, name), []byte(strings.Repeat("ab", 32)+"\n"), 0o600) != nil {
+			t.Fatal("cannot write the key")
+		}
+		if err := look(folder, "", key); !errors.Is(err, agent.ErrStranger) {
+			t.Errorf("another key: %v", err)
+		}
 	}
 }

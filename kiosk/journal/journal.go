@@ -67,6 +67,7 @@ type Found struct {
 	Prints  []byte         // the print jobs' state; nil when nothing was ever printed
 	Energy  []byte         // what was saved since the last record of it; nil when that was never written
 	Network []byte         // what is known of networks that were tried; nil when none ever was
+	Printer []byte         // which printer is used; nil when it never was another than that of the terminal's file
 	Policy  *wire.Envelope // last policy that was applied, verbatim
 	Welcome *wire.Welcome  // last word of the controller
 	// Damaged says that an unreadable journal was moved aside to this path, and
@@ -98,6 +99,7 @@ const (
 	kPrints   = "prints"
 	kEnergy   = "energy"
 	kNetwork  = "network"
+	kPrinter  = "printer"
 	kPolicy   = "policy"
 	kWelcome  = "welcome"
 )
@@ -237,6 +239,9 @@ func (j *Journal) read(tx *bolt.Tx) error {
 	}
 	if s := b.Get([]byte(kNetwork)); s != nil {
 		j.found.Network = append([]byte{}, s...)
+	}
+	if s := b.Get([]byte(kPrinter)); s != nil {
+		j.found.Printer = append([]byte{}, s...)
 	}
 	if b.Get([]byte(kPolicy)) != nil {
 		j.found.Policy = new(wire.Envelope)

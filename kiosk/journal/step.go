@@ -17,6 +17,7 @@ type Step struct {
 	Prints  []byte          // the print jobs' state, encoded; nil: as it was
 	Energy  []byte          // what was saved since the last record of it, encoded; nil: as it was
 	Network []byte          // what is known of networks that were tried, encoded; nil: as it was
+	Printer []byte          // which printer is used from now on, encoded; nil: as it was
 	Records []wire.Record   // in order; their Epoch and Seq are given here
 	Permits int             // that are held, told in Hello
 	Command *Applied        // that this step applied
@@ -58,6 +59,11 @@ func (j *Journal) Commit(s Step) error {
 		}
 		if s.Network != nil {
 			if err := tx.Bucket([]byte(bMeta)).Put([]byte(kNetwork), s.Network); err != nil {
+				return err
+			}
+		}
+		if s.Printer != nil {
+			if err := tx.Bucket([]byte(bMeta)).Put([]byte(kPrinter), s.Printer); err != nil {
 				return err
 			}
 		}

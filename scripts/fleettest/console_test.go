@@ -164,6 +164,7 @@ func (c *console) rule(site string, change func(*policy.Policy)) {
 type brief struct {
 	ID, Name, State, Reason string
 	Online                  bool
+	Printer                 *struct{ Troubles []string }
 }
 
 func (c *console) terminal(id string) brief {

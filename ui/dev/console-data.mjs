@@ -75,6 +75,7 @@ const policy = {
   access: { badgeRequired: false, anyBadge: true },
   web: { allowed: [], blocked: ['example.org'], downloads: true, uploads: true, popups: true, camera: false, thirdPartyCookies: true },
   portal: { title: 'Vos démarches en ligne', tiles: [{ name: 'CAF', url: 'https://www.caf.fr/', hint: 'Allocations, logement, garde d’enfants', icon: 'family' }, { name: 'France Travail', url: 'https://www.francetravail.fr/', hint: 'Emploi, inscription, indemnisation', icon: 'work' }, { name: 'Haute-Savoie', url: 'https://www.hautesavoie.fr/', hint: 'Aides et services du Département', icon: 'place' }] },
+  printer: { uri: 'ipps://10.42.7.20/ipp/print', name: 'Imprimante du hall', key: '' },
   printing: {
     enabled: true, pagesPerSession: 10, pagesPerJob: 0, pagesPerDay: 20, pagesPerMonth: 0, pagesPerHour: 40, colour: true, colourCost: 300, duplex: '', duplexCost: 50, copies: 5, hold: 'over', holdOver: 8, silent: 'staff',
     staff: [{ name: 'Accueil', badge: '9f2c41d07be8a3655c1de0f4a27b98c3d15e60f7b2a84c9d03e6f1a57b8c2d40' }], offlinePages: 5, finishSeconds: 60,

@@ -51,6 +51,8 @@ export const pages = [
   { name: 'console-printing', path: '/#/sites/samivel/rules', wait: '[data-add=badge]', part: '[aria-labelledby=sec-printing]', dark: true },
   { name: 'console-printing-en', path: '/#/sites/samivel/rules', wait: '[data-add=badge]', part: '[aria-labelledby=sec-printing]', locale: 'en-GB', only: 'wide' },
   { name: 'console-printing-wrong', path: '/#/sites/samivel/rules', wait: '[data-add=badge]', part: '[aria-labelledby=sec-printing]', fails: true, act: async (p) => { await p.fill('[aria-labelledby=sec-printing] input[type=number] >> nth=0', '0'); await p.click('[data-save]'); await p.waitForSelector('em[role=alert]') } },
+  { name: 'console-rules-printer', path: '/#/sites/samivel/rules', wait: '[data-printer=uri]', part: '[aria-labelledby=sec-printer]', dark: true },
+  { name: 'console-rules-printer-wrong', path: '/#/sites/samivel/rules', wait: '[data-printer=uri]', part: '[aria-labelledby=sec-printer]', fails: true, act: async (p) => { await p.check('[data-own=printer]'); await p.fill('[data-printer=uri]', 'http://10.1.2.3'); await p.click('[data-save]'); await p.waitForSelector('[aria-labelledby=sec-printer] [aria-invalid=true]') } },
   { name: 'console-rules-energy', path: '/#/sites/samivel/rules', wait: '[data-clock]', part: '[aria-labelledby=sec-energy]', dark: true },
   { name: 'console-rules-energy-en', path: '/#/sites/samivel/rules', wait: '[data-clock]', part: '[aria-labelledby=sec-energy]', locale: 'en-GB', only: 'wide' },
   { name: 'console-hours-awake', path: '/#/sites/samivel/hours', wait: '[data-awake]', mock: 'building', dark: true, act: async (p) => { await p.click('[data-awake]'); await p.waitForSelector('dialog[open]') } },

@@ -41,6 +41,7 @@ export function rulesWith(policy, ago, problem) {
       return view(level)
     }
     if (body.policy.session.minutes > 480) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.session.minutes', message: 'entre 5 et 480 minutes' }])
+    if (body.policy.printer.uri.startsWith('http:')) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printer.uri', message: 'L’adresse de l’imprimante commence par ipp:// ou ipps:// (exemple : ipps://10.1.2.3/ipp/print). Une imprimante sans IPP se règle dans le fichier du poste.' }])
     if (body.policy.printing.pagesPerSession === 0) return problem(422, 'Certaines règles ne conviennent pas.', [{ location: 'body.policy.printing', message: 'L’impression est permise, mais avec zéro page par session : personne ne pourrait imprimer.' }, { location: 'body.policy.printing.staff[0].badge', message: 'Ce n’est pas l’empreinte d’un badge : 64 chiffres et lettres de a à f, que le poste donne.' }, { location: 'body.policy.printing.periods[0].to', message: 'La période finit avant de commencer.' }])
     if (m[2] === 'preview')
       return {

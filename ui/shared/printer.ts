@@ -46,8 +46,8 @@ const known: Record<string, Lack> = {
 
 // Only a warning: one tray of two is empty, say, and it goes on printing.
 const milder: Partial<Record<Lack, Lack>> = { paper: 'paper-low', toner: 'toner-low', waste: 'waste-low', wear: 'wear-low' }
-// Nobody has to do anything about these.
-const quiet = /^(none|connecting-to-device|stopping|stopped-partly|output-area-almost-full|identify-printer-requested|cups-.*)$/
+// Nobody has to do anything about these at this printer; "new-…" are about the one that is to come.
+const quiet = /^(none|connecting-to-device|stopping|stopped-partly|output-area-almost-full|identify-printer-requested|new-silent|new-untrusted|cups-.*)$/
 
 function lack(reason: string): Lack | undefined {
   const [, word, level = 'error'] = /^(.*?)(?:-(report|warning|error))?$/s.exec(reason.trim().toLowerCase())!

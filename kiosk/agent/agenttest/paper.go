@@ -19,6 +19,8 @@ import (
 type Press struct {
 	conn *sandbox.Conn
 	got  chan printjob.ToPress
+
+	lines chan *os.File // connections to the printer that came, the last few
 }
 
 // newPress makes one, and what the agent gets.
@@ -35,17 +37,26 @@ func newPress() (*Press, []*os.File, error) {
 		}
 		files = append(files, f)
 	}
-	p := &Press{conn: conn, got: make(chan printjob.ToPress, 256)}
+	p := &Press{conn: conn, got: make(chan printjob.ToPress, 256), lines: make(chan *os.File, 1)}
 	go func() {
 		defer close(p.got)
 		buf := make([]byte, sandbox.MaxFrame+1)
 		for {
 			b, files, err := conn.Receive(buf)
-			sandbox.CloseAll(files)
 			if err != nil {
+				sandbox.CloseAll(files)
 				return
 			}
-			if f, err := printjob.DecodeToPress(b); err == nil {
+			f, err := printjob.DecodeToPress(b)
+			if err == nil && f.Dialled != nil && len(files) == 1 {
+				select {
+				case p.lines <- files[0]:
+					files = nil
+				default: // nobody sends
+				}
+			}
+			sandbox.CloseAll(files)
+			if err == nil {
 				p.got <- f
 			}
 		}
@@ -60,6 +71,17 @@ func (p *Press) Say(f printjob.FromPress) error {
 		return err
 	}
 	return p.conn.Send(b)
+}
+
+// Line is the connection to the printer that the agent gave last; nil: none. It is
+// the caller's to close.
+func (p *Press) Line() *os.File {
+	select {
+	case f := <-p.lines:
+		return f
+	default:
+		return nil
+	}
 }
 
 // Offer offers a document of some pages, as the press's job n.
@@ -100,6 +122,8 @@ type Printer struct {
 	last   int
 	cancel []int
 	kept   []byte
+	closed int
+	looks  int
 }
 
 type printerJob struct {
@@ -154,11 +178,15 @@ func (p *Printer) Cancelled() []int {
 func (p *Printer) Look(context.Context) (agent.PrinterLook, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.looks++
 	if p.err != nil {
 		return agent.PrinterLook{}, p.err
 	}
 	return p.look, nil
 }
+
+// Looks counts those.
+func (p *Printer) Looks() int { p.mu.Lock(); defer p.mu.Unlock(); return p.looks }
 
 // SetStatus says how it is from now on.
 func (p *Printer) SetStatus(s wire.Printer) {
@@ -169,6 +197,12 @@ func (p *Printer) SetStatus(s wire.Printer) {
 
 // SetError makes looks fail; nil: no more.
 func (p *Printer) SetError(err error) { p.mu.Lock(); p.err = err; p.mu.Unlock() }
+
+// Close does nothing: it is the test's.
+func (p *Printer) Close() error { p.mu.Lock(); p.closed++; p.mu.Unlock(); return nil }
+
+// Closed tells how often nobody needed it any more.
+func (p *Printer) Closed() int { p.mu.Lock(); defer p.mu.Unlock(); return p.closed }
 
 // URI is its address.
 func (p *Printer) URI() string { return "ipp://printer.invalid/ipp/print" }

@@ -30,27 +30,28 @@ type Options struct {
 	Sim        bool
 	// Uplink makes the connection for a journal just opened; nil: none. The
 	// context ends with the agent.
-	Uplink  func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
-	Hours   func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
-	Check   func(policy.Policy) error                    // nil: the policy's own
-	Probe   agent.Prober                                 // nil: the browser is asked nothing
-	Fault   wire.Reason
-	Lists   agent.Lists        // nil: no list of names can be had
-	Spare   bool               // memory for a standby beside a session
-	Pages   agent.ShellBrowser // nil: none
-	Anew    <-chan error       // see agent.Parts.Restart
-	Disk    *Disk              // nil: never full
-	Light   agent.Output       // nil: none
-	Buzzer  agent.Output
-	Mains   agent.Output
-	Screen  hw.Screen
-	Board   *Board // that can be switched off; nil: it cannot
-	Meter   energy.Meter
-	Printer *Printer // nil: nothing is printed
-	Line    agent.Line
-	Knock   agent.Knocker
-	Trial   time.Duration
-	Log     *slog.Logger
+	Uplink   func(ctx context.Context, j *journal.Journal) (agent.Uplink, error)
+	Hours    func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
+	Check    func(policy.Policy) error                    // nil: the policy's own
+	Probe    agent.Prober                                 // nil: the browser is asked nothing
+	Fault    wire.Reason
+	Lists    agent.Lists        // nil: no list of names can be had
+	Spare    bool               // memory for a standby beside a session
+	Pages    agent.ShellBrowser // nil: none
+	Anew     <-chan error       // see agent.Parts.Restart
+	Disk     *Disk              // nil: never full
+	Light    agent.Output       // nil: none
+	Buzzer   agent.Output
+	Mains    agent.Output
+	Screen   hw.Screen
+	Board    *Board // that can be switched off; nil: it cannot
+	Meter    energy.Meter
+	Printer  *Printer            // of the terminal's file; nil: it names none
+	Printers agent.PrinterOpener // nil: rules name none
+	Line     agent.Line
+	Knock    agent.Knocker
+	Trial    time.Duration
+	Log      *slog.Logger
 }
 
 // Believe sets the keys that the next start verifies signatures with.
@@ -114,6 +115,9 @@ func (t *Terminal) Start() error {
 	if t.opt.Printer != nil {
 		t.Warden.Prints()
 		p.Printer = t.opt.Printer
+	}
+	if p.Printers = t.opt.Printers; p.Printers != nil {
+		t.Warden.Prints()
 	}
 	p.Spare, p.Windows = t.opt.Spare, []uint32{11, 12}
 	if t.opt.Disk != nil {

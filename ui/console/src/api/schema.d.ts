@@ -3829,6 +3829,11 @@ export interface components {
             id: string;
             name: string;
         };
+        NamedPrinter: {
+            key: string;
+            name: string;
+            uri: string;
+        };
         Network: {
             ca: string[];
             line: components["schemas"]["Line"];
@@ -4008,6 +4013,7 @@ export interface components {
             notice: components["schemas"]["Notice"];
             permits: components["schemas"]["Permits"];
             portal: components["schemas"]["Portal"];
+            printer: components["schemas"]["NamedPrinter"];
             printing: components["schemas"]["Printing"];
             profile: string;
             session: components["schemas"]["Session"];
