@@ -82,6 +82,8 @@ const policy = {
     periods: [{ from: '2027-02-06', to: '2027-02-21', why: 'Vacances d’hiver', pagesPerSession: 20, pagesPerJob: 0, pagesPerDay: 40, pagesPerMonth: 0, pagesPerHour: 80 }],
     groups: [{ name: 'Famille', pagesPerSession: 30, pagesPerDay: 40, pagesPerMonth: 0 }],
   },
+  notice: { responsible: '', dpo: '', charter: [], number: 0, since: '', keep: {} },
+  help: { near: 4, permanences: [], places: [] },
   permits: { prefetch: 4, validHours: 72, receiptWithin: 150 },
   energy: { dimMinutes: 10, darkMinutes: 0, night: 'halt', nightMinutes: 5, wakeMinutes: 12 },
   isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
