@@ -14,6 +14,10 @@ type Team struct {
 	Badges []TeamBadge `json:"badges"`
 	// PINMay is what whoever knows the PIN may do; see Policy.PIN.
 	PINMay []Act `json:"pinMay"`
+	// DirectoryMay is what a badge of staff may do whom the Département's directory
+	// names, as long as the controller can be asked. Nothing here, and such a badge
+	// only releases what waits to be printed.
+	DirectoryMay []Act `json:"directoryMay"`
 	// Contact is whom staff call: the correspondant of the place.
 	Contact Contact `json:"contact"`
 }
@@ -65,6 +69,7 @@ func (t Team) check(c *checker) {
 	}
 	checkBadges(c, "team.badges", all)
 	checkActs(c, "team.pinMay", t.PINMay)
+	checkActs(c, "team.directoryMay", t.DirectoryMay)
 	if n := utf8.RuneCountInString(t.Contact.Name); n > maxContact {
 		c.add("team.contact.name", "Le nom est trop long : %d caractères au plus.", maxContact)
 	}

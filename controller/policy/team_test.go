@@ -87,12 +87,12 @@ func TestATeamIsChecked(t *testing.T) {
 		}
 		return all
 	}
-	if got := fields(Team{Badges: []TeamBadge{{"Gardien", badge, Acts()}}, PINMay: Acts(), Contact: Contact{"Le correspondant", "+33 4 50 00 00 00"}}); got != "" {
+	if got := fields(Team{Badges: []TeamBadge{{"Gardien", badge, Acts()}}, PINMay: Acts(), DirectoryMay: Acts(), Contact: Contact{"Le correspondant", "+33 4 50 00 00 00"}}); got != "" {
 		t.Errorf("a good team: %s", got)
 	}
-	got := fields(Team{Badges: []TeamBadge{{"", badge, []Act{"format"}}, {"B", badge, []Act{ActStay, ActStay}}, {"C", "x", nil}}, PINMay: []Act{"all"},
+	got := fields(Team{Badges: []TeamBadge{{"", badge, []Act{"format"}}, {"B", badge, []Act{ActStay, ActStay}}, {"C", "x", nil}}, PINMay: []Act{"all"}, DirectoryMay: []Act{ActCall, ActCall},
 		Contact: Contact{strings.Repeat("n", 61), "javascript:1"}})
-	for _, want := range []string{"team.badges.0.name", "team.badges.0.may", "team.badges.1.may", "team.badges.1.badge", "team.badges.2.badge", "team.pinMay", "team.contact.name", "team.contact.phone"} {
+	for _, want := range []string{"team.badges.0.name", "team.badges.0.may", "team.badges.1.may", "team.badges.1.badge", "team.badges.2.badge", "team.pinMay", "team.directoryMay", "team.contact.name", "team.contact.phone"} {
 		if !strings.Contains(got, want+" ") {
 			t.Errorf("%s is not refused: %s", want, got)
 		}

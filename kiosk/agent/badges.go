@@ -133,7 +133,7 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 		a.apply(work, session.Tapped{Holder: ans.Holder, Refused: ans.Reason})
 		return
 	}
-	if ans.Staff && a.release(work) {
+	if ans.Staff && (a.directoryStaff(work) || a.release(work)) {
 		return
 	}
 	if a.takesBadges() {

@@ -249,7 +249,7 @@ func (a *Agent) tapped(work context.Context, t hw.Tap) {
 		return
 	case t.Badges[0].Random:
 		f.Refused = wire.RefuseRandomBadge
-	case !a.takesBadges() && len(a.prints.Waiting()) == 0: // what waits, a badge of staff may release
+	case !a.takesBadges() && len(a.prints.Waiting()) == 0 && len(a.policy.Team.DirectoryMay) == 0: // staff may open their menu, or release what waits
 		f.Refused = wire.RefuseUnknownBadge
 	case t.Badges[0].Assurance < leastAssurance(a.policy.Access.Proof):
 		f.Refused = wire.RefuseUnprovenBadge

@@ -90,6 +90,18 @@ func (a *Agent) staffBadge(work context.Context, b hw.Badge) bool {
 	return true
 }
 
+// directoryStaff opens the staff's menu for somebody whom the Département's
+// directory named a moment ago, by the controller's word: a terminal that cannot ask
+// opens it for nobody so. Their login never comes here.
+func (a *Agent) directoryStaff(work context.Context) bool {
+	may := rights(a.policy.Team.DirectoryMay)
+	if len(may) == 0 {
+		return false
+	}
+	a.apply(work, session.StaffCame{By: "Annuaire", May: may})
+	return true
+}
+
 func rights(acts []policy.Act) []wire.StaffDo {
 	all := make([]wire.StaffDo, len(acts))
 	for i, x := range acts {

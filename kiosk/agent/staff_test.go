@@ -383,3 +383,52 @@ func TestThePINOpensTheMenuAndIsWrittenNowhere(t *testing.T) {
 		t.Errorf("printed: %s", shown)
 	}
 }
+
+// TestABadgeOfTheDirectoryOpensTheMenu as long as the controller can be asked, with
+// the rights of the rules; without any there, it opens nothing.
+func TestABadgeOfTheDirectoryOpensTheMenu(t *testing.T) {
+	directory := func(b *bed) {
+		b.c.Directory(func(a wire.BadgeAsk) *wire.BadgeAnswer {
+			return &wire.BadgeAnswer{Staff: a.Holder[0] == 's', Reason: wire.RefuseUnknownBadge}
+		})
+	}
+	for name, access := range map[string]policy.Access{"where no badge begins": {}, "where badges begin": {KnownBadges: true}, "where any does": {AnyBadge: true}} {
+		t.Run(name, func(t *testing.T) {
+			b := staffBed(t, func(p *policy.Policy) {
+				p.Access, p.Team.DirectoryMay = access, []policy.Act{policy.ActCall, policy.ActRestart}
+			}, nil)
+			directory(b)
+			s := b.staff('s')
+			if !slices.Equal(s.Offers, []string{"restart", "call"}) {
+				t.Errorf("the menu offers %v", s.Offers)
+			}
+			b.Press(shell.StaffCall)
+			b.oneDid(wire.StaffCall, "Annuaire")
+			b.Press(shell.StaffLeave)
+			b.see(shell.Welcome)
+			b.Tap('n') // who is not named
+			b.until("it was asked about", func() bool { return len(b.c.Tapped()) == 2 })
+			b.Tick(time.Second)
+			if v, _ := b.Shell.View(); v.Screen == shell.StaffPage {
+				t.Error("the menu opens for anybody")
+			}
+			b.Press(shell.Decline)
+			b.c.Directory(nil) // nobody can be asked
+			b.Tap('s')
+			b.Tick(10 * time.Second)
+			if v, _ := b.Shell.View(); v.Screen == shell.StaffPage {
+				t.Error("the menu opens without anybody's word")
+			}
+		})
+	}
+	t.Run("without rights", func(t *testing.T) {
+		b := staffBed(t, func(p *policy.Policy) { p.Access = policy.Access{KnownBadges: true} }, nil)
+		directory(b)
+		b.Tap('s')
+		b.until("it was asked about", func() bool { return len(b.c.Tapped()) == 1 })
+		b.Tick(time.Second)
+		if v, _ := b.Shell.View(); v.Screen == shell.StaffPage {
+			t.Error("the menu opens without a right")
+		}
+	})
+}

@@ -88,7 +88,7 @@ const policy = {
   energy: { dimMinutes: 10, darkMinutes: 0, night: 'halt', nightMinutes: 5, wakeMinutes: 12 },
   isolation: { requireFull: true, memoryMb: 1500, tmpfsMb: 512, maxProcs: 400 },
   keyboard: { layout: 'fr', variant: '', numLock: true },
-  team: { badges: [], pinMay: [], contact: { name: '', phone: '' } },
+  team: { badges: [], pinMay: [], directoryMay: [], contact: { name: '', phone: '' } },
   network: { resolver: '10.1.2.1', private: ['10.1.2.0/24'], proxy: '', pac: '', proxies: [], ca: [], reasons: [{ of: '10.1.2.0/24', why: 'ENT de l’établissement' }], line: { proxy: '', wired: { managed: false, ipv4: { address: '', gateway: '', dns: [] }, eap: { method: '', identity: '', anonymous: '', ca: '', server: '', secret: '' } }, wifi: { ssid: '', hidden: false, security: '', secret: '', ipv4: { address: '', gateway: '', dns: [] }, eap: { method: '', identity: '', anonymous: '', ca: '', server: '', secret: '' } } } },
   filter: { categories: [{ name: 'adult', digest: '' }, { name: 'drogue', digest: '' }], allow: [], block: [] },
 }

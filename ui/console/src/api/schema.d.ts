@@ -4769,6 +4769,7 @@ export interface components {
         Team: {
             badges: components["schemas"]["TeamBadge"][];
             contact: components["schemas"]["Contact"];
+            directoryMay: string[];
             pinMay: string[];
         };
         TeamBadge: {

@@ -59,6 +59,7 @@ const names: Record<string, Named> = {
   'printer.key': { label: 'console.device.key' },
   'team.badges': { label: 'console.team.badges' },
   'team.pinMay': { label: 'console.team.pin' },
+  'team.directoryMay': { label: 'console.team.directory' },
   'team.contact.name': { label: 'console.team.contact.name' },
   'team.contact.phone': { label: 'console.team.contact.phone' },
   'printing.offlinePages': { label: 'console.printing.offline' },
