@@ -27,6 +27,8 @@ const (
 	// mostTimes is how often a network is tried whose trial was cut off by a
 	// restart: once may be somebody who pulled the plug.
 	mostTimes = 2
+	// tryAgain is the pause before a network is tried whose trial could not be noted.
+	tryAgain = time.Minute
 	// detourAfter is how long the proxy of the rules may keep the controller away.
 	detourAfter = 10 * time.Minute
 )
@@ -52,6 +54,7 @@ func (n *networks) encode() []byte {
 type trial struct {
 	rules    Rules
 	key      string
+	link     bool // the cable or the Wi-Fi changes: nobody has a network meanwhile
 	times    int
 	until    time.Duration
 	before   *url.URL // the proxy that was in use
@@ -74,6 +77,8 @@ type way struct {
 	busy   bool          // it is being set
 	again  time.Duration // not before
 	wait   *Rules        // to be tried once nobody sits here
+	later  time.Duration // and not before
+	back   bool          // the link of before is being put back
 }
 
 // proxyOf is the proxy to the controller under a policy.
@@ -123,7 +128,7 @@ func (a *Agent) recoverNetwork(work context.Context, found []byte) (*networks, [
 // prove itself first or has failed.
 func (a *Agent) tries(work context.Context, r Rules) bool {
 	key := r.Network.TrialKey()
-	a.rest.wait = nil
+	a.rest.wait, a.rest.later = nil, 0
 	if t := a.trial; t != nil {
 		if key == t.key { // other rules with the same network, or the same again
 			if string(r.Signed.Payload) == string(t.rules.Signed.Payload) {
@@ -149,19 +154,33 @@ func (a *Agent) tries(work context.Context, r Rules) bool {
 	return true
 }
 
-// try begins the trial, once that is durable.
+// try begins the trial, once that is durable: a cut in the middle of one that no
+// disk knows of would be tried for ever. Nobody begins while the link itself is tried:
+// they would sit before pages that do not come.
 func (a *Agent) try(work context.Context, r Rules, key string) {
+	was := a.stuck
 	times := 1
 	if a.networks.Key == key {
 		times += a.networks.Times
 	}
 	if !a.applyWith(work, nil, extra{network: &networks{Trying: true, Key: key, Version: r.Version, Times: times}}) {
-		return // the controller offers it again
+		if a.stuck != was { // nor may it become durable later, when nothing is being tried
+			a.stuck = nil
+		}
+		why := "cannot try the network of these rules: the terminal's disk takes nothing, so that a power cut could not be undone; it is tried once the disk does"
+		a.log.Error("a network is not tried", "version", r.Version, "error", why)
+		a.refused, a.refusedOf = why, r.Version
+		a.rest.wait, a.rest.later = &r, a.parts.Clock.Mono()+tryAgain
+		return
 	}
+	a.refused = ""
 	a.log.Info("a network is tried", "version", r.Version, "within", a.cfg.Trial)
 	ctx, stop := context.WithCancel(work)
-	t := &trial{rules: r, key: key, times: times, until: a.parts.Clock.Mono() + a.cfg.Trial, before: a.rest.proxy, stop: stop}
+	t := &trial{rules: r, key: key, times: times, link: !r.Network.Line.SameLink(a.policy.Network.Line), until: a.parts.Clock.Mono() + a.cfg.Trial, before: a.rest.proxy, stop: stop}
 	a.trial = t
+	if t.link {
+		a.apply(work, session.Update{Running: true})
+	}
 	a.knock(work, ctx, t)
 	a.setLine(work, r)
 }
@@ -236,6 +255,9 @@ func (a *Agent) keepLine(work context.Context) {
 // over it anew.
 func (a *Agent) lined(work context.Context, key string, err error) {
 	t := a.trial
+	if t == nil && key == a.rest.wanted {
+		a.linkBack(work)
+	}
 	switch {
 	case t == nil || t.key != key || t.taken:
 		return
@@ -252,6 +274,15 @@ func (a *Agent) lined(work context.Context, key string, err error) {
 		t.way = a.parts.Ways.Via(proxy)
 	}
 	a.judge(work, t)
+}
+
+// linkBack lets people begin again once the link of before is there, or could not be
+// put back: the terminal works without one, too.
+func (a *Agent) linkBack(work context.Context) {
+	if a.rest.back {
+		a.rest.back = false
+		a.apply(work, session.Update{})
+	}
 }
 
 // heardBy takes note of a welcome, or of why there was none.
@@ -282,6 +313,10 @@ func (a *Agent) judge(work context.Context, t *trial) {
 	a.trial = nil
 	a.log.Info("the network that was tried is kept", "version", t.rules.Version)
 	a.adopt(work, t.rules)
+	if t.link {
+		a.rest.back = false
+		a.apply(work, session.Update{})
+	}
 }
 
 // tickNetwork ends a trial that takes too long, and begins the one that waits.
@@ -296,7 +331,7 @@ func (a *Agent) tickNetwork(work context.Context, at session.Instant) {
 			why = fmt.Errorf("%w: %w", why, t.err)
 		}
 		a.failed(work, t, why)
-	case t == nil && w.wait != nil && a.state.Phase.Standing():
+	case t == nil && w.wait != nil && at.Mono >= w.later && a.state.Phase.Standing():
 		r := *w.wait
 		w.wait = nil
 		if !a.tries(work, r) {
@@ -338,6 +373,7 @@ func (a *Agent) putBack(work context.Context) {
 	t := a.trial
 	t.stop()
 	a.trial = nil
+	a.rest.back = t.link || a.rest.back
 	a.setLine(work, a.policy)
 	if t.way != 0 {
 		a.rest.proxy = t.before

@@ -75,6 +75,8 @@ func (b *bed) tells(want string) {
 	b.until("it tells "+want, func() bool { return b.judged() == want })
 }
 
+const mostTimes = 2 // that a trial may be cut off, as the agent has it
+
 const (
 	goodProxy = "http://10.9.9.8:3128"
 	deadProxy = "http://10.9.9.9:3128"
@@ -201,12 +203,18 @@ func TestAWiFiWaitsForThePerson(t *testing.T) {
 	b.see(shell.Welcome)
 	b.Tick(time.Second)
 	b.ways("")
+	// Whoever comes now would sit before pages that do not come.
+	b.see(shell.Updating)
+	b.Press(shell.Begin)
+	b.Tick(time.Second)
+	b.see(shell.Updating)
 	if all := c.all(); all[len(all)-1] != "college" {
 		t.Errorf("lines %q", all)
 	}
 	b.Pass(3 * time.Minute)
 	b.tells("1 2-!")
 	b.until("the line is put back", func() bool { all := c.all(); return all[len(all)-1] == "" })
+	b.see(shell.Welcome)
 	// One that cannot be set fails at once.
 	c.mu.Lock()
 	c.err = errors.New("no such device")
@@ -214,6 +222,77 @@ func TestAWiFiWaitsForThePerson(t *testing.T) {
 	p.Version, p.Network.Line.WiFi.SSID = 3, "other"
 	b.must(b.c.Policy(p))
 	b.tells("1 2-! 3-!")
+	b.see(shell.Welcome)
+	c.mu.Lock()
+	c.err = nil
+	c.mu.Unlock()
+	p.Version, p.Network.Line.WiFi.SSID = 4, "good"
+	taken := len(b.c.Ways())
+	b.must(b.c.Policy(p))
+	b.until("it is tried", func() bool { return len(b.c.Ways()) > taken })
+	b.see(shell.Updating)
+	b.c.Welcome("")
+	b.waitPolicy(4)
+	b.see(shell.Welcome)
+}
+
+// TestAMereProxyKeepsNobodyWaiting: what sessions use is as it was.
+func TestAMereProxyKeepsNobodyWaiting(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	b.proxied(2, deadProxy)
+	b.ways(deadProxy)
+	b.Tick(time.Second)
+	b.see(shell.Welcome)
+	b.active()
+	b.Pass(3 * time.Minute)
+	b.tells("1 2-!")
+	b.see(shell.SessionPage)
+}
+
+// TestATrialThatCannotBeNotedDoesNotBegin: a terminal whose disk is full says that it
+// does not try the network, does not count that as a trial, and tries it once it can.
+func TestATrialThatCannotBeNotedDoesNotBegin(t *testing.T) {
+	c, full := &cables{}, &agenttest.Disk{}
+	b := newBed(t, func(o *agenttest.Options) { o.Line, o.Disk = c, full })
+	b.ready()
+	b.until("the line is as the rules say", func() bool { return len(c.all()) > 0 })
+	p := rules()
+	p.Version, p.Network.Line.WiFi.SSID, p.Network.Line.Proxy = 2, "college", goodProxy
+	for range mostTimes {
+		full.Fill(true)
+		b.must(b.c.Policy(p))
+		b.until("it says so", func() bool {
+			b.Tick(time.Second)
+			return strings.Contains(b.c.Status().Refused, "disk")
+		})
+		if all := c.all(); all[len(all)-1] == "college" || slices.Contains(b.c.Ways(), goodProxy) {
+			t.Fatalf("it is tried: lines %q, ways %q", all, b.c.Ways())
+		}
+		full.Fill(false)
+		b.Tick(time.Second) // nothing of it is written now: a cut here is no cut of a trial
+		b.kill()
+		b.start()
+		b.c.Welcome("")
+		b.Tick(time.Second)
+	}
+	b.tells("1")
+	full.Fill(true)
+	b.must(b.c.Policy(p))
+	b.until("it says so again", func() bool { b.Tick(time.Second); return b.c.Status().Refused != "" })
+	full.Fill(false)
+	b.Pass(time.Minute + 2*time.Second)
+	b.until("it is tried by itself", func() bool {
+		b.Tick(time.Second)
+		ways := b.c.Ways()
+		return len(ways) > 0 && ways[len(ways)-1] == goodProxy
+	})
+	b.c.Welcome("")
+	b.waitPolicy(2)
+	b.see(shell.Welcome)
+	if s := b.c.Status().Refused; s != "" {
+		t.Errorf("it still refuses: %q", s)
+	}
 }
 
 // TestSessionsProxiesHaveToAnswer, although the controller is reached without them.
