@@ -205,6 +205,12 @@ func (a *API) stepRollout(ctx context.Context, it store.Item[store.Rollout]) err
 		case rollout.Advance, rollout.Finish:
 			moved = true
 			return rollout.Further(tx, it.ID, now, seen)
+		case rollout.Replace:
+			moved = true
+			return rollout.Others(tx, it.ID, now, seen)
+		case rollout.Unproven:
+			moved = true
+			return rollout.Unproved(tx, it.ID, now)
 		case rollout.Stop:
 			moved = true
 			return rollout.Back(tx, it.ID, store.RolloutStopped, audit.Controller, "Arrêt automatique : un poste ne supporte pas ces règles", now)

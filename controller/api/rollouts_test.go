@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -258,5 +260,78 @@ func TestARolloutIsHeldAndGoesOnAtOnce(t *testing.T) {
 	one := layer{w, rules.cookie, "/api/terminals/a-2/policy"}
 	if v := decode[PolicyView](t, one.set("session", func(r *PolicyRequest) { r.Policy.Session.Minutes = 35 }), 200); v.Rollout != nil {
 		t.Errorf("one terminal: %+v", v.Rollout)
+	}
+}
+
+// TestARolloutGoesOnWithoutWhoIsRevoked: others take their place, and once nobody of the
+// last step is left it ends by itself; the audit and the history say both.
+func TestARolloutGoesOnWithoutWhoIsRevoked(t *testing.T) {
+	w := start(t)
+	ids := w.crowd(12)
+	rules := layer{w, w.as(accounts.Correspondant, "a"), "/api/sites/a/policy"}
+	decode[PolicyView](t, rules.set("session", func(r *PolicyRequest) { r.Policy.Session.Minutes = 33 }), 200)
+	changed := func() (have []string) {
+		t.Helper()
+		for _, id := range ids {
+			if minutes, _, _ := w.obey(id); minutes == 33 {
+				have = append(have, id)
+			}
+		}
+		return have
+	}
+	revoke := func(gone ...string) {
+		t.Helper()
+		err := w.st.Decide(context.Background(), func(tx store.Tx) error {
+			for _, id := range gone {
+				if err := store.Update(tx, id, func(it *store.Item[store.Terminal]) error { it.Row.State = store.StateRevoked; return nil }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := w.as(accounts.Administrator)
+	audited := func(action string) (n int) {
+		t.Helper()
+		for _, e := range decode[AuditPage](t, w.do(admin, "GET", "/api/audit", nil), 200).Entries {
+			if e.Action == action {
+				n++
+			}
+		}
+		return n
+	}
+	first := changed()
+	if len(first) != 1 {
+		t.Fatalf("%q have it at first", first)
+	}
+	revoke(first...)
+	w.stepped()
+	second := changed()
+	if len(second) != 2 || audited("policy.instead") != 1 {
+		t.Fatalf("%q have it once the first is revoked; said %d times", second, audited("policy.instead"))
+	}
+	w.stepped()
+	if again := changed(); len(again) != 2 {
+		t.Errorf("%q have it, and one of them is there", again)
+	}
+	var rest []string
+	for _, id := range ids {
+		if id != first[0] {
+			rest = append(rest, id)
+		}
+	}
+	revoke(rest...)
+	w.stepped()
+	w.stepped()
+	v, _ := rules.read()
+	if v.Rollout.State != "done" || audited("policy.unproven") != 1 {
+		t.Fatalf("with nobody left: %+v, said %d times", v.Rollout, audited("policy.unproven"))
+	}
+	all := decode[PolicyChanges](t, w.do(rules.cookie, "GET", rules.path+"/changes", nil), 200).Changes
+	if !slices.ContainsFunc(all, func(c PolicyChangeView) bool { return strings.Contains(c.Note, "terminé de lui-même") }) {
+		t.Errorf("the history says %+v", all)
 	}
 }

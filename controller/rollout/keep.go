@@ -48,6 +48,55 @@ func Further(tx store.Tx, layer string, now time.Time, seen func(string) Seen) e
 	})
 }
 
+// Others reaches other terminals in the place of those of this step, which are gone.
+func Others(tx store.Tx, layer string, now time.Time, seen func(string) Seen) error {
+	err := store.Update(tx, layer, func(it *store.Item[store.Rollout]) error {
+		version, err := newer(tx, layer, nil)
+		it.Row = Instead(it.Row, version, now, seen)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tell(tx, layer, "policy.instead", "", now)
+}
+
+// Unproved ends a rollout whose last terminals are all gone: nobody is left who could
+// show that its rules are good, and nobody whom they could harm. Its publication says so.
+func Unproved(tx store.Tx, layer string, now time.Time) error {
+	err := store.Update(tx, layer, func(it *store.Item[store.Rollout]) error {
+		it.Row.State = store.RolloutDone
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tell(tx, layer, "policy.unproven", "Déploiement terminé de lui-même : plus aucun des postes de sa dernière étape n’est en service.", now)
+}
+
+// tell writes what the controller did by itself into the audit, and a note beside the
+// publication that it is about.
+func tell(tx store.Tx, layer, action, note string, now time.Time) error {
+	it, err := store.Get[store.Rollout](tx, layer)
+	if err != nil {
+		return err
+	}
+	made, err := store.Get[store.PolicyChange](tx, it.Row.Change)
+	if err != nil {
+		return fmt.Errorf("cannot tell how a rollout goes on: %w", err)
+	}
+	if note != "" {
+		if made.Row.Note != "" {
+			note = made.Row.Note + " — " + note
+		}
+		made.Row.Note = note
+		if err := store.Put(tx, made); err != nil {
+			return err
+		}
+	}
+	return audit.Append(tx, audit.Entry{At: now, Actor: audit.Controller, Action: action, Site: made.Site, Scope: made.Scope, Target: layer})
+}
+
 // newer gives a layer a newer version, and other rules when doc is not nil.
 func newer(tx store.Tx, layer string, doc json.RawMessage) (uint64, error) {
 	version, err := next(tx)

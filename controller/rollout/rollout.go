@@ -30,10 +30,12 @@ type Outcome string
 
 // Outcomes.
 const (
-	Wait    Outcome = ""        // nothing yet
-	Advance Outcome = "advance" // Give the next step
-	Finish  Outcome = "finish"  // all have it
-	Stop    Outcome = "stop"    // back with all of them: Culprit and Why say the reason
+	Wait     Outcome = ""         // nothing yet
+	Advance  Outcome = "advance"  // Give the next step
+	Replace  Outcome = "replace"  // Instead: who was to prove this step is gone
+	Finish   Outcome = "finish"   // all have it
+	Unproven Outcome = "unproven" // so too, and nobody of the last step was left to prove it
+	Stop     Outcome = "stop"     // back with all of them: Culprit and Why say the reason
 )
 
 // Reasons for which a rollout stops.
@@ -69,12 +71,15 @@ func Step(r store.Rollout, now time.Time, seen func(terminal string) Seen) (stor
 	}
 	r.Members = slices.Clone(r.Members)
 	dwell, within := time.Duration(r.Dwell)*time.Second, time.Duration(r.Within)*time.Second
-	open, fresh := 0, 0 // met and not proved; proved of this step
+	open, fresh, gone := 0, 0, 0 // met and not proved; proved of this step, and gone of it
 	for i := range r.Members {
 		m := &r.Members[i]
 		if !m.Proved {
 			s := seen(m.Terminal)
 			if s.Gone {
+				if i >= r.Fresh {
+					gone++
+				}
 				continue
 			}
 			if why := look(m, s, r.Version, now, within); why != "" {
@@ -96,6 +101,11 @@ func Step(r store.Rollout, now time.Time, seen func(terminal string) Seen) (stor
 		return r, Wait
 	case last && (fresh > 0 || now.Sub(r.Since) >= forgotten):
 		return r, Finish
+	case gone > 0 && gone == len(r.Members)-r.Fresh: // none of this step will ever show anything
+		if last {
+			return r, Unproven
+		}
+		return r, Replace
 	case last || fresh == 0: // nobody has shown yet that this step is good
 		return r, Wait
 	}
@@ -154,22 +164,47 @@ func look(m *store.RolloutMember, s Seen, version uint64, now time.Time, within 
 // Give reaches the terminals of the next step, under a version that is newer than
 // what any of them has.
 func Give(r store.Rollout, version uint64, now time.Time, seen func(terminal string) Seen) store.Rollout {
-	step := r.Step
+	step, gone := r.Step, 0
 	if len(r.Members) > 0 {
 		step++
 	}
-	for size(step, len(r.Order)) <= len(r.Members) && step < 2 {
+	for _, m := range r.Members { // they are none of the few that a step is to prove
+		if !m.Proved && seen(m.Terminal).Gone {
+			gone++
+		}
+	}
+	upTo := func() int { return min(size(step, len(r.Order))+gone, len(r.Order)) }
+	for upTo() <= len(r.Members) && step < 2 {
 		step++
 	}
+	fresh := len(r.Members)
+	r = reach(r, max(upTo(), fresh), version, now, seen)
+	r.Step, r.Fresh = step, fresh
+	return r
+}
+
+// Instead reaches as many terminals that are there as this step had, which are gone.
+func Instead(r store.Rollout, version uint64, now time.Time, seen func(terminal string) Seen) store.Rollout {
+	upTo := len(r.Members)
+	for want := upTo - r.Fresh; want > 0 && upTo < len(r.Order); upTo++ {
+		if !seen(r.Order[upTo]).Gone {
+			want--
+		}
+	}
+	return reach(r, upTo, version, now, seen)
+}
+
+// reach has the first terminals of the order, up to a number, obey the rules under a
+// newer version.
+func reach(r store.Rollout, upTo int, version uint64, now time.Time, seen func(terminal string) Seen) store.Rollout {
 	r.Members = slices.Clone(r.Members)
 	for i := range r.Members { // they take the same rules under the new version
 		r.Members[i].Since = now
 	}
-	r.Fresh = len(r.Members)
-	for _, id := range r.Order[r.Fresh:max(size(step, len(r.Order)), r.Fresh)] {
+	for _, id := range r.Order[len(r.Members):upTo] {
 		s := seen(id)
 		r.Members = append(r.Members, store.RolloutMember{Terminal: id, Since: now, Out: s.Out, Silent: s.Silent, Refused: s.Refused})
 	}
-	r.Step, r.Version, r.Since, r.State = step, version, now, store.RolloutRunning
+	r.Version, r.Since, r.State = version, now, store.RolloutRunning
 	return r
 }

@@ -137,7 +137,6 @@ func TestWhatDoesNotMakeItStop(t *testing.T) {
 			w.want(long, Wait)
 			w.want(long, Wait)
 		},
-		"revoked": func(w *world, f *Seen) { f.Gone = true; w.want(long, Wait) },
 		"back in time": func(w *world, f *Seen) {
 			w.take()
 			w.want(0, Wait)
@@ -194,4 +193,66 @@ func TestTheLastStepForgetsWhoIsNeverThere(t *testing.T) {
 	w.want(dwell, Wait)
 	w.want(forgotten-dwell-1, Wait)
 	w.want(1, Finish)
+}
+
+// TestOthersTakeThePlaceOfWhoIsGone: a step whose terminals were all revoked proves
+// itself at others, instead of waiting for somebody to press a button: who waits for
+// nobody waits for ever. Held rollouts stay held.
+func TestOthersTakeThePlaceOfWhoIsGone(t *testing.T) {
+	w := start(t, 20)
+	w.take()
+	w.want(time.Second, Wait)
+	w.fleet["t000"].Gone, w.fleet["t001"].Gone = true, true
+	w.r.State = store.RolloutHeld
+	w.want(time.Second, Wait)
+	w.r.State = store.RolloutRunning
+	w.want(time.Second, Replace)
+	w.r = Instead(w.r, 3, w.now, w.seen)
+	if n := len(w.r.Members); n != 3 || w.r.Members[2].Terminal != "t002" || w.r.Step != 0 || w.r.Fresh != 0 || w.r.Version != 3 || !w.r.Since.Equal(w.now) {
+		t.Fatalf("it goes on with %+v", w.r)
+	}
+	w.want(dwell, Wait) // it has not taken them
+	w.take()
+	w.want(time.Second, Wait)
+	w.want(dwell-1, Wait)
+	w.want(1, Advance)
+	w.r = Give(w.r, 4, w.now, w.seen)
+	if n := len(w.r.Members); n != 4 || w.r.Step != 1 {
+		t.Fatalf("a tenth of 20, and the two that are gone: %d have it, at step %d", n, w.r.Step)
+	}
+	// One of a step's that is there is enough.
+	w.take()
+	w.want(time.Second, Wait)
+	w.fleet["t003"].Gone = true
+	w.want(time.Second, Replace)
+	w.r = Instead(w.r, 5, w.now, w.seen)
+	w.take()
+	w.want(time.Second, Wait)
+	w.want(dwell, Advance)
+}
+
+// TestARolloutWithoutAnybodyEnds by itself: nobody is left to prove its last step.
+func TestARolloutWithoutAnybodyEnds(t *testing.T) {
+	w := start(t, 3)
+	for _, f := range w.fleet {
+		f.Gone = true
+	}
+	w.want(time.Second, Replace)
+	w.r = Instead(w.r, 3, w.now, w.seen)
+	if len(w.r.Members) != 3 {
+		t.Fatalf("%+v", w.r)
+	}
+	w.want(time.Second, Unproven)
+	w = start(t, 3)
+	w.take()
+	w.want(time.Second, Wait)
+	w.want(dwell, Advance)
+	w.r = Give(w.r, 3, w.now, w.seen)
+	w.take()
+	w.want(time.Second, Wait)
+	w.want(dwell, Advance)
+	w.r = Give(w.r, 4, w.now, w.seen)
+	w.want(time.Second, Wait)
+	w.fleet["t002"].Gone = true // alone in its step
+	w.want(time.Second, Unproven)
 }
