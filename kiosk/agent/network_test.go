@@ -274,7 +274,7 @@ func TestATrialThatCannotBeNotedDoesNotBegin(t *testing.T) {
 		b.kill()
 		b.start()
 		b.c.Welcome("")
-		b.Tick(time.Second)
+		b.until("it is welcome again", func() bool { b.Tick(time.Second); v, _ := b.Shell.View(); return v.Screen == shell.Welcome })
 	}
 	b.tells("1")
 	full.Fill(true)
