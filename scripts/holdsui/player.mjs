@@ -23,6 +23,7 @@ async function person(url, width = 1366) {
   page.on('pageerror', (e) => errors.push(e.message))
   page.on('console', (m) => m.type() === 'error' && !/status of 4(01|22)/.test(m.text()) && errors.push(m.text()))
   await page.goto(url)
+  await page.getByRole('button', { name: 'Preuves' }).click()
   await page.getByRole('link', { name: 'Réquisitions' }).click()
   await text('Ce qui n’existe pas')
 }
@@ -71,9 +72,11 @@ const scenes = {
     await page.locator('[data-holds]').getByText('41 lignes de « Sessions »').waitFor()
     await page.locator('[data-classes] summary').first().click()
     await shot('standing')
+    await page.getByRole('button', { name: 'Preuves' }).click()
     await page.getByRole('link', { name: 'Données conservées' }).click()
     await text('à la demande d’une autorité')
     await shot('inventory')
+    await page.getByRole('button', { name: 'Preuves' }).click()
     await page.getByRole('link', { name: 'Réquisitions' }).click()
   },
 

@@ -45,7 +45,7 @@ func provider(t *testing.T, s *stage) {
 	s.Play("refused", "login", "", "says", "Vous avez interrompu")
 	s.Play("stale", "says", "commencé dans un autre navigateur")
 	s.Play("login", "login", "camille", "name", "Camille Perrollaz")
-	s.Play("use", "link", "Données conservées")
+	s.Play("use", "door", "Preuves", "link", "Données conservées")
 	s.Play("logout", "says", "déconnecté de la console et du fournisseur")
 	// The provider asks again: the logout was there too.
 	s.Play("login", "login", "camille", "name", "Camille Perrollaz")

@@ -88,7 +88,8 @@ const scenes = {
   },
 
   /** The console answers, page after page. */
-  async use({ link }) {
+  async use({ door, link }) {
+    await page.getByRole('button', { name: door }).click()
     await page.getByRole('link', { name: link }).click()
     await page.locator('table, .card').first().waitFor()
     // The place where calls for help are told is there before any comes.
@@ -155,6 +156,7 @@ const scenes = {
   async invites({ url, group, site, name, email, role, key }) {
     await fresh()
     await page.goto(url)
+    await page.getByRole('button', { name: 'Réglages' }).click()
     await page.getByRole('link', { name: 'Comptes' }).click()
     await page.locator('[data-group-add]').click()
     await page.locator('[data-group-name]').fill(group)
@@ -205,6 +207,7 @@ const scenes = {
     await page.goto(url)
     await text(name)
     await text(site)
+    await page.getByRole('button', { name: 'Réglages' }).click()
     same(await page.getByRole('link', { name: 'Comptes' }).count(), 0, 'a way to accounts')
     await page.goto(`${home}/#/people`)
     await text('n’existe pas')
@@ -217,6 +220,7 @@ const scenes = {
   async suspends({ url, name }) {
     await fresh()
     await page.goto(url)
+    await page.getByRole('button', { name: 'Réglages' }).click()
     await page.getByRole('link', { name: 'Comptes' }).click()
     const row = page.locator(`li[data-person="${name}"]`)
     await row.locator('[data-suspend]').click()

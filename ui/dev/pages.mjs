@@ -4,6 +4,7 @@ export const pages = [
   { name: 'view', server: 'terminal', path: '/view.html', wait: 'img.shown', only: 'wide' },
   { name: 'console-login', path: '/#expired-token-of-the-mock', wait: 'h1', fails: true, outside: true },
   { name: 'console-fleet', path: '/', wait: '.sites', dark: true },
+  { name: 'console-menu', path: '/', wait: '.sites', dark: true, act: async (p) => { await p.click('[data-door=proof]'); await p.waitForSelector('#door-proof:not([hidden])') } },
   { name: 'console-fleet-en', path: '/', wait: '.sites', locale: 'en-GB', only: 'wide' },
   { name: 'console-terminal', path: '/#/terminals/t2', wait: '.chain', dark: true },
   { name: 'console-quarantine', path: '/#/terminals/t3', wait: '.chain', only: 'wide' },
