@@ -42,7 +42,7 @@ type door struct {
 	next   time.Duration // when the next code may be tried
 	last   time.Duration // when the last wrong one was
 	pages  int           // of one session of the badge or code below, where it has others than most; 0: as the rules say
-	whose  []byte        // h1
+	whose  []byte        // h1; nobody's once they are gone
 }
 
 // question is one that the controller was asked.
@@ -55,6 +55,7 @@ type question struct {
 // remembered is an answer about one badge.
 type remembered struct {
 	reason wire.Reason // empty: it may begin
+	pages  int         // of one of its sessions; 0: as the rules say
 	at     time.Duration
 }
 
@@ -129,7 +130,7 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 			ans.Reason = wire.RefuseCodeWrong // no controller of ours answers so
 		}
 		a.tried(ans.Reason)
-		a.door.pages, a.door.whose = max(ans.Pages, 0), ans.Holder
+		a.owns(ans.Holder, ans.Pages)
 		a.apply(work, session.Tapped{Holder: ans.Holder, Refused: ans.Reason})
 		return
 	}
@@ -137,9 +138,9 @@ func (a *Agent) admitted(work context.Context, ans wire.BadgeAnswer) {
 		return
 	}
 	if a.takesBadges() {
-		a.remember(q.ask.Holder, ans.Reason)
+		a.remember(q.ask.Holder, ans.Reason, ans.Pages)
 	}
-	a.door.pages, a.door.whose = max(ans.Pages, 0), q.ask.Holder
+	a.owns(q.ask.Holder, ans.Pages)
 	a.apply(work, session.Tapped{Holder: q.ask.Holder, Refused: a.bars(ans.Reason)})
 }
 
@@ -156,6 +157,22 @@ func (a *Agent) bars(r wire.Reason) wire.Reason {
 		return r
 	}
 	return ""
+}
+
+// owns notes how many pages one session of a holder may print. Another badge at the
+// reader changes nothing for whoever works here.
+func (a *Agent) owns(holder []byte, pages int) {
+	if r := a.state.Run; r != nil && a.state.Phase.InSession() && !bytes.Equal(r.Holder, holder) {
+		return
+	}
+	a.door.pages, a.door.whose = max(pages, 0), holder
+}
+
+// gone forgets whose pages these were, once nobody reads the charter or works here.
+func (a *Agent) gone(before session.State) {
+	if (before.Live.Guest != nil || before.Run != nil) && a.state.Live.Guest == nil && a.state.Run == nil {
+		a.door.pages, a.door.whose = 0, nil
+	}
 }
 
 // ownPages is what one session of a holder may print, where the controller told
@@ -179,8 +196,8 @@ func (a *Agent) holder() []byte {
 }
 
 // unanswered is a question that nobody answers now. What was answered here within
-// recentFor counts again, so that a badge that was declared lost since may begin for
-// that long; and where any badge begins, so does one that nobody can be asked about.
+// recentFor counts again, its pages too, so that a badge that was declared lost since
+// may begin for that long; and where any badge begins, so does one that nobody can be asked about.
 // The console says so where a badge is declared lost.
 func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 	f := session.Tapped{Holder: ask.Holder}
@@ -192,9 +209,10 @@ func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 		f.Refused = wire.RefuseCodeOffline
 	default:
 		was, ok := a.recall(ask.Holder)
+		a.owns(ask.Holder, was.pages)
 		switch {
 		case ok:
-			f.Refused = a.bars(was)
+			f.Refused = a.bars(was.reason)
 		case !a.takesBadges(), !a.policy.Access.TrustOffline && !a.policy.Access.AnyBadge:
 			f.Refused = wire.RefuseBadgeOffline
 		}
@@ -203,7 +221,7 @@ func (a *Agent) unanswered(work context.Context, ask wire.BadgeAsk) {
 }
 
 // remember keeps an answer, in the place of the oldest when there are too many.
-func (a *Agent) remember(h1 []byte, r wire.Reason) {
+func (a *Agent) remember(h1 []byte, r wire.Reason, pages int) {
 	now := a.now().Mono
 	if a.door.recent == nil {
 		a.door.recent = map[[wire.H1Size]byte]remembered{}
@@ -220,7 +238,7 @@ func (a *Agent) remember(h1 []byte, r wire.Reason) {
 		}
 		delete(a.door.recent, oldest)
 	}
-	a.door.recent[key] = remembered{r, now}
+	a.door.recent[key] = remembered{r, max(pages, 0), now}
 }
 
 // forget drops what is too old, and everything when badges are not asked about.
@@ -232,13 +250,13 @@ func (a *Agent) forget(now time.Duration) {
 	}
 }
 
-func (a *Agent) recall(h1 []byte) (wire.Reason, bool) {
+func (a *Agent) recall(h1 []byte) (remembered, bool) {
 	a.forget(a.now().Mono)
 	if len(h1) != wire.H1Size {
-		return "", false
+		return remembered{}, false
 	}
 	v, ok := a.door.recent[[wire.H1Size]byte(h1)]
-	return v.reason, ok
+	return v, ok
 }
 
 // known asks about a badge, but for the one whose session this is.

@@ -384,3 +384,58 @@ func TestABadgesOwnPages(t *testing.T) {
 		t.Errorf("the next person is promised %d pages", v.Charter.Pages)
 	}
 }
+
+// TestOfflineABadgeHasItsOwnPages as the controller told them last, for as long as
+// its answer counts; somebody else's badge at the reader changes nothing for whoever
+// works there.
+func TestOfflineABadgeHasItsOwnPages(t *testing.T) {
+	for name, access := range map[string]policy.Access{"known badges": {KnownBadges: true, TrustOffline: true}, "any badge": {AnyBadge: true}} {
+		t.Run(name, func(t *testing.T) {
+			printer := agenttest.NewPrinter()
+			b := newBed(t, func(o *agenttest.Options) { o.Printer = printer })
+			b.ready()
+			p := rules()
+			p.Version, p.Access, p.Printing.Enabled, p.Printing.OfflinePages = 2, access, true, 8
+			b.must(b.c.Policy(p))
+			b.waitPolicy(2)
+			promised := func(key byte, want int) {
+				t.Helper()
+				b.see(shell.Welcome)
+				b.Tap(key)
+				if v := b.see(shell.CharterPage); v.Charter.Pages != want {
+					t.Errorf("%q is promised %d pages, not %d", key, v.Charter.Pages, want)
+				}
+			}
+			b.c.Directory(func(a wire.BadgeAsk) *wire.BadgeAnswer {
+				return &wire.BadgeAnswer{Allowed: true, Pages: map[byte]int{'f': 3, 'm': 30}[a.Holder[0]]}
+			})
+			for key, pages := range map[byte]int{'f': 3, 'm': 30} {
+				promised(key, pages)
+				b.Press(shell.Decline)
+			}
+			b.c.Directory(nil) // cut off
+			b.c.Ledger(nil)
+			promised('n', p.Printing.PagesPerSession) // of whom nobody told anything
+			b.Press(shell.Decline)
+			promised('m', 30)
+			b.Press(shell.Decline)
+			promised('f', 3)
+			b.Press(shell.Accept)
+			b.see(shell.SessionPage)
+			b.until("3 pages on the bar", func() bool { v, _ := b.Shell.View(); return v.Bar != nil && v.Bar.PagesLeft == 3 })
+			b.Tap('m')
+			b.until("the other badge is seen", func() bool { v, _ := b.Shell.View(); return v.Warning != nil })
+			b.Press(shell.StillHere)
+			b.must(b.press().Offer(1, 4, printjob.Ticket{}))
+			if q := b.question().Print; q.Left != 300 || q.Reason == "" {
+				t.Errorf("four pages of three: %+v", q)
+			}
+			b.Press(shell.End)
+			b.see(shell.Thanks)
+			b.Press(shell.Again)
+			b.see(shell.Welcome)
+			b.Tick(5 * time.Hour) // an old answer counts no more
+			promised('m', p.Printing.PagesPerSession)
+		})
+	}
+}

@@ -107,6 +107,7 @@ func (a *Agent) take(work context.Context, s *step) {
 	}
 	a.callMoved(before)
 	a.sessionMoved(work, before)
+	a.gone(before)
 }
 
 // unstick tries again to write the step that waits.
