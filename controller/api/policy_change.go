@@ -26,6 +26,7 @@ type change struct {
 	rev  uint64
 	note string // why, in the person's words
 	slow bool   // a few terminals get it first
+	back bool   // to older rules: they give nobody a right again that was taken since
 	pin  bool   // it is about the PIN alone, whatever the revision: any other change leaves it as it is
 	next func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error)
 }
@@ -100,6 +101,15 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
+	var older []string
+	if c.back {
+		if older, err = changedSections(row.Row.Doc, next); err == nil {
+			err = neverAgain(next, row.Row.Doc, was)
+		}
+		if err != nil {
+			return none, err
+		}
+	}
 	ask, err := a.carried(tx, c.site, was.Hours, next, now, p)
 	if err != nil {
 		return none, err
@@ -108,16 +118,20 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
+	if len(older) > 0 && len(changed) == 0 {
+		return none, newProblem(http.StatusUnprocessableEntity, "Il n’y a rien à reprendre de ces règles d’avant : un badge ou un droit retiré à l’équipe ne revient pas ainsi. Donnez-le de nouveau dans « L’équipe, devant le poste ».")
+	}
 	rules := without(changed, []string{"hours"})
+	steps := without(rules, []string{sectionTeam}) // what may go to a few terminals first
 	busy, err := running(tx, id)
 	if err != nil {
 		return none, err
 	}
-	if busy && len(rules) > 0 {
+	if busy && len(steps) > 0 {
 		return none, newProblem(http.StatusConflict, "Un changement de ces règles est en cours de déploiement. Attendez sa fin, ou décidez-en d’abord : « Continuer maintenant » ou « Revenir en arrière ».")
 	}
 	var obeying []under
-	if c.slow && a.Dwell > 0 && len(rules) > 0 {
+	if c.slow && a.Dwell > 0 && len(steps) > 0 {
 		if obeying, err = obeyed(tx, c.place); err != nil {
 			return none, err
 		}
@@ -129,6 +143,10 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	set, err := store.Get[store.Setting](tx, store.SettingController)
 	if err != nil {
 		return none, err
+	}
+	prior := row.Row.Version
+	if slices.ContainsFunc(changed, changesAtOnce) { // whoever keeps the rules before has a part of these, too
+		prior = set.Row.NextPolicy()
 	}
 	set.Row.NextPolicy()
 	if err := store.Put(tx, set); err != nil {
@@ -149,7 +167,7 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 	if err != nil {
 		return none, err
 	}
-	before, prior := row.Row.Doc, row.Row.Version
+	before := row.Row.Doc
 	row.Row = store.PolicyRow{Layer: c.level(), Doc: doc, Version: set.Row.Policy, Changed: now, By: p.ID}
 	if err := store.Put(tx, row); err != nil {
 		return none, err

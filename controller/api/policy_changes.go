@@ -125,7 +125,7 @@ func (a *API) previewPolicy(ctx context.Context, op string, r PolicyRequest, at 
 		for _, h := range v.Hits {
 			n += len(h.Terminals)
 		}
-		v.Staged = a.Dwell > 0 && n > 1 && len(v.Changes)+len(v.Set)+len(v.Left) > 0
+		v.Staged = a.Dwell > 0 && n > 1 && stepwise(v)
 		return errLook
 	})
 	if !errors.Is(err, errLook) {
@@ -300,7 +300,7 @@ func (a *API) undoPolicy(ctx context.Context, op, ifMatch, id string, at place) 
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.changeLayer(ctx, op, change{place: at, rev: rev, note: "Retour en arrière",
+	v, err := a.changeLayer(ctx, op, change{place: at, rev: rev, note: "Retour en arrière", back: true,
 		next: func(tx store.Tx, was json.RawMessage) (map[string]json.RawMessage, error) {
 			row, err := store.Get[store.PolicyChange](tx, id)
 			if errors.Is(err, store.ErrNotFound) || err == nil && row.Row.Layer != at.id() {

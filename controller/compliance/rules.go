@@ -191,7 +191,7 @@ func merged(tx store.Tx, of []layerOf, site, terminal string, version uint64) (p
 }
 
 // reached is a layer as a terminal has it: while a change goes to others first,
-// as it was before, but for its hours, which change at once. A place has the change.
+// as it was before, but for what changes at once; see store.WithHoursOf. A place has the change.
 func reached(tx store.Tx, row store.Item[store.PolicyRow], terminal string) (store.PolicyRow, error) {
 	if terminal == "" {
 		return row.Row, nil

@@ -99,6 +99,30 @@ func (t Team) Holder(digest string) (TeamBadge, bool) {
 	return t.Badges[i], true
 }
 
+// Within is this team without what now does not give: whoever goes back to older rules
+// gives no badge its right again that staff took from it.
+func (t Team) Within(now Team) Team {
+	badges := []TeamBadge{}
+	for _, b := range t.Badges {
+		if has, ok := now.Holder(b.Badge); ok {
+			b.May = both(b.May, has.May)
+			badges = append(badges, b)
+		}
+	}
+	t.Badges, t.PINMay, t.DirectoryMay = badges, both(t.PINMay, now.PINMay), both(t.DirectoryMay, now.DirectoryMay)
+	return t
+}
+
+func both(a, b []Act) []Act {
+	all := []Act{}
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
 func checkBadges(c *checker, at string, all []Staff) {
 	if len(all) > maxStaff {
 		c.add(at, "Deux cents badges de l’équipe au plus.")

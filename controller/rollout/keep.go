@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"borne/controller/audit"
@@ -144,7 +146,11 @@ func Back(tx store.Tx, layer string, state store.RolloutState, by, note string, 
 	if err != nil {
 		return err
 	}
-	was, err := store.WithHoursOf(row.Row.Doc, json.RawMessage("{}"))
+	was, err := store.WithoutHours(row.Row.Doc)
+	if err != nil {
+		return err
+	}
+	is, err := store.WithoutHours(doc)
 	if err != nil {
 		return err
 	}
@@ -157,8 +163,17 @@ func Back(tx store.Tx, layer string, state store.RolloutState, by, note string, 
 		return fmt.Errorf("cannot go back: %w", err)
 	}
 	c := made.Row
-	c.Version, c.At, c.By, c.Note, c.Before, c.Doc, c.Differences = version, now, by, note, was, it.Row.Before, nil
+	c.Version, c.At, c.By, c.Note, c.Before, c.Doc, c.Differences = version, now, by, note, was, is, nil
+	c.Sections = slices.DeleteFunc(slices.Clone(c.Sections), func(s string) bool { return s == "team" })
 	for _, d := range made.Row.Differences {
+		if strings.HasPrefix(d.Path, "team.") { // it changed at once for everybody, and stays
+			continue
+		}
+		if d.Path == "printing.staff" { // who was taken from it is not back
+			if d.Before = staff(doc); d.Before == nil || equal(d.Before, d.After) {
+				continue
+			}
+		}
 		c.Differences = append(c.Differences, store.PolicyDifference{Path: d.Path, Before: d.After, After: d.Before})
 	}
 	if slices.Contains(c.Sections, "notice") {
@@ -183,4 +198,23 @@ func Back(tx store.Tx, layer string, state store.RolloutState, by, note string, 
 		action = "policy.stopped"
 	}
 	return audit.Append(tx, audit.Entry{At: now, Actor: by, Action: action, Site: made.Site, Scope: made.Scope, Target: layer, Detail: it.Row.Culprit + " " + it.Row.Why})
+}
+
+// equal compares what two texts say.
+func equal(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// staff are the badges that release prints by a layer's document.
+func staff(doc json.RawMessage) json.RawMessage {
+	var p struct {
+		Printing struct {
+			Staff json.RawMessage `json:"staff"`
+		} `json:"printing"`
+	}
+	if json.Unmarshal(doc, &p) != nil {
+		return nil
+	}
+	return p.Printing.Staff
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -72,8 +73,9 @@ func (r Rollout) Holds(terminal string) bool {
 	return r.Active() && !slices.ContainsFunc(r.Members, func(m RolloutMember) bool { return m.Terminal == terminal })
 }
 
-// WithHoursOf is a layer's document with the hours and the PIN of another state of
-// it: other people change these, at once, and no history of rules has them.
+// WithHoursOf is a layer's document with what changes at once of another state of it:
+// the hours and the PIN, which other people change and no history of rules has, and
+// the staff's rights at the terminal. Who may release prints is taken from, at once.
 func WithHoursOf(doc, other json.RawMessage) (json.RawMessage, error) {
 	a, b := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	if err := json.Unmarshal(doc, &a); err != nil {
@@ -82,11 +84,63 @@ func WithHoursOf(doc, other json.RawMessage) (json.RawMessage, error) {
 	if err := json.Unmarshal(other, &b); err != nil {
 		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
 	}
-	for _, own := range []string{"hours", "pin"} {
+	for _, own := range []string{"hours", "pin", "team"} {
 		delete(a, own)
 		if x, ok := b[own]; ok {
 			a[own] = x
 		}
 	}
+	if err := KeepStaff(a, b); err != nil {
+		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
+	}
 	return json.Marshal(a)
+}
+
+// WithoutHours is a layer's document as the history of rules has it.
+func WithoutHours(doc json.RawMessage) (json.RawMessage, error) {
+	all := map[string]json.RawMessage{}
+	if err := json.Unmarshal(doc, &all); err != nil {
+		return nil, fmt.Errorf("cannot read a layer of the policy: %w", err)
+	}
+	delete(all, "hours")
+	delete(all, "pin")
+	return json.Marshal(all)
+}
+
+// KeepStaff leaves, of the badges that release prints in a, those that b names too.
+func KeepStaff(a, b map[string]json.RawMessage) error {
+	if a["printing"] == nil || b["printing"] == nil {
+		return nil
+	}
+	type badge struct {
+		Badge string `json:"badge"`
+	}
+	var old map[string]json.RawMessage
+	var was struct {
+		Staff []json.RawMessage `json:"staff"`
+	}
+	var is struct {
+		Staff []badge `json:"staff"`
+	}
+	if err := errors.Join(json.Unmarshal(a["printing"], &old), json.Unmarshal(a["printing"], &was), json.Unmarshal(b["printing"], &is)); err != nil {
+		return err
+	}
+	kept := []json.RawMessage{}
+	for _, raw := range was.Staff {
+		var x badge
+		if err := json.Unmarshal(raw, &x); err != nil {
+			return err
+		}
+		if slices.Contains(is.Staff, x) {
+			kept = append(kept, raw)
+		}
+	}
+	if len(kept) == len(was.Staff) {
+		return nil
+	}
+	var err error
+	if old["staff"], err = json.Marshal(kept); err == nil {
+		a["printing"], err = json.Marshal(old)
+	}
+	return err
 }

@@ -159,12 +159,9 @@ func (a *Agent) bars(r wire.Reason) wire.Reason {
 	return ""
 }
 
-// owns notes how many pages one session of a holder may print. Another badge at the
-// reader changes nothing for whoever works here.
+// owns notes how many pages one session of a holder may print, for when it begins: a
+// session that runs has its number already.
 func (a *Agent) owns(holder []byte, pages int) {
-	if r := a.state.Run; r != nil && a.state.Phase.InSession() && !bytes.Equal(r.Holder, holder) {
-		return
-	}
 	a.door.pages, a.door.whose = max(pages, 0), holder
 }
 
