@@ -97,12 +97,19 @@ type Site struct {
 	Lat    float64 `json:"lat,omitempty" inventory:"where it is, to find help near it;none-personal;life"`
 	Lon    float64 `json:"lon,omitempty" inventory:"where it is, to find help near it;none-personal;life"`
 	Placed bool    `json:"placed,omitempty" inventory:"whether its position is known;none-personal;life"`
+
+	UAI     string    `json:"uai,omitempty" inventory:"number of the establishment in the national register;none-personal;life"`
+	Address string    `json:"address,omitempty" inventory:"where it is;none-personal;life"`
+	Head    string    `json:"head,omitempty" inventory:"mail address of the office of its head, who is asked to agree;public-task;life"`
+	Closed  time.Time `json:"closed,omitzero" inventory:"since when it is closed, with its history kept;none-personal;life"`
 }
 
 // Space is a part of a site. Meta.Scope is its own id.
 type Space struct {
 	Name    string `json:"name" inventory:"shown to staff and people;none-personal;life"`
 	Contact string `json:"contact,omitempty" inventory:"role to call on an alarm, not a person's name;public-task;life"`
+
+	Closed time.Time `json:"closed,omitzero" inventory:"since when it is closed, with its history kept;none-personal;life"`
 }
 
 // TerminalState is whether a terminal may serve.
