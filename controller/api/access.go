@@ -93,8 +93,6 @@ const (
 	opDecideConsent = "decide-agreement"
 	opReport        = "site-report"
 	opCertify       = "certify-site"
-	opCreateSite    = "create-site"
-	opCreateSpace   = "create-space"
 	opAudit         = "audit"
 	opInventory     = "inventory"
 	opRequisitions  = "requisitions"
@@ -229,8 +227,6 @@ func Table() map[string]Access {
 		opDecideConsent: {post, "/api/sites/{id}/agreements/{agreement}/answer", ScopeSite, r(hea)},
 		opReport:        {get, "/api/sites/{id}/report", ScopeSite, r(adm, cor, rec, dpo)},
 		opCertify:       {post, "/api/sites/{id}/certificates", ScopeSite, r(adm, dpo)},
-		opCreateSite:    {post, "/api/sites", ScopeAll, r(adm)},
-		opCreateSpace:   {post, "/api/sites/{id}/spaces", ScopeSite, r(adm)},
 		opAudit:         {get, "/api/audit", ScopeAny, r(adm, dpo)},
 		opRGPD:          {get, "/api/rgpd/{document}", ScopeAny, r(adm, dpo)},
 		opInventory:     {get, "/api/inventory", ScopeAny, r(adm, dpo)},
@@ -298,6 +294,7 @@ func Table() map[string]Access {
 		opConsoleFiles: {get, "/", ScopeNone, nil},
 	}
 	maps.Copy(table, policyTable())
+	maps.Copy(table, siteTable())
 	return table
 }
 

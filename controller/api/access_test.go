@@ -27,7 +27,7 @@ func matrix() map[string]string {
 		"GET /api/receipts/{id}": "acd", "GET /api/terminals/{id}/commands": "acrd", "POST /api/terminals/{id}/commands": "acr", "POST /api/spaces/{id}/awake": "acbr",
 		"POST /api/sites/{id}/enrol-codes": "ac", "GET /api/sites/{id}/policy": "acrd", "PUT /api/sites/{id}/policy": "ac",
 		"GET /api/spaces/{id}/policy": "acrd", "PUT /api/spaces/{id}/policy": "ac", "GET /api/sites/{id}/report": "acrd",
-		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "a", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/rgpd/{document}": "ad", "GET /api/lists": "acrd",
+		"POST /api/sites": "a", "POST /api/sites/{id}/spaces": "ac", "GET /api/audit": "ad", "POST /api/sites/{id}/certificates": "ad", "GET /api/inventory": "ad", "GET /api/rgpd/{document}": "ad", "GET /api/lists": "acrd",
 		"GET /api/requisitions": "ad", "POST /api/requisitions": "ad", "POST /api/requisitions/{hold}/confirm": "ad", "POST /api/requisitions/{hold}/lift": "ad", "PUT /api/traffic": "d", "GET /api/deletions": "ad",
 		"GET /api/calendars": "acbhrd", "PUT /api/calendars/{zone}": "a", "POST /api/calendars/{zone}/fetch": "a", "POST /api/hours/osm": "acb",
 		"GET /api/prints": "acr", "GET /api/terminals/{id}/prints": "acd", "POST /api/terminals/{id}/prints/{job}": "acr",
@@ -56,6 +56,8 @@ func matrix() map[string]string {
 		"POST /api/terminals/{id}/help": "acr", "PUT /api/sites/{id}/phone": "ac",
 		"POST /api/bulk/preview": "acr", "POST /api/bulk": "acr", "GET /api/bulk": "acr", "GET /api/bulk/{bulk}": "acr",
 		"GET /api/hooks": "a", "POST /api/hooks": "a", "PUT /api/hooks/{hook}": "a", "DELETE /api/hooks/{hook}": "a", "POST /api/hooks/{hook}/key": "a", "POST /api/hooks/{hook}/try": "a",
+		"GET /api/sites": "ac", "PUT /api/sites/{id}": "ac", "PUT /api/sites/{id}/closed": "a", "PUT /api/spaces/{id}": "ac", "PUT /api/spaces/{id}/closed": "ac",
+		"GET /api/sites-file": "ac", "POST /api/sites-file": "a", "DELETE /api/sites/{id}/enrol-codes/{code}": "ac", "PUT /api/terminals/{id}/place": "ac", "POST /api/terminals/{id}/revoke": "ac",
 		"GET /api/help-places": "acrd", "PUT /api/help-places": "a", "PUT /api/sites/{id}/position": "ac", "GET /api/notices": "acrd", "GET /api/sites/{id}/notices": "acrd",
 	}
 }
@@ -176,15 +178,17 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		"POST /api/requisitions":         holdOf("a"), "PUT /api/traffic": TrafficRequest{Day: "2026-03-01", Reference: "DEC-1"},
 		"PUT /api/sites/{id}/pin": PINRequest{What: "inherit"}, "PUT /api/spaces/{id}/pin": PINRequest{What: "inherit"}, "PUT /api/terminals/{id}/pin": PINRequest{What: "none"},
 		"PUT /api/help-places": placesFile, "PUT /api/sites/{id}/position": map[string]any{"lat": 45.9, "lon": 6.1},
-		"POST /api/hours/osm":         OSMRequest{Text: "Mo-Fr 08:00-12:00"},
-		"POST /api/sites":             SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"POST /api/hours/osm": OSMRequest{Text: "Mo-Fr 08:00-12:00"},
+		"POST /api/sites":     SiteRequest{Name: "PMS", Kind: "pms", Commune: "Cluses"},
+		"PUT /api/sites/{id}": SiteRequest{Name: "Collège a", Kind: "college", Commune: "Annecy", Phone: "04 50 00 00 01"}, "PUT /api/sites/{id}/closed": ClosedRequest{}, "PUT /api/spaces/{id}": SpaceRequest{Name: "Hall"}, "PUT /api/spaces/{id}/closed": ClosedRequest{},
+		"POST /api/sites-file": SitesImport{CSV: "nom;type;commune\nPMS Arve;pms;Cluses\n"}, "PUT /api/terminals/{id}/place": PlaceRequest{Name: "Poste 1", Space: "a-hall"},
 		"POST /api/sites/{id}/spaces": SpaceRequest{Name: "Salle"}, "POST /api/sites/{id}/certificates": CertificateRequest{Month: "2026-03"},
 	}
 	ids := map[Scope]string{ScopeSite: "a", ScopeSpace: "a-hall", ScopeTerminal: "a-1", ScopeReceipt: "r-a", ScopePrint: "j-a", ScopeMatter: "m-a", ScopeBadge: numberA}
 	// There is no provider here, and no passkey: their own tests have them.
 	lacking := map[string]bool{opOIDC: true, opPasskey: true, opAddPasskey: true, opNamePasskey: true, opDropPasskey: true, opDropHook: true, opBulkPlan: true, opBulk: true, opBulkOne: true,
 		opAllRollout: true, opSiteRollout: true, opSpaceRollout: true, opGroupRollout: true} // nothing is under way
-	for _, op := range []string{opConsent, opAnswerConsent, opAskConsent, opDecideConsent, opRevokeToken} {
+	for _, op := range []string{opConsent, opAnswerConsent, opAskConsent, opDecideConsent, opRevokeToken, opCancelEnrol} {
 		lacking[op] = true // nobody was asked: consents_test.go has them
 	}
 	n := 0
@@ -194,7 +198,7 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 		}
 		w.later(time.Second) // for the pace of the keys
 		for _, p := range people {
-			path := strings.NewReplacer("{document}", "registre", "{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{token}", "none", "{hold}", "hold-a", "{badge}", "staff-a").Replace(acc.Path)
+			path := strings.NewReplacer("{document}", "registre", "{key}", "none", "{hook}", w.hooked(), "{bulk}", "none", "{zone}", "A", "{id}", ids[acc.Scope], "{job}", "w1", "{window}", "w-a", "{sheet}", "sheet-a", "{agreement}", "none", "{token}", "none", "{code}", "none", "{hold}", "hold-a", "{badge}", "staff-a").Replace(acc.Path)
 			if op == opPrintDecide {
 				w.doubtful() // whoever came before has decided
 			}
@@ -219,6 +223,14 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 				path, match = strings.Replace(acc.Path, "{id}", id, 1), w.rowRev(store.KindUser, id)
 			case opPutFigures:
 				match = w.do(p.cookie, "GET", "/api/energy/figures", nil, "Authorization", bearer(p.key)).Header.Get("ETag")
+			case opPutSiteCard:
+				match = w.rowRev(store.KindSite, "a")
+			case opPutSpaceCard:
+				match = w.rowRev(store.KindSpace, "a-hall")
+			case opCreateSite:
+				body = SiteRequest{Name: fmt.Sprintf("PMS %d", n), Kind: "pms", Commune: "Cluses"}
+			case opCreateSpace:
+				body = SpaceRequest{Name: fmt.Sprintf("Salle %d", n)}
 			case opCreateGroup:
 				body = GroupRequest{Name: fmt.Sprintf("Groupe %d", n), Sites: []string{"a"}}
 			}

@@ -121,6 +121,8 @@ type Config struct {
 	Sealer    Sealer
 	Calendars Calendars
 	Hooks     Hooks
+	// Revoke shuts a terminal out for good, records who did it, and ends its connection.
+	Revoke func(ctx context.Context, terminal, by string) error
 	// Provider is the OpenID provider that lets people in, under the name that its
 	// button shows; nil for none.
 	Provider     *oidc.Provider

@@ -32,12 +32,16 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 		if err != nil {
 			return f, err
 		}
-		if !p.Sees(it.ID) {
+		if !p.Sees(it.ID) || !it.Row.Closed.IsZero() {
 			continue
 		}
 		at[it.ID] = len(f.Sites)
-		f.Sites = append(f.Sites, SiteView{ID: it.ID, Name: it.Row.Name, Kind: it.Row.Type, Commune: it.Row.Commune,
-			Territoire: it.Row.Territoire, Phone: it.Row.Phone, Spaces: []SpaceView{}})
+		v := SiteView{ID: it.ID, Name: it.Row.Name, Kind: it.Row.Type, Commune: it.Row.Commune,
+			Territoire: it.Row.Territoire, Phone: it.Row.Phone, Spaces: []SpaceView{}}
+		if p.Holds(it.ID, a.table[opSites].Roles...) {
+			v.Head = it.Row.Head
+		}
+		f.Sites = append(f.Sites, v)
 	}
 	terminals := map[string][]TerminalBrief{}
 	for it, err := range store.List[store.Terminal](tx, "", "", false) {
@@ -53,7 +57,7 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 			return f, err
 		}
 		i, ok := at[it.Site]
-		if !ok {
+		if !ok || !it.Row.Closed.IsZero() {
 			continue
 		}
 		v := SpaceView{ID: it.ID, Name: it.Row.Name, Terminals: list(terminals[it.ID])}

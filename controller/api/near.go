@@ -39,7 +39,7 @@ func (a *API) helpPlaces(ctx context.Context, _ *nothing) (*out[HelpView], error
 			if err != nil {
 				return err
 			}
-			if !p.Sees(it.ID) {
+			if !p.Sees(it.ID) || !it.Row.Closed.IsZero() {
 				continue
 			}
 			s, err := nearOf(tx, it)

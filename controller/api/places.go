@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"borne/controller/audit"
-	"borne/controller/mednum"
 	"borne/controller/policy"
 	"borne/controller/report"
 	"borne/controller/store"
@@ -52,6 +51,11 @@ func MakeCode(tx store.Tx, site string, r EnrolRequest, by string, now time.Time
 	}
 	row := store.EnrolCode{Secret: secret, Space: r.Space, Name: strings.TrimSpace(r.Name), Replaces: r.Replace,
 		By: by, Created: now, Expires: now.Add(store.CodeMinutes * time.Minute)}
+	if s, err := store.Get[store.Site](tx, site); err != nil {
+		return EnrolCode{}, err
+	} else if !s.Row.Closed.IsZero() {
+		return EnrolCode{}, errClosed()
+	}
 	if err := checkCode(tx, site, &row); err != nil {
 		return EnrolCode{}, err
 	}
@@ -72,7 +76,7 @@ func MakeCode(tx store.Tx, site string, r EnrolRequest, by string, now time.Time
 		return EnrolCode{}, err
 	}
 	err = audit.Append(tx, audit.Entry{At: now, Actor: by, Action: "enrol.code", Site: site, Scope: row.Space, Target: row.Replaces, Detail: row.Name})
-	return EnrolCode{Code: code, Terminal: row.Replaces, Expires: row.Expires}, err
+	return EnrolCode{ID: m.ID, Code: code, Terminal: row.Replaces, Expires: row.Expires}, err
 }
 
 // checkCode refuses a code that no terminal could be installed with.
@@ -82,12 +86,17 @@ func checkCode(tx store.Tx, site string, row *store.EnrolCode) error {
 		if err != nil || t.Site != site {
 			return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{"body.replace", "ce poste n’existe pas dans ce lieu"})
 		}
+		if s, err := store.Get[store.Space](tx, t.Row.Space); err != nil {
+			return err
+		} else if !s.Row.Closed.IsZero() {
+			return newProblem(http.StatusConflict, "L’espace de ce poste est fermé. Rouvrez-le d’abord.")
+		}
 		// Name and place go with the terminal: they are not chosen anew.
 		row.Space, row.Name = t.Row.Space, t.Row.Name
 		return nil
 	}
 	s, err := store.Get[store.Space](tx, row.Space)
-	if err != nil || s.Site != site {
+	if err != nil || s.Site != site || !s.Row.Closed.IsZero() {
 		return newProblem(http.StatusUnprocessableEntity, "Certains champs ne conviennent pas.", field{"body.space", "cet espace n’existe pas dans ce lieu"})
 	}
 	if row.Name == "" {
@@ -103,32 +112,6 @@ func checkCode(tx store.Tx, site string, row *store.EnrolCode) error {
 		}
 	}
 	return nil
-}
-
-type siteIn struct{ Body SiteRequest }
-
-// MakeSite makes a site, and records who asked for it.
-func MakeSite(tx store.Tx, r SiteRequest, by string, now time.Time) (id string, row store.Site, err error) {
-	id = newID()
-	row = store.Site{Name: strings.TrimSpace(r.Name), Type: r.Kind, Commune: strings.TrimSpace(r.Commune), Territoire: strings.TrimSpace(r.Territoire)}
-	site := store.Item[store.Site]{Meta: store.Meta{ID: id, Site: id}, Row: row}
-	if err = store.Put(tx, site); err != nil {
-		return "", row, err
-	}
-	if err = mednum.Tell(tx, site, now); err != nil {
-		return "", row, err
-	}
-	return id, row, audit.Append(tx, audit.Entry{At: now.UTC(), Actor: by, Action: "site.created", Site: id, Target: id, Detail: row.Name})
-}
-
-// MakeSpace makes a space of a site, and records who asked for it.
-func MakeSpace(tx store.Tx, site string, r SpaceRequest, by string, now time.Time) (id string, row store.Space, err error) {
-	id = newID()
-	row = store.Space{Name: strings.TrimSpace(r.Name), Contact: strings.TrimSpace(r.Contact)}
-	if err = store.Put(tx, store.Item[store.Space]{Meta: store.Meta{ID: id, Site: site, Scope: id}, Row: row}); err != nil {
-		return "", row, err
-	}
-	return id, row, audit.Append(tx, audit.Entry{At: now.UTC(), Actor: by, Action: "space.created", Site: site, Scope: id, Target: id, Detail: row.Name})
 }
 
 // Fits tells whether a request that did not come over HTTP is one that the API would
@@ -154,41 +137,6 @@ func Fits[T any](v T) error {
 		return fmt.Errorf("cannot use this: %w", errors.Join(res.Errors...))
 	}
 	return nil
-}
-
-func (a *API) createSite(ctx context.Context, in *siteIn) (*out[SiteView], error) {
-	var id string
-	var row store.Site
-	err := a.Store.Decide(ctx, func(tx store.Tx) (err error) {
-		id, row, err = MakeSite(tx, in.Body, person(ctx).ID, a.Now())
-		return err
-	})
-	if err != nil {
-		return nil, a.fail(opCreateSite, err)
-	}
-	return answer(SiteView{ID: id, Name: row.Name, Kind: row.Type, Commune: row.Commune, Territoire: row.Territoire, Spaces: []SpaceView{}}), nil
-}
-
-type spaceIn struct {
-	ID   string `path:"id" maxLength:"200"`
-	Body SpaceRequest
-}
-
-func (a *API) createSpace(ctx context.Context, in *spaceIn) (*out[SpaceView], error) {
-	v := SpaceView{Terminals: []TerminalBrief{}}
-	err := a.Store.Decide(ctx, func(tx store.Tx) error {
-		id, row, err := MakeSpace(tx, in.ID, in.Body, person(ctx).ID, a.Now())
-		if err != nil {
-			return err
-		}
-		v.ID, v.Name = id, row.Name
-		v.Open, v.Until, err = a.opening(tx, in.ID, id)
-		return err
-	})
-	if err != nil {
-		return nil, a.fail(opCreateSpace, err)
-	}
-	return answer(v), nil
 }
 
 func (a *API) report(ctx context.Context, in *byID) (*out[Report], error) {

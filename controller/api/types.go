@@ -64,6 +64,7 @@ type SiteView struct {
 	Commune    string      `json:"commune"`
 	Territoire string      `json:"territoire,omitempty"`
 	Phone      string      `json:"phone,omitempty" doc:"Told to who gets no help at a terminal"`
+	Head       string      `json:"head,omitempty" doc:"Mail address of its head's office; for those who set the site up"`
 	Spaces     []SpaceView `json:"spaces"`
 }
 
@@ -237,6 +238,7 @@ type EnrolRequest struct {
 
 // EnrolCode is shown once.
 type EnrolCode struct {
+	ID       string    `json:"id" doc:"Names the code without opening anything"`
 	Code     string    `json:"code"`
 	Terminal string    `json:"terminal,omitempty" doc:"Id of the terminal, when it exists already"`
 	Expires  time.Time `json:"expires"`
@@ -280,20 +282,6 @@ type PolicyRequest struct {
 	Policy policy.Policy `json:"policy" lines:"many"`
 	Note   string        `json:"note,omitempty" maxLength:"300" doc:"Why, for the history"`
 	AtOnce bool          `json:"atOnce,omitempty" doc:"All terminals get it at once, also when a few would get it first"`
-}
-
-// SiteRequest creates a site.
-type SiteRequest struct {
-	Name       string `json:"name" minLength:"2" maxLength:"80"`
-	Kind       string `json:"kind" enum:"college,pms,mie,library,other"`
-	Commune    string `json:"commune" minLength:"1" maxLength:"60"`
-	Territoire string `json:"territoire,omitempty" maxLength:"60"`
-}
-
-// SpaceRequest creates a space of a site.
-type SpaceRequest struct {
-	Name    string `json:"name" minLength:"2" maxLength:"80"`
-	Contact string `json:"contact,omitempty" maxLength:"120" doc:"Role to call on an alarm, not a person's name"`
 }
 
 // AuditView is one entry of the audit.

@@ -232,7 +232,7 @@ func startFor(t testing.TB) *world {
 	if w.dir, err = directory.New(bytes.Repeat([]byte{4}, 32), now); err != nil {
 		t.Fatal(err)
 	}
-	w.api, err = New(Config{Directory: w.dir, Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, Hooks: w, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
+	w.api, err = New(Config{Directory: w.dir, Passkeys: party, Store: st, Accounts: w.acc, Live: w.live, Orders: w, Prints: w, Publisher: w, Sealer: w, Calendars: w, Hooks: w, Revoke: w.revoke, CalendarOf: func(z string) string { return "https://calendar.example/" + z }, Inventory: inv, Now: now,
 		Heartbeat: 50 * time.Millisecond, Facts: func(context.Context, func(string) bool) (rgpd.Facts, error) {
 			return rgpd.Facts{At: t0, Inventory: inv}, nil
 		}, Waiting: retention.Waiting(retention.Tables()), SecurityTxt: func() []byte { return []byte("Contact: mailto:x@example.fr\n") },
@@ -418,4 +418,11 @@ func (f *fakeLive) Changed(id string) {
 	for ch := range f.subs {
 		ch <- id
 	}
+}
+
+// revoke does what the fleet does to a terminal's row, without its certificates.
+func (w *world) revoke(ctx context.Context, terminal, by string) error {
+	return w.st.Decide(ctx, func(tx store.Tx) error {
+		return store.Update(tx, terminal, func(it *store.Item[store.Terminal]) error { it.Row.State = store.StateRevoked; return nil })
+	})
 }

@@ -124,7 +124,7 @@ func (s *Server) assemble(c Config) (err error) {
 			return err
 		}
 	}
-	s.api, err = api.New(api.Config{Directory: s.badges, Staff: asker(s.staff), Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, CalendarOf: s.cfg.Calendars.Of,
+	s.api, err = api.New(api.Config{Directory: s.badges, Staff: asker(s.staff), Passkeys: party, Provider: s.provider, ProviderName: s.cfg.OIDC.Name, Store: s.st, Accounts: s.acc, Live: s.terminals, Orders: s.terminals, Prints: s.terminals, Publisher: s.terminals, Sealer: s.keys, Calendars: s.calendars, Hooks: s.hooks, Revoke: s.terminals.Revoke, CalendarOf: s.cfg.Calendars.Of,
 		Inventory: inv, Dwell: s.cfg.Dwell, Within: s.cfg.Within, Files: c.Files, Now: s.now, Log: s.log.With("room", "api"), Version: s.version, Demo: s.cfg.Demo, Mails: s.cfg.Mail.Server != "", URL: s.consoleURL, Secure: s.cfg.Console.Secure(),
 		Facts: s.facts, Origin: originOf(s.cfg), SecurityTxt: s.securityTxt, Retention: kept(s.cfg), Waiting: retention.Waiting(purges())})
 	if err != nil {

@@ -43,7 +43,6 @@ type Site struct {
 	Lat, Lon                                                       float64
 	Placed                                                         bool
 	Spaces                                                         []string
-	Given                                                          map[string]bool // columns whose cell is not empty
 }
 
 // Mistake is what is wrong with one line, in French.
@@ -162,7 +161,6 @@ func blank(cells []string) bool {
 }
 
 func read(columns, cells []string) (s Site, why []string) {
-	s.Given = map[string]bool{}
 	if len(cells) > len(columns) && !blank(cells[len(columns):]) {
 		return s, []string{fmt.Sprintf("La ligne a %d cases, et le fichier %d colonnes : un texte qui contient le séparateur va entre guillemets.", len(cells), len(columns))}
 	}
@@ -170,7 +168,7 @@ func read(columns, cells []string) (s Site, why []string) {
 	for i, c := range cells[:min(len(cells), len(columns))] {
 		// One line, one space between words: a spreadsheet's cell may have several lines.
 		if c = strings.Join(strings.Fields(undanger(c)), " "); c != "" && columns[i] != "" {
-			cell[columns[i]], s.Given[columns[i]] = c, true
+			cell[columns[i]] = c
 		}
 	}
 	s.Name, s.Commune, s.Territoire, s.Address = cell["nom"], cell["commune"], cell["territoire"], cell["adresse"]

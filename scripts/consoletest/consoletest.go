@@ -70,6 +70,16 @@ func Folder(t *testing.T) string {
 // Serve runs a controller until the test ends, with the demonstration's places.
 func Serve(t *testing.T, c server.Config) *server.Server {
 	t.Helper()
+	srv := Run(t, c)
+	if r := srv.Do(context.Background(), server.Request{Op: server.OpSeedDemo}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	return srv
+}
+
+// Run runs a controller until the test ends, as it was set up: there is nothing in it.
+func Run(t *testing.T, c server.Config) *server.Server {
+	t.Helper()
 	srv, err := server.New(c)
 	Must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -83,9 +93,6 @@ func Serve(t *testing.T, c server.Config) *server.Server {
 			t.Error("the controller does not end")
 		}
 	})
-	if r := srv.Do(ctx, server.Request{Op: server.OpSeedDemo}); r.Error != "" {
-		t.Fatal(r.Error)
-	}
 	return srv
 }
 
@@ -112,6 +119,7 @@ type Answer struct {
 	Error   string
 	Actions int
 	MS      int
+	Said    string // what the page showed, where the scene reads it
 }
 
 // Open starts a script of scenes, which opens the browser. The environment tells

@@ -98,7 +98,7 @@ var may = map[string][]string{
 	"controller/ledger":      {"controller/wire", "controller/policy", "controller/store", "controller/audit", "controller/compliance", "controller/retention"},                                        // the policy in force and the day's figures are compliance's; staff's decisions are recorded; its purge is retention's
 	"controller/certificate": {"controller/wire", "controller/store", "controller/audit"},                                                                                                              // reads the receipts anew, and the quarantines in the audit
 	"controller/fleet":       {"controller/wire", "controller/policy", "controller/store", "controller/compliance", "controller/pki", "controller/requisition"},                                        // connections carry what these rooms decide
-	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/ldap", "controller/attend", "controller/passkeys", "controller/consent", "controller/mail", "controller/rollout", "controller/requisition", "controller/retention", "controller/rgpd", "controller/mednum", "controller/notice"},
+	"controller/api":         {"controller/wire", "controller/policy", "controller/store", "controller/accounts", "controller/audit", "controller/report", "controller/compliance", "controller/certificate", "controller/ledger", "controller/calendar", "controller/directory", "controller/oidc", "controller/ldap", "controller/attend", "controller/passkeys", "controller/consent", "controller/mail", "controller/rollout", "controller/requisition", "controller/retention", "controller/rgpd", "controller/mednum", "controller/notice", "controller/sitefile"},
 	"controller/consent":     {"controller/policy", "controller/store", "controller/audit", "controller/mail", "controller/compliance", "controller/rollout"}, // the head's answer is kept in the hours, published like them, recorded and mailed in one transaction
 	"controller/demo":        {"controller/policy", "controller/store", "controller/wire"},
 	"controller/rollout":     {"controller/store", "controller/audit", "controller/notice"}, // going back is a publication, and recorded; so is a text that people are told again
@@ -111,6 +111,7 @@ var may = map[string][]string{
 	"controller/fetch":       nil,                                                           // a file of the outside, by its address
 	"controller/rgpd":        {"controller/store", "controller/retention", "ui/catalogues"}, // documents of what is declared, in the console's words
 	"controller/proxy":       nil,                                                           // who asks, behind a reverse proxy
+	"controller/sitefile":    nil,                                                           // files of places
 	"controller/mednum":      {"controller/policy", "controller/store"},                     // files of places of help, in the form in which terminals show them
 	"controller/cli":         {"controller/…", "ui/console"},
 	"controller/server":      {"controller/…", "ui/console"},
@@ -126,6 +127,8 @@ var pure = map[string][]string{
 	"kiosk/session":     {"os", "net", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "io", "syscall"},
 	"controller/policy": {"os", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 	"controller/mednum": {"os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
+	// Files of spreadsheets, and what they say of places.
+	"controller/sitefile": {"os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 	// Foreign files, and what they say of school holidays.
 	"controller/calendar": {"os", "net", "net/http", "context", "sync", "math/rand", "math/rand/v2", "log", "log/slog", "syscall"},
 }

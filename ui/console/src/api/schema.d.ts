@@ -1217,10 +1217,46 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The places, their terminals and installation codes, closed ones too */
+        get: operations["sites"];
         put?: never;
         /** Create a site */
         post: operations["create-site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sites as a file */
+        get: operations["sites-file"];
+        put?: never;
+        /** Bring sites in from a file, whole or not at all */
+        post: operations["import-sites"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a site */
+        put: operations["put-site"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1272,6 +1308,23 @@ export interface paths {
         put?: never;
         /** Certify a site's month: what its terminals proved, verified anew and signed */
         post: operations["certify-site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/closed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Close a site that has no terminal, or open it again */
+        put: operations["close-site"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1341,6 +1394,23 @@ export interface paths {
         /** Make a one-time installation code */
         post: operations["create-enrol-code"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sites/{id}/enrol-codes/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Cancel an installation code */
+        delete: operations["cancel-enrol-code"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1613,7 +1683,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Create a space */
+        /** Create a space of a site */
         post: operations["create-space"];
         delete?: never;
         options?: never;
@@ -1638,6 +1708,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/spaces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a space */
+        put: operations["put-space"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/spaces/{id}/awake": {
         parameters: {
             query?: never;
@@ -1649,6 +1736,23 @@ export interface paths {
         put?: never;
         /** Hold each terminal of a space awake for a while */
         post: operations["hold-space-awake"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/spaces/{id}/closed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Close a space that has no terminal, or open it again */
+        put: operations["close-space"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1949,6 +2053,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/terminals/{id}/place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Rename a terminal, or move it to another space of its site */
+        put: operations["place-terminal"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/terminals/{id}/policy": {
         parameters: {
             query?: never;
@@ -2063,6 +2184,23 @@ export interface paths {
         get: operations["terminal-receipts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/terminals/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shut a terminal out for good */
+        post: operations["revoke-terminal"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2701,6 +2839,9 @@ export interface components {
             /** @description A hold can name it */
             waits: boolean;
         };
+        ClosedRequest: {
+            closed: boolean;
+        };
         CodeSheet: {
             /**
              * Format: int64
@@ -2712,6 +2853,24 @@ export interface components {
             siteName: string;
             /** Format: date-time */
             until: string;
+        };
+        CodeView: {
+            /** @description Who made it */
+            by?: string;
+            /** Format: date-time */
+            created: string;
+            /** Format: date-time */
+            expires: string;
+            id: string;
+            /** @description Of the terminal */
+            name: string;
+            /** @description Id of the terminal whose hardware it replaces, or that waits for its installation */
+            replaces?: string;
+            space: string;
+            /** @enum {string} */
+            state: "waiting" | "used" | "expired";
+            /** @description Id of the terminal that it installed */
+            terminal?: string;
         };
         CodesRequest: {
             group?: string;
@@ -3050,6 +3209,8 @@ export interface components {
             code: string;
             /** Format: date-time */
             expires: string;
+            /** @description Names the code without opening anything */
+            id: string;
             /** @description Id of the terminal, when it exists already */
             terminal?: string;
         };
@@ -3990,6 +4151,11 @@ export interface components {
             id: string;
             name: string;
         };
+        PlaceRequest: {
+            name: string;
+            /** @description Id of a space of the same site */
+            space: string;
+        };
         PlannedSpan: {
             cause: string;
             /** Format: int64 */
@@ -4602,6 +4768,42 @@ export interface components {
             next?: string;
             sessions: components["schemas"]["SessionBrief"][];
         };
+        SiteCard: {
+            address?: string;
+            /**
+             * Format: date-time
+             * @description Since when it is closed
+             */
+            closed?: string;
+            /** @description Installation codes of the last day, newest first */
+            codes: components["schemas"]["CodeView"][];
+            commune: string;
+            /** @description Mail address of the office of its head, proposed when somebody asks for an agreement */
+            head?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "college" | "pms" | "mie" | "library" | "other";
+            /**
+             * Format: double
+             * @description WGS 84, in degrees: places of help are sought around it
+             */
+            lat?: number;
+            /** Format: double */
+            lon?: number;
+            name: string;
+            /** @description Told to who gets no help at a terminal */
+            phone?: string;
+            /**
+             * Format: int64
+             * @description Also the ETag, to change it
+             */
+            rev: number;
+            spaces: components["schemas"]["SpaceCard"][];
+            terminals: components["schemas"]["TerminalCard"][];
+            territoire?: string;
+            /** @description Number of the establishment in the national register: seven digits and the letter that they give */
+            uai?: string;
+        };
         SitePrinters: {
             /** @description By space and name */
             printers: components["schemas"]["PrinterView"][];
@@ -4613,14 +4815,30 @@ export interface components {
             site: string;
         };
         SiteRequest: {
+            address?: string;
             commune: string;
+            /** @description Mail address of the office of its head, proposed when somebody asks for an agreement */
+            head?: string;
             /** @enum {string} */
             kind: "college" | "pms" | "mie" | "library" | "other";
+            /**
+             * Format: double
+             * @description WGS 84, in degrees: places of help are sought around it
+             */
+            lat?: number;
+            /** Format: double */
+            lon?: number;
             name: string;
+            /** @description Told to who gets no help at a terminal */
+            phone?: string;
             territoire?: string;
+            /** @description Number of the establishment in the national register: seven digits and the letter that they give */
+            uai?: string;
         };
         SiteView: {
             commune: string;
+            /** @description Mail address of its head's office; for those who set the site up */
+            head?: string;
             id: string;
             /** @description college, pms, mie, library, other */
             kind: string;
@@ -4629,6 +4847,50 @@ export interface components {
             phone?: string;
             spaces: components["schemas"]["SpaceView"][];
             territoire?: string;
+        };
+        SitesFile: {
+            csv: string;
+        };
+        SitesImport: {
+            /** @description Only say what would be done */
+            check?: boolean;
+            csv: string;
+        };
+        SitesImported: {
+            /**
+             * Format: int64
+             * @description Sites of which something else is told
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Sites that were not there
+             */
+            created: number;
+            /** Format: int64 */
+            same: number;
+            /**
+             * Format: int64
+             * @description Spaces that were not there
+             */
+            spaces: number;
+        };
+        SitesView: {
+            sites: components["schemas"]["SiteCard"][];
+            /** @description What is there of a new controller's first steps; for administrators of the whole Département */
+            steps?: components["schemas"]["Steps"];
+        };
+        SpaceCard: {
+            /** Format: date-time */
+            closed?: string;
+            contact?: string;
+            id: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Also the ETag, to change it
+             */
+            rev: number;
         };
         SpaceRequest: {
             /** @description Role to call on an alarm, not a person's name */
@@ -4694,6 +4956,18 @@ export interface components {
             siteName: string;
             /** @description The directory names them, or did a day ago at most */
             valid: boolean;
+        };
+        Steps: {
+            /** @description Somebody has set opening hours */
+            hours: boolean;
+            /** @description Somebody has set other rules; those that Borne begins with may do */
+            rules: boolean;
+            /** @description There is a site */
+            site: boolean;
+            /** @description One of them has a space */
+            space: boolean;
+            /** @description A terminal was installed */
+            terminal: boolean;
         };
         SupplyView: {
             /**
@@ -4838,6 +5112,18 @@ export interface components {
              * @description Print jobs that staff may release: GET /api/prints lists them
              */
             waiting: number;
+        };
+        TerminalCard: {
+            /** Format: date-time */
+            enrolled?: string;
+            id: string;
+            machine?: string;
+            name: string;
+            /** @description What its printer calls itself */
+            printer?: string;
+            space: string;
+            /** @enum {string} */
+            state: "waiting" | "active" | "quarantined" | "revoked";
         };
         TerminalDetail: {
             /** @description What is wrong with its power and its printer now, then what the terminal told staff in the last week, latest first */
@@ -7993,6 +8279,35 @@ export interface operations {
             };
         };
     };
+    sites: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SitesView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "create-site": {
         parameters: {
             query?: never;
@@ -8009,10 +8324,112 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SiteView"];
+                    "application/json": components["schemas"]["SiteCard"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "sites-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SitesFile"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SitesImport"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SitesImported"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-site": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the site that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteCard"];
                 };
             };
             /** @description Error */
@@ -8116,6 +8533,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CertificateView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "close-site": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClosedRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteCard"];
                 };
             };
             /** @description Error */
@@ -8253,6 +8706,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EnrolCode"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "cancel-enrol-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description Id of the code, not the code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -8900,10 +9384,11 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SpaceView"];
+                    "application/json": components["schemas"]["SpaceCard"];
                 };
             };
             /** @description Error */
@@ -8947,6 +9432,45 @@ export interface operations {
             };
         };
     };
+    "put-space": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the space that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpaceRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpaceCard"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "hold-space-awake": {
         parameters: {
             query?: never;
@@ -8969,6 +9493,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AwakeView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "close-space": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClosedRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpaceCard"];
                 };
             };
             /** @description Error */
@@ -9740,6 +10300,41 @@ export interface operations {
             };
         };
     };
+    "place-terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalCard"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "terminal-policy": {
         parameters: {
             query?: never;
@@ -10012,6 +10607,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ReceiptPage"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "revoke-terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

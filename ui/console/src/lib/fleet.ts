@@ -53,7 +53,7 @@ export const printerNeeds = (t: TerminalBrief): boolean => t.online && (t.printe
 /** What keeps a terminal from serving, most pressing first; 0 when nothing has to be done. */
 export function urgency(t: TerminalBrief): number {
   if (t.state === 'quarantined') return 4
-  if (t.state === 'out') return 3
+  if (t.state === 'out') return t.reason === 'revoked' ? 0 : 3 // who took it away knows
   if (t.state === 'offline') return 2
   if (t.state !== 'waiting' && t.state !== 'asleep' && (broken(t) || printerStuck(t) || printerNeeds(t) || t.power?.trouble)) return 1
   return 0

@@ -1,7 +1,7 @@
 export type Route =
   | { page: 'fleet' }
   | { page: 'terminal' | 'site' | 'receipt' | 'group'; id: string; part?: string; of?: string }
-  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'help' | 'indicators' | 'inventory' | 'me' | 'people' | 'prints' | 'requisitions' | 'rules' }
+  | { page: 'attend' | 'audit' | 'badges' | 'calendars' | 'help' | 'indicators' | 'inventory' | 'me' | 'people' | 'prints' | 'requisitions' | 'rules' | 'sites' }
   | { page: 'bulk'; id?: string }
   | { page: 'login'; token: string }
   | { page: 'accord'; token: string }
@@ -24,7 +24,7 @@ export function parse(hash: string): Route {
     if (first === 'receipts') return { page: 'receipt', id }
     if (first === 'groups') return { page: 'group', id }
     if (first === 'bulk') return { page: 'bulk', id }
-  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'bulk' || first === 'calendars' || first === 'help' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'people' || first === 'prints' || first === 'requisitions' || first === 'rules') return { page: first }
+  } else if (first === 'attend' || first === 'audit' || first === 'badges' || first === 'bulk' || first === 'calendars' || first === 'help' || first === 'indicators' || first === 'inventory' || first === 'me' || first === 'people' || first === 'prints' || first === 'requisitions' || first === 'rules' || first === 'sites') return { page: first }
   return { page: 'unknown' }
 }
 
@@ -40,6 +40,8 @@ export const to = {
   fleet: '#/',
   terminal: (id: string) => `#/terminals/${encodeURIComponent(id)}`,
   site: (id: string, part = '') => `#/sites/${encodeURIComponent(id)}${part && '/' + encodeURIComponent(part)}`,
+  /** All places, and what a new one needs. */
+  sites: '#/sites',
   /** The hours of a site, or of one of its spaces. */
   hours: (site: string, space = '') => `#/sites/${encodeURIComponent(site)}/hours${space && '/' + encodeURIComponent(space)}`,
   /** The rules of the Département, or of one terminal. */
