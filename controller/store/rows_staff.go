@@ -3,8 +3,8 @@ package store
 import "time"
 
 // StaffBadge is the badge of a member of staff: it releases what waits at the
-// terminals of its site (Meta.Site) for as long as the Département's directory names
-// them. Meta.ID is random.
+// terminals of its site (Meta.Site), and opens their menu where the rules say what
+// for, as long as the Département's directory names them. Meta.ID is random.
 type StaffBadge struct {
 	H2    string    `json:"h2" inventory:"HMAC of the badge's h1: finds the holder, tells nothing;public-task;account"`
 	Login string    `json:"login" inventory:"login of a member of staff, to ask the Département's directory whether they are one still;public-task;account"`
