@@ -65,6 +65,7 @@ type Config struct {
 type Calendars struct {
 	Address string   // the one that is proposed; {zone} stands for A, B or C
 	Proxy   *url.URL // nil: none
+	Decides bool     // the proxy alone finds the addresses of names, and refuses private networks
 	Private bool     // addresses on private networks are permitted
 }
 
@@ -72,6 +73,7 @@ type Calendars struct {
 // administrator named them in the console.
 type Webhooks struct {
 	Proxy   *url.URL // nil: none
+	Decides bool     // as in Calendars
 	Private bool     // addresses on private networks are permitted
 }
 
@@ -150,10 +152,12 @@ type file struct {
 	Calendars struct {
 		Address string `toml:"address"`
 		Proxy   string `toml:"proxy"`
+		Decides bool   `toml:"proxy_decides"`
 		Private bool   `toml:"private"`
 	} `toml:"calendars"`
 	Webhooks struct {
 		Proxy   string `toml:"proxy"`
+		Decides bool   `toml:"proxy_decides"`
 		Private bool   `toml:"private"`
 	} `toml:"webhooks"`
 	OIDC oidcFile `toml:"oidc"`
@@ -338,12 +342,17 @@ func (f file) check() (c Config, wrong []error) {
 	if f.Login.MaxHours < 1 || f.Login.MaxHours > 72 {
 		bad("login.max_hours", fmt.Sprint(f.Login.MaxHours), "write 1 to 72")
 	}
-	c.Calendars = Calendars{Address: f.Calendars.Address, Private: f.Calendars.Private}
+	c.Calendars = Calendars{Address: f.Calendars.Address, Decides: f.Calendars.Decides, Private: f.Calendars.Private}
 	if u, err := url.Parse(c.Calendars.Of("A")); f.Calendars.Address != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		bad("calendars.address", f.Calendars.Address, "write an https address, with {zone} where A, B or C belongs, or nothing to propose none")
 	}
 	c.Calendars.Proxy = proxy("calendars.proxy", f.Calendars.Proxy, bad)
-	c.Webhooks = Webhooks{Proxy: proxy("webhooks.proxy", f.Webhooks.Proxy, bad), Private: f.Webhooks.Private}
+	c.Webhooks = Webhooks{Proxy: proxy("webhooks.proxy", f.Webhooks.Proxy, bad), Decides: f.Webhooks.Decides, Private: f.Webhooks.Private}
+	for key, wrong := range map[string]bool{"calendars.proxy_decides": c.Calendars.Decides && c.Calendars.Proxy == nil, "webhooks.proxy_decides": c.Webhooks.Decides && c.Webhooks.Proxy == nil} {
+		if wrong {
+			bad(key, "true", "name the proxy as well, or write false")
+		}
+	}
 	c.OIDC = f.OIDC.check(c.Console, bad)
 	c.LDAP = f.LDAP.check(bad)
 	c.Backup = f.Backup.check(bad)

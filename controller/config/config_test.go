@@ -38,6 +38,7 @@ url = "https://bornes.example.fr/"
 [calendars]
 address = "https://mirror.example.fr/Zone-{zone}.ics"
 proxy = "http://proxy.example.fr:3128"
+proxy_decides = true
 private = true
 [[retention]]
 from = "2026-09-01"
@@ -79,6 +80,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"[[retention]]\nfrom = \"soon\"\nusage = 1": "retention[0].from",
 		"[calendars]\naddress = \"http://x/\"":      "calendars.address",
 		"[calendars]\nproxy = \"proxy:3128\"":       "calendars.proxy",
+		"[calendars]\nproxy_decides = true":         "calendars.proxy_decides",
+		"[webhooks]\nproxy_decides = true":          "webhooks.proxy_decides",
 		"[acme]\ndirectory = \"https://a/dir\"":     "acme.accept_terms",
 		"[acme]\ndirectory = \"http://a/dir\"\naccept_terms = true\n[console]\nurl = \"https://b.example\"":                               "acme.directory",
 		"[acme]\ndirectory = \"https://a/dir\"\naccept_terms = true\n[console]\nurl = \"https://192.0.2.1\"":                              "write a name",

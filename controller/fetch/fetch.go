@@ -4,6 +4,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,6 +34,8 @@ type Config struct {
 	MaxBytes int64
 	Agent    string         // what it calls itself
 	Proxy    *url.URL       // an HTTP proxy of the Département; nil: none
+	Decides  bool           // the proxy alone finds the addresses of names, and refuses private networks
+	Resolver *net.Resolver  // nil: the system's; who finds the addresses that a proxy connects to
 	Private  bool           // addresses of private networks may be asked as well, and plain HTTP on loopback
 	Roots    *x509.CertPool // nil: the system's
 }
@@ -42,6 +45,7 @@ type Fetcher struct {
 	cfg    Config
 	client *http.Client
 	plain  *http.Transport
+	trip   http.RoundTripper // plain, or what stands before it
 }
 
 // File is what came.
@@ -81,7 +85,11 @@ func New(c Config) *Fetcher {
 	if c.Proxy != nil {
 		f.plain.Proxy = http.ProxyURL(c.Proxy)
 	}
-	f.client = &http.Client{Transport: f.plain, Timeout: within, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	f.trip = f.plain
+	if c.Proxy != nil && !c.Decides && !c.Private {
+		f.trip = &pinned{plain: f.plain, names: cmp.Or(c.Resolver, net.DefaultResolver)}
+	}
+	f.client = &http.Client{Transport: f.trip, Timeout: within, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
 			return &Error{Sentence: "L’adresse renvoie à une autre, puis à une autre encore : trop de renvois."}
 		}
@@ -95,7 +103,7 @@ func (f *Fetcher) Close() { f.plain.CloseIdleConnections() }
 
 // control looks at the address that is really dialled, so that no name can lead
 // inside by what it resolves to. A proxy is the administrator's own choice, and
-// it is the proxy that dials then.
+// it is the proxy that dials then: pinned tells it where.
 func (f *Fetcher) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if f.cfg.Private || f.cfg.Proxy != nil {
 		return nil

@@ -147,7 +147,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestProxy goes through the Département's proxy: it is asked to connect, by name.
+// TestProxy goes through the Département's proxy, where that alone knows names.
 func TestProxy(t *testing.T) {
 	var connect atomic.Value
 	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -159,7 +159,7 @@ func TestProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := New(Config{MaxBytes: 1, Proxy: u})
+	f := New(Config{MaxBytes: 1, Proxy: u, Decides: true})
 	defer f.Close()
 	if _, err := f.Get(t.Context(), "https://data.education.gouv.fr/x", "", ""); err == nil {
 		t.Error("it came through")

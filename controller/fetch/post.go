@@ -27,7 +27,7 @@ func (f *Fetcher) Post(ctx context.Context, address string, header http.Header, 
 	}
 	req.Header = header.Clone()
 	req.Header.Set("User-Agent", f.cfg.Agent)
-	client := http.Client{Transport: f.plain, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Transport: f.trip, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		return told(err)

@@ -35,7 +35,7 @@ type calendars struct {
 
 func newCalendars(k *core) *calendars {
 	return &calendars{core: k, busy: make(chan struct{}, 1), fetch: fetch.New(fetch.Config{MaxBytes: calendar.MaxBytes, Agent: "Borne/" + cmp.Or(k.version, "dev"),
-		Proxy: k.cfg.Calendars.Proxy, Private: k.cfg.Calendars.Private, Roots: k.roots})}
+		Proxy: k.cfg.Calendars.Proxy, Decides: k.cfg.Calendars.Decides, Private: k.cfg.Calendars.Private, Roots: k.roots})}
 }
 
 // Close lets go of the network.

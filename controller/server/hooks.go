@@ -21,7 +21,7 @@ type hooks struct {
 }
 
 func newHooks(k *core) *hooks {
-	h := &hooks{core: k, post: fetch.New(fetch.Config{Agent: "Borne/" + cmp.Or(k.version, "dev"), Proxy: k.cfg.Webhooks.Proxy, Private: k.cfg.Webhooks.Private, Roots: k.roots})}
+	h := &hooks{core: k, post: fetch.New(fetch.Config{Agent: "Borne/" + cmp.Or(k.version, "dev"), Proxy: k.cfg.Webhooks.Proxy, Decides: k.cfg.Webhooks.Decides, Private: k.cfg.Webhooks.Private, Roots: k.roots})}
 	h.sender = &webhook.Sender{Store: k.st, Post: h.post, Key: h.key, Now: k.now, Log: k.log.With("room", "webhook")}
 	return h
 }
