@@ -28,6 +28,7 @@ const (
 	DeviceLost  = "device-lost" // About is its role
 	Clock       = "clock-unsure"
 	Certificate = "certificate-ending"
+	Console     = "console-certificate" // of the page that people work with
 	Refused     = "policy-refused"
 	Network     = "network-reverted"
 	Armed       = "alarm-armed"

@@ -170,7 +170,7 @@ func TestHolidays(t *testing.T) {
 // TestEachMatterIsToldInWords reads every code that the rules write from the
 // table's facts, and asks both languages for a sentence and for what to do.
 func TestEachMatterIsToldInWords(t *testing.T) {
-	codes := []string{Quarantined, Clone, WipeFailed, Out, OutStaff, Isolation, DiskFull, DiskLow, Offline, ReaderLost, DeviceLost, Clock, Certificate, Refused, Armed,
+	codes := []string{Quarantined, Clone, WipeFailed, Out, OutStaff, Isolation, DiskFull, DiskLow, Offline, ReaderLost, DeviceLost, Clock, Certificate, Console, Refused, Armed,
 		Unarmed, Decide, Waiting, Help, Calendar, "power-awake", "power-unwoken", "printer-jam", "printer-paper", "printer-paper-low", "printer-tray", "printer-door", "printer-toner",
 		"printer-toner-low", "printer-waste", "printer-full", "printer-stranger", "printer-new", "printer-new-stranger", "printer-lost", "printer-stopped", "printer-supply-soon", "printer-supply-low"}
 	for code := range health() {

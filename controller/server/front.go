@@ -32,7 +32,9 @@ type front struct {
 	trust   proxy.Trust
 	tls     *tls.Config // nil: plain HTTP, on loopback or a socket
 	manager *autocert.Manager
-	expires atomic.Int64 // seconds since 1970 at which the certificate shown last ends
+	asked   *asked
+	last    atomic.Pointer[x509.Certificate] // that was shown last
+	missing atomic.Bool                      // the authority was asked, and gave none
 }
 
 func acmeDir(state string) string { return filepath.Join(state, "acme") }
@@ -46,7 +48,9 @@ func newFront(c config.Config) (*front, error) {
 		if f.manager, err = newACME(c); err != nil {
 			return nil, err
 		}
-		f.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1", acme.ALPNProto}, GetCertificate: f.manager.GetCertificate}
+		f.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1", acme.ALPNProto}}
+		f.asked = &asked{get: f.manager.GetCertificate, host: c.Console.Host(), now: time.Now}
+		f.tls.GetCertificate = f.asked.certificate
 	case c.Console.Cert != "":
 		if f.tls, err = pair(c.Console.Cert, c.Console.Key); err != nil {
 			return nil, err
@@ -57,25 +61,12 @@ func newFront(c config.Config) (*front, error) {
 	get := f.tls.GetCertificate
 	f.tls.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		cert, err := get(h)
-		if err == nil && !(len(h.SupportedProtos) == 1 && h.SupportedProtos[0] == acme.ALPNProto) {
+		if err == nil && !proves(h) {
 			f.shown(cert)
 		}
 		return cert, err
 	}
 	return f, nil
-}
-
-func (f *front) shown(c *tls.Certificate) {
-	leaf := c.Leaf
-	if leaf == nil && len(c.Certificate) > 0 {
-		var err error
-		if leaf, err = x509.ParseCertificate(c.Certificate[0]); err != nil {
-			return // the other side says so louder
-		}
-	}
-	if leaf != nil {
-		f.expires.Store(leaf.NotAfter.Unix())
-	}
 }
 
 // newACME asks one authority, for one name, and keeps what it gets in the state
@@ -131,34 +122,6 @@ func rootsOf(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("cannot use %s: it holds no CERTIFICATE", file)
 	}
 	return p, nil
-}
-
-// fetchRetry is how long a certificate that did not come is waited for: what is wrong
-// is a name or a port, which somebody has to see to, and authorities count the tries.
-const fetchRetry = 15 * time.Minute
-
-// fetchCertificate asks for the certificate before somebody needs it, and says why there is
-// none.
-func (s *Server) fetchCertificate(ctx context.Context) {
-	if s.front.manager == nil {
-		return
-	}
-	host := s.cfg.Console.Host()
-	for {
-		cert, err := s.front.manager.GetCertificate(&tls.ClientHelloInfo{ServerName: host, SupportedProtos: []string{"http/1.1"},
-			CipherSuites: []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, SupportedCurves: []tls.CurveID{tls.CurveP256}})
-		if err == nil {
-			s.front.shown(cert)
-			s.log.Info("the console has its certificate", "name", host, "until", time.Unix(s.front.expires.Load(), 0).UTC().Format(time.RFC3339))
-			return
-		}
-		s.log.Error("no certificate for the console: look whether the authority reaches this machine under its name", "name", host, "error", err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(fetchRetry):
-		}
-	}
 }
 
 // plainHTTP answers the authority, and sends everybody else to the console's address

@@ -29,7 +29,8 @@ type matters struct {
 	live    func(terminal string) (fleet.LiveState, bool)
 	changed func(terminal string)
 	started time.Time
-	waits   map[string]attend.Waits // by subject; of run alone
+	console func() (from, to time.Time, missing bool) // its certificate's life; nil: not this controller's to watch
+	waits   map[string]attend.Waits                   // by subject; of run alone
 }
 
 func newMatters(k *core, live func(string) (fleet.LiveState, bool), changed func(string)) *matters {
@@ -242,6 +243,10 @@ func (m *matters) everywhere(ctx context.Context, zones map[policy.Zone]bool) er
 				return nil, err
 			}
 			found = append(found, attend.Holidays(string(z), row.Row.Until, now)...)
+		}
+		if m.console != nil {
+			from, to, missing := m.console()
+			found = append(found, attend.ConsoleCertificate(from, to, missing, now)...)
 		}
 		known, err := openAt(tx, "")
 		if err == nil {

@@ -33,8 +33,8 @@ func newMetrics(s *Server) *metrics {
 	}
 	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "borne_console_request_duration_seconds", Help: "Time until the console's answer was written, without the live feed.",
 		Buckets: []float64{.005, .02, .1, .5, 1, 2, 5, 15}}, []string{"kind"})
-	cert := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "borne_console_certificate_expiry_timestamp_seconds", Help: "When the certificate that the console showed last ends; 0 before it showed one."},
-		func() float64 { return float64(s.front.expires.Load()) })
+	cert := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "borne_console_certificate_expiry_timestamp_seconds", Help: "When the console's certificate ends; 0 while there is none."},
+		func() float64 { return float64(s.front.expires()) })
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "borne_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": s.version}})
 	build.Set(1)
 	if s.syslog != nil {

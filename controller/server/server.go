@@ -105,6 +105,9 @@ func (s *Server) assemble(c Config) (err error) {
 	s.calendars = newCalendars(s.core)
 	s.hooks = newHooks(s.core)
 	s.matters = newMatters(s.core, s.terminals.Fleet.Live, s.terminals.Changed)
+	if s.front.tls != nil { // a proxy's certificate is the proxy's
+		s.matters.console = s.front.life
+	}
 	if err := s.metrics.registry.Register(s.terminals.Fleet); err != nil {
 		return fmt.Errorf("cannot count the fleet: %w", err)
 	}
@@ -290,7 +293,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.matters.run(ctx, s.terminals.Subscribe) })
 	wg.Go(func() { s.mails.Run(ctx) })
 	wg.Go(func() { s.hooks.sender.Run(ctx) })
-	wg.Go(func() { s.fetchCertificate(ctx) })
+	wg.Go(func() { s.followCertificate(ctx) })
 	if s.syslog != nil {
 		wg.Go(func() { s.syslog.Run(ctx) })
 	}

@@ -70,6 +70,12 @@ type authority struct {
 // newAuthority looks for challenges at the ports that the test's controller has.
 func newAuthority(t *testing.T, httpPort, tlsPort int, macKey string) *authority {
 	t.Helper()
+	return authorityOf(t, httpPort, tlsPort, macKey, 0)
+}
+
+// authorityOf gives certificates that live for so many seconds; 0: for three months.
+func authorityOf(t *testing.T, httpPort, tlsPort int, macKey string, seconds uint64) *authority {
+	t.Helper()
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1") // it waits for seconds otherwise, to be like the network
 	a := &authority{log: &safe{}}
 	l := log.New(a.log, "", 0)
@@ -77,7 +83,7 @@ func newAuthority(t *testing.T, httpPort, tlsPort int, macKey string) *authority
 	if macKey != "" {
 		must(t, store.AddExternalAccountKeyByID(keyID, macKey))
 	}
-	issuer := ca.New(l, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {Description: "the only one"}})
+	issuer := ca.New(l, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {Description: "the only one", ValidityPeriod: seconds}})
 	w := wfe.New(l, store, va.New(l, httpPort, tlsPort, false, nameServer(t), store), issuer, []string{"pebble.letsencrypt.org"}, false, macKey != "", 0, 0)
 	front := w.Handler()
 	a.srv = httptest.NewTLSServer(front)
