@@ -47,19 +47,19 @@ func (m *machine) tickSession(f Tick) {
 		}
 		m.end(wire.EndIdle, true)
 	case s.Limits.Idle > 0 && idle >= s.Limits.Idle && l.Warn.Kind != WarnIdle && l.Warn.Kind != WarnBadge:
+		m.staffLeft() // the question for the PIN: whoever is there is to see this one
 		m.warn(Warn{Kind: WarnIdle, Of: m.grace(), Until: m.at.Mono + m.grace()})
 	case added > 0:
 		m.warn(Warn{Kind: WarnExtended, Added: added})
 	case closing < own && (l.ClosingSaid < said || earlier):
-		if l.CloseBy != 0 { // it is the only warning: not behind staff's menu
-			m.staffLeft()
-		}
+		m.staffLeft() // the person is to read it while there is time, not what staff left open
 		kind := WarnClosing
 		if l.Anew {
 			kind = WarnAnew
 		}
 		m.warn(Warn{Kind: kind})
 	case l.Warned < warned && own <= closing:
+		m.staffLeft()
 		m.warn(Warn{Kind: WarnTime})
 	}
 }

@@ -213,10 +213,11 @@ func (m *machine) staffDid(f StaffDid) {
 }
 
 // covered keeps the session of whoever waits behind the menu from ending by a
-// question that they cannot see.
+// question that they cannot see. The question for the PIN does not: anybody can
+// open it again and again, and it goes away in less than a grace.
 func (m *machine) covered() {
 	l := &m.s.Live
-	if !m.s.Covered(m.at) {
+	if !m.s.Menu(m.at) {
 		return
 	}
 	l.Touched = m.at.Mono

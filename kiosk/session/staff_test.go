@@ -124,6 +124,74 @@ func TestThePersonBehindTheMenuIsNotCutShort(t *testing.T) {
 	w.want(t, Active)
 }
 
+// TestPressingTeamKeepsNobodysSession: the question for the PIN is anybody's to open,
+// and an idle session ends behind it as it would have.
+func TestPressingTeamKeepsNobodysSession(t *testing.T) {
+	w := active(t)
+	w.pass(3*time.Minute, 3*time.Minute+time.Second)
+	w.want(t, Warning)
+	for range int(limits().Grace/(10*time.Second)) + 1 {
+		w.send(StaffAsks{}, 0)
+		if w.state.Phase == Warning && !w.state.Asking(w.at) {
+			t.Fatal("there is no question for the PIN")
+		}
+		w.pass(10*time.Second, time.Hour)
+	}
+	w.drive()
+	if got := last[wire.Ended](t, w, wire.KindEnded); got.Reason != wire.EndIdle {
+		t.Errorf("ended by %s", got.Reason)
+	}
+	// And without a warning yet: pressing it for the sixth part of an hour is no use
+	// of the session, when nothing else is touched.
+	w = active(t)
+	for range 30 {
+		if w.state.Phase == Active {
+			w.send(StaffAsks{}, 0)
+		}
+		w.pass(20*time.Second, time.Hour)
+	}
+	if w.state.Phase.InSession() {
+		t.Error("an idle session lives on by the question for the PIN")
+	}
+}
+
+// TestWarningsAreNotBehindTheMenu: time that runs out, a closing and a new start are
+// read by the person when they are told, not when the menu goes away.
+func TestWarningsAreNotBehindTheMenu(t *testing.T) {
+	cover := map[string]func(*world){
+		"menu":     func(w *world) { w.menu(wire.StaffCall) },
+		"question": func(w *world) { w.send(StaffAsks{}, 0) },
+	}
+	for name, open := range cover {
+		w := active(t)
+		for w.state.Phase == Active { // until the time is told
+			open(w)
+			w.pass(5*time.Second, 0)
+		}
+		if w.state.Live.Warn.Kind != WarnTime || w.state.Covered(w.at) {
+			t.Errorf("%s: warned of %q, covered: %t", name, w.state.Live.Warn.Kind, w.state.Covered(w.at))
+		}
+		w = active(t)
+		closes := w.at.Wall.Add(5*time.Minute + 3*time.Second)
+		w.closing(closes, closes)
+		open(w)
+		for range 5 {
+			w.closing(closes, closes)
+		}
+		if w.state.Live.Warn.Kind != WarnClosing || w.state.Covered(w.at) {
+			t.Errorf("%s: warned of %q, covered: %t", name, w.state.Live.Warn.Kind, w.state.Covered(w.at))
+		}
+	}
+	w := active(t)
+	w.menu(wire.StaffRestart)
+	w.does(wire.StaffRestart)
+	w.send(StaffAsks{}, 0)
+	w.pass(time.Second, 0)
+	if w.state.Live.Warn.Kind != WarnAnew || w.state.Covered(w.at) {
+		t.Errorf("a new start: warned of %q, covered: %t", w.state.Live.Warn.Kind, w.state.Covered(w.at))
+	}
+}
+
 func TestClosingNowLeavesTheGraceAndOpensAgainByItself(t *testing.T) {
 	w := active(t)
 	w.menu(wire.StaffClose)
