@@ -300,7 +300,7 @@ func (a *Agent) recover(work context.Context) error {
 			a.log.Error("the policy that was kept is not usable", "error", err)
 			next.Limits = session.Limits{}
 		} else {
-			a.policy, next.Limits = Rules{p, *f.Policy}, limits(p)
+			a.policy, next.Limits = Rules{Policy: p, Signed: *f.Policy}, limits(p)
 		}
 	}
 	if a.parts.Lists != nil {

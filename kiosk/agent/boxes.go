@@ -33,6 +33,7 @@ type key struct {
 	profile, lang string
 	version       uint64
 	lists         string // digests of the lists of names in it
+	day           string // whose hours of the places of help its portal tells; empty: of none
 }
 
 // box is a sandbox with its browser.

@@ -178,3 +178,46 @@ func TestNobodyAnswers(t *testing.T) {
 	b.Pass(30 * time.Minute) // they have gone
 	b.called("")
 }
+
+// TestCallingIsNoPresence: the button is on the warning too. It does not answer for the
+// person whether they are there, since it would show a session to whoever came next;
+// whoever pressed it stands before the terminal when it is over, and staff still come.
+func TestCallingIsNoPresence(t *testing.T) {
+	b := newBed(t, nil)
+	b.ready()
+	b.active()
+	wait := func(screen shell.Screen) {
+		t.Helper()
+		b.until("the screen is "+string(screen), func() bool {
+			b.Tick(time.Second)
+			v, _ := b.Shell.View()
+			return v.Screen == screen
+		})
+	}
+	b.Stage.SetIdle(time.Hour)
+	wait(shell.WarningPage)
+	b.Press(shell.CallHelp)
+	b.called(shell.HelpAsked)
+	if v, _ := b.Shell.View(); v.Screen != shell.WarningPage {
+		t.Fatalf("the call uncovers the session: %s", v.Screen)
+	}
+	id := b.help().ID
+	wait(shell.Thanks)
+	b.called(shell.HelpAsked)
+	if got := b.help().ID; got != id {
+		t.Errorf("another call stands: %s", got)
+	}
+	// A call of long before is nobody's any more.
+	b.Press(shell.NoHelp)
+	b.called("")
+	b.Press(shell.Again)
+	b.see(shell.Welcome)
+	b.Stage.SetIdle(0)
+	b.active()
+	b.Press(shell.CallHelp)
+	b.called(shell.HelpAsked)
+	b.Pass(4 * time.Minute)
+	b.Stage.SetIdle(time.Hour)
+	wait(shell.Thanks)
+	b.called("")
+}

@@ -19,7 +19,7 @@ func (a *Agent) perform(work context.Context, e session.Effect) {
 		a.worker(work, func() result { return a.survey(work, e.ID) })
 	case session.DoOpen:
 		k := a.key(ask.Lang)
-		p, build := a.policy, a.boxes.building()
+		p, build := a.dated(), a.boxes.building()
 		a.worker(work, func() result {
 			f := session.Opened{Effect: e.ID}
 			err := a.boxes.admit(build, k, p, ask.Session)
@@ -212,7 +212,7 @@ func (a *Agent) keepStandby(work context.Context) {
 		return
 	}
 	a.making = true
-	p, build := a.policy, a.boxes.building()
+	p, build := a.dated(), a.boxes.building()
 	a.worker(work, func() result {
 		err := a.boxes.ensure(build, k, p)
 		return result{then: func(a *Agent) { a.madeStandby(work, build, err) }}

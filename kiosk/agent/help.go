@@ -79,12 +79,20 @@ func (a *Agent) tickCall(at session.Instant) {
 }
 
 // callMoved ends the call with the session of whoever made it; the next person is
-// another one, and counts.
+// another one, and counts. Whoever called a moment before their time ran out, or the
+// place closed, or while they read whether they are there, stands there still.
 func (a *Agent) callMoved(before session.State) {
-	if before.Phase.InSession() && !a.state.Phase.InSession() {
-		a.noCall()
-		a.calling = 0
+	if !before.Phase.InSession() || a.state.Phase.InSession() {
+		return
 	}
+	if r := a.state.Run; r != nil && a.call.open() && a.now().Mono-a.call.pressed < callLate {
+		switch r.Reason {
+		case wire.EndTime, wire.EndClosing, wire.EndIdle:
+			return
+		}
+	}
+	a.noCall()
+	a.calling = 0
 }
 
 // answerCall takes what staff answer; what they answered to may be over.

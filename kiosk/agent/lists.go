@@ -27,7 +27,7 @@ func (a *Agent) key(lang string) key {
 	for _, l := range use {
 		digests.WriteString(l.Digest)
 	}
-	return key{profile: a.policy.Profile, lang: lang, version: a.policy.Version, lists: digests.String()}
+	return key{profile: a.policy.Profile, lang: lang, version: a.policy.Version, lists: digests.String(), day: a.helpDay()}
 }
 
 // protect tells the machine whether every list that the policy asks for is

@@ -262,10 +262,12 @@ type Preparer func(r Rules, lang string) (sandbox.Prepare, []byte, error)
 type Prober func(ctx context.Context, files []*os.File, r Rules, lang string) ([]string, error)
 
 // Rules are a policy, and the same as the controller signed it: the warden takes
-// nobody's word for one.
+// nobody's word for one. Near is who helps on the day for which a standby is made;
+// its portal names them, and nil is nobody.
 type Rules struct {
 	policy.Policy
 	Signed wire.Envelope
+	Near   *shell.Near
 }
 
 // checked says why a policy cannot be obeyed.

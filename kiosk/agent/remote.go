@@ -110,7 +110,7 @@ func (a *Agent) rule(work context.Context, e wire.Envelope) {
 		a.refuse(work, p.Version, fmt.Sprintf("%.500s", err), false, nil)
 		return
 	}
-	if r := (Rules{p, e}); !a.tries(work, r) {
+	if r := (Rules{Policy: p, Signed: e}); !a.tries(work, r) {
 		a.adopt(work, r)
 	}
 }

@@ -42,6 +42,22 @@ func near(s session.State, at session.Instant, f Face) *shell.Near {
 	return h
 }
 
+// helpDay is the day whose hours a standby's portal tells: a new one is made for the
+// next day. It is empty without a clock to be trusted, and where nobody helps.
+func (a *Agent) helpDay() string {
+	if h := a.policy.Help; !a.state.Live.Sure || len(h.Places)+len(h.Permanences) == 0 {
+		return ""
+	}
+	return a.now().Wall.In(policy.Location()).Format(time.DateOnly)
+}
+
+// dated are the rules with who helps today.
+func (a *Agent) dated() Rules {
+	r := a.policy
+	r.Near = near(a.state, a.now(), a.face())
+	return r
+}
+
 func spansOf(all []policy.Span) []shell.Span {
 	spans := make([]shell.Span, 0, len(all))
 	for _, s := range all {

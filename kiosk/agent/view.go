@@ -38,7 +38,7 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 		v.Notice = string(l.Notice)
 	}
 	if f.Stuck != "" {
-		v.Screen, v.Reason = shell.Broken, string(f.Stuck)
+		v.Screen, v.Reason, v.Near = shell.Broken, string(f.Stuck), near(s, at, f)
 		return v
 	}
 	v.Team = f.PIN && s.Phase.HasMenu()
@@ -84,16 +84,16 @@ func ViewOf(s session.State, at session.Instant, f Face) shell.View {
 			v.Opening.At = s.Hours.Until.In(policy.Location()).Format(time.RFC3339)
 		}
 	case session.Quarantined:
-		v.Screen = shell.Quarantined
+		v.Screen, v.Near = shell.Quarantined, near(s, at, f)
 	case session.Broken:
-		v.Screen = shell.Broken
+		v.Screen, v.Near = shell.Broken, near(s, at, f)
 		if s.Reason == wire.OutIsolation {
 			v.Missing = l.Missing
 		}
 	case session.Updating:
 		v.Screen = shell.Updating
 	case session.Maintenance:
-		v.Screen = shell.Maintenance
+		v.Screen, v.Near = shell.Maintenance, near(s, at, f)
 		if s.Out != nil {
 			v.Message = s.Out.Text
 		}

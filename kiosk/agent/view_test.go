@@ -121,7 +121,7 @@ func TestHelpIsOfToday(t *testing.T) {
 	week[time.Tuesday] = []policy.Span{{From: 9 * 60, To: 19 * 60}}
 	f := Face{Hours: here, Notice: policy.Notice{DPO: "dpo@example.org", Number: 3, Keep: policy.Keep{Usage: 365, Security: 90}}, Help: policy.Help{Permanences: []policy.Permanence{{Who: "Conseillère", Week: week}},
 		Places: []policy.HelpPlace{{Name: "Les Romains", Kind: policy.HelpAdviser, Phone: "04", Metres: 1200, Known: true, Hours: hours}, {Name: "Médiathèque"}}}}
-	for _, phase := range []session.Phase{session.Welcome, session.Closed} {
+	for _, phase := range []session.Phase{session.Welcome, session.Closed, session.Quarantined, session.Broken, session.Maintenance} {
 		v := ViewOf(session.State{Phase: phase, Live: session.Live{Sure: true}}, at, f)
 		if h := v.Near; h == nil || len(h.Here) != 1 || len(h.Here[0].Spans) != 1 || h.Here[0].Spans[0] != (shell.Span{From: 540, To: 1080}) || len(h.Near) != 2 ||
 			len(h.Near[0].Today) != 1 || h.Near[0].Today[0] != (shell.Span{From: 540, To: 720}) || h.Near[1].Today != nil || h.Near[0].Metres != 1200 {
@@ -135,6 +135,11 @@ func TestHelpIsOfToday(t *testing.T) {
 		if v = ViewOf(session.State{Phase: phase, Live: session.Live{Sure: true}}, at, Face{}); v.Near != nil {
 			t.Errorf("%s: help that nobody gives: %+v", phase, v.Near)
 		}
+	}
+	full := f
+	full.Stuck = wire.OutDisk
+	if v := ViewOf(session.State{Phase: session.Active, Live: session.Live{Sure: true}}, at, full); v.Screen != shell.Broken || v.Near == nil || len(v.Near.Near) != 2 {
+		t.Errorf("a terminal that cannot write: %s, %+v", v.Screen, v.Near)
 	}
 	for _, phase := range []session.Phase{session.Welcome, session.Charter} {
 		if v := ViewOf(session.State{Phase: phase}, at, f); v.Told == nil || v.Told.DPO != "dpo@example.org" || v.Told.Number != 3 || v.Told.Usage != 365 || v.Told.Security != 90 {

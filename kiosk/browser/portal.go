@@ -43,13 +43,27 @@ type portalTile struct {
 	Tint                  int
 }
 
+// PortalHelp is where people find somebody to help them, in the person's words but
+// for names and places, which are French. Without anybody, Call stands alone.
+type PortalHelp struct {
+	Title string
+	Call  string // how to call somebody to this terminal
+	Who   []PortalHelper
+}
+
+// PortalHelper is somebody who is here today, or a place near here.
+type PortalHelper struct {
+	Name, Where, Phone string
+	Kind, When         string
+}
+
 // tints is how many colours portal.html has for tiles.
 const tints = 6
 
 // PortalPage is the HTML of the page that a session opens on, whole: it loads
 // nothing else and runs no script. place is where the terminal stands, in
 // French. A tile whose address is not http(s) is left out.
-func PortalPage(p policy.Portal, lang, place string) ([]byte, error) {
+func PortalPage(p policy.Portal, help PortalHelp, lang, place string) ([]byte, error) {
 	t, err := template.ParseFS(portalFiles, "portal.html")
 	if err != nil {
 		return nil, err
@@ -73,7 +87,7 @@ func PortalPage(p policy.Portal, lang, place string) ([]byte, error) {
 			Icon: icon(x.Icon), Tint: len(tiles)%tints + 1})
 	}
 	var out bytes.Buffer
-	err = t.Execute(&out, map[string]any{"Lang": lang, "Title": title, "Place": place, "Words": words, "Tiles": tiles})
+	err = t.Execute(&out, map[string]any{"Lang": lang, "Title": title, "Place": place, "Words": words, "Tiles": tiles, "Help": help})
 	return out.Bytes(), err
 }
 

@@ -93,7 +93,7 @@ func (p *pages) Open(ctx context.Context) (<-chan error, error) {
 // preparer asks for a standby.
 func preparer(width, height int) agent.Preparer {
 	return func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
-		page, err := browser.PortalPage(r.Portal, lang, "")
+		page, err := browser.PortalPage(r.Portal, portalHelp(r.Near, lang), lang, "")
 		return sandbox.Prepare{Policy: r.Signed, Lang: lang, Width: width, Height: height}, page, err
 	}
 }
@@ -125,7 +125,7 @@ func planner(printer bool) func(policy.Policy, sandbox.Prepare) (warden.Plan, er
 		if err != nil {
 			return warden.Plan{}, err
 		}
-		page, err := browser.PortalPage(p.Portal, ask.Lang, "")
+		page, err := browser.PortalPage(p.Portal, portalHelp(nil, ask.Lang), ask.Lang, "")
 		if err != nil {
 			return warden.Plan{}, err
 		}

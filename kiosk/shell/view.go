@@ -19,7 +19,7 @@ type View struct {
 	Team      bool     `json:"team,omitempty"`  // staff may type their PIN
 	Charter   *Charter `json:"charter,omitempty"`
 	Told      *Told    `json:"told,omitempty"` // on the welcome and charter screens
-	Near      *Near    `json:"near,omitempty"` // on the welcome and closed screens; nil when nobody is known
+	Near      *Near    `json:"near,omitempty"` // on the welcome screen, and where this terminal serves nobody; nil when nobody is known
 	Opening   *Opening `json:"opening,omitempty"`
 	Wipe      *Wipe    `json:"wipe,omitempty"`    // on the thanks screen
 	Help      *Help    `json:"help,omitempty"`    // the person asked for help

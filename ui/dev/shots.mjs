@@ -57,6 +57,7 @@ const cut = () =>
 const sizes = { '': { width: 1280, height: 800 } }
 const printSizes = { '-1280x1024': { width: 1280, height: 1024 }, '-1366x768': { width: 1366, height: 768 } }
 
+const stuck = ['welcome', 'charter', 'session', 'warning', 'print', 'thanks', 'quarantined', 'broken', 'updating', 'maintenance']
 const terminal = await start('terminal')
 const screens = Object.keys(views).flatMap((name) => Object.entries(name.startsWith('print') ? printSizes : sizes).map(([size, viewport]) => ({ name, file: `terminal-${name}${size}`, viewport })))
 for (const { name, file, viewport } of screens) {
@@ -66,6 +67,7 @@ for (const { name, file, viewport } of screens) {
   await page.waitForSelector(`body[data-screen=${views[name].screen}]`)
   await page.waitForTimeout(150)
   if (await page.evaluate(cut)) complain(file, 'does not fit')
+  if (stuck.includes(views[name].screen) && !views[name].bar?.ending && !(await page.locator(views[name].help ? '[data-do=no-help],[data-ask=no-help]' : '[data-do=help]').count())) complain(file, 'has nobody to call')
   if (views[name].print?.preview) await page.evaluate(stand)
   await shoot(page, file)
   if (name === 'thanks' || name === 'thanks-idle') {

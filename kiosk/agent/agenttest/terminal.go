@@ -34,6 +34,7 @@ type Options struct {
 	Hours    func(policy.Hours, time.Time) policy.Opening // nil: the policy's own
 	Check    func(policy.Policy) error                    // nil: the policy's own
 	Probe    agent.Prober                                 // nil: the browser is asked nothing
+	Prepared func(agent.Rules)                            // hears of each standby that is made
 	Fault    wire.Reason
 	Lists    agent.Lists        // nil: no list of names can be had
 	Spare    bool               // memory for a standby beside a session
@@ -104,6 +105,9 @@ func (t *Terminal) Start() error {
 	p := agent.Parts{Warden: t.Warden, Browser: t.Browsers, Stage: t.Stage, Shell: t.Shell, Journal: j, Clock: t.Clock, Ticks: t.ticks,
 		Taps: t.taps, Case: t.box, Call: t.call, Fault: t.opt.Fault, Check: t.opt.Check, Hours: t.opt.Hours,
 		Prepare: func(r agent.Rules, lang string) (sandbox.Prepare, []byte, error) {
+			if t.opt.Prepared != nil {
+				t.opt.Prepared(r)
+			}
 			return sandbox.Prepare{Policy: r.Signed, Lang: lang}, []byte("<!doctype html>"), nil
 		}}
 	p.Pages, p.Restart, p.Probe = t.opt.Pages, t.opt.Anew, t.opt.Probe

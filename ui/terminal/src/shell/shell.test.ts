@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Link, type Socket } from './link.ts'
 import { leftNow, minutesOf, when } from './time.ts'
 import { translator } from '../../../shared/i18n/format.ts'
 import type { Key } from '../../../shared/i18n/keys.ts'
 import { languages, Words } from './words.svelte.ts'
-import { helper, helpInBar, helpLine, identifyIn, parseView, privacy, type Help, type View } from './view.ts'
+import { helped, helper, helpInBar, helpLine, identifyIn, parseView, privacy, type Help, type View } from './view.ts'
 
 const words = new Words()
 await Promise.all(languages.map((l) => words.bring(l)))
@@ -145,6 +146,13 @@ describe('a call for help', () => {
       for (const s of all({ state, phone: '04 50 00' })) expect(s).toContain('04\u00a050\u00a000')
       for (const s of all({ state })) expect(s).toMatch(/accueil/)
     }
+  })
+  it('can be made wherever somebody can be stuck', () => {
+    // The bar and the page about a print have a button of their own. Nobody is before a terminal that starts, opens or wipes
+    // for longer than a moment; at a closed place nobody would come; the staff's menu is the staff's.
+    for (const screen of ['welcome', 'charter', 'warning', 'thanks', 'quarantined', 'broken', 'updating', 'maintenance'] as const) expect(helped).toContain(screen)
+    for (const file of ['Bar.svelte', 'Help.svelte']) expect(readFileSync(new URL(file, import.meta.url), 'utf8')).toContain('data-do="help"')
+    expect(readFileSync(new URL('print/Print.svelte', import.meta.url), 'utf8')).toContain('<Help ')
   })
   it('stands, whatever a newer agent calls it', () => {
     expect(helpLine({ state: 'dreaming' } as unknown as Help, t)).toBe(t('terminal.help.asked'))

@@ -178,6 +178,9 @@ export const helpLine = (h: Help, t: Scene['t']): string => {
   return t('terminal.help.asked')
 }
 
+/** Screens with a button of their own for help; the bar and the page about a print have theirs. */
+export const helped: Screen[] = ['welcome', 'charter', 'warning', 'thanks', 'quarantined', 'broken', 'updating', 'maintenance']
+
 /** The same where there is little room. */
 export const helpInBar = (h: Help, t: Scene['t']): string => {
   if (h.state === 'coming') return t('terminal.help.coming')
