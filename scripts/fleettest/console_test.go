@@ -154,7 +154,7 @@ func (c *console) rule(site string, change func(*policy.Policy)) {
 	c.ctl.t.Helper()
 	v := c.policy(site)
 	change(&v.Policy)
-	in := map[string]any{"own": []string{"access", "energy", "hours", "permits", "session"}, "policy": v.Policy, "atOnce": true}
+	in := map[string]any{"own": []string{"access", "energy", "hours", "permits", "session", "team"}, "policy": v.Policy, "atOnce": true}
 	if code := c.ask(http.MethodPut, "/api/sites/"+site+"/policy", in, nil, strconv.FormatUint(v.Rev, 10)); code != http.StatusOK {
 		c.ctl.t.Fatalf("policy of %s: %d", site, code)
 	}

@@ -30,7 +30,8 @@ type controller struct {
 	dir  string
 	gate *uplink.Switch // every terminal's way to it
 
-	restored bool // from a backup, at least once
+	restored bool   // from a backup, at least once
+	config   string // sections that its configuration has beside the usual ones, from the next start on
 
 	// passed is how much time pass has let go by.
 	passed atomic.Int64
@@ -91,7 +92,7 @@ func (c *controller) dial(ctx context.Context, network, _ string) (net.Conn, err
 // start opens the controller on its present files and lets terminals in.
 func (c *controller) start() {
 	c.t.Helper()
-	cfg, err := config.Parse(fmt.Appendf(nil, "state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:0\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n", c.state))
+	cfg, err := config.Parse(fmt.Appendf(nil, "state = %q\ndemo = true\n[console]\nlisten = \"127.0.0.1:0\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n%s", c.state, c.config))
 	must(c.t, err)
 	srv, err := server.New(server.Config{Config: cfg, Version: "fleettest", Log: logger(c.t), Ticker: c.ticker})
 	must(c.t, err)
