@@ -20,6 +20,7 @@ import (
 	"borne/controller/oidc"
 	"borne/controller/passkeys"
 	"borne/controller/policy"
+	"borne/controller/report"
 	"borne/controller/retention"
 	"borne/controller/store"
 	"borne/controller/wire"
@@ -170,6 +171,7 @@ type API struct {
 	probing  chan struct{} // one token: whoever asks for the health waits for the one before
 	registry map[string]bool
 	tickets  *tickets
+	reports  report.Kept // of the store
 }
 
 // recorder notes each pattern that the mux gets, for the proof that all of

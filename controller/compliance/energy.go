@@ -250,7 +250,20 @@ func energyDay(tx store.Tx, t store.Meta, day string, change func(*store.EnergyD
 	if change(&it.Row); before.Odd == it.Row.Odd && len(before.Counted) == len(it.Row.Counted) {
 		return nil
 	}
-	return store.Put(tx, it)
+	if err := store.Put(tx, it); err != nil {
+		return err
+	}
+	month := day[:len("2006-01")]
+	m, err := store.Get[store.EnergyMonth](tx, store.RollupID(month, t.ID))
+	if errors.Is(err, store.ErrNotFound) {
+		m, err = store.Item[store.EnergyMonth]{Meta: store.Meta{ID: store.RollupID(month, t.ID), Site: t.Site, Scope: t.ID}, Row: store.EnergyMonth{Month: month, Terminal: t.ID}}, nil
+	}
+	if err != nil {
+		return err
+	}
+	m.Row.Add(before, -1)
+	m.Row.Add(it.Row, 1)
+	return store.Put(tx, m)
 }
 
 // rememberDays is for how long it is known which records a day counts: longer than

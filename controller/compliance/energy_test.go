@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -32,7 +33,36 @@ func (w *world) energyDay(day string) (d store.EnergyDay) {
 		}
 		return err
 	})
+	w.energyMonths()
 	return d
+}
+
+// energyMonths holds the months against their days, whatever has come.
+func (w *world) energyMonths() {
+	w.t.Helper()
+	w.decide(func(tx store.Tx) error {
+		want, got := map[string]store.EnergyMonth{}, map[string]store.EnergyMonth{}
+		for it, err := range store.List[store.EnergyDay](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			month := it.Row.Day[:len("2006-01")]
+			m := want[store.RollupID(month, it.Row.Terminal)]
+			m.Month, m.Terminal = month, it.Row.Terminal
+			m.Add(it.Row, 1)
+			want[store.RollupID(month, it.Row.Terminal)] = m
+		}
+		for it, err := range store.List[store.EnergyMonth](tx, "", "", false) {
+			if err != nil {
+				return err
+			}
+			got[it.ID] = it.Row
+		}
+		if !reflect.DeepEqual(got, want) {
+			w.t.Errorf("the months hold %+v, their days %+v", got, want)
+		}
+		return nil
+	})
 }
 
 // use sends a record of energy, at its end.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"borne/controller/compliance"
 	"borne/controller/store"
 )
 
@@ -44,88 +45,140 @@ func split(from, to string, daily bool) (s span, err error) {
 	return s, nil
 }
 
-// cells reads what the places did, by month where a whole one is asked for.
-func (q Query) cells(tx store.Tx) (map[string]*cell, error) {
-	daily := q.By == ByDay || q.By == ByWeek
-	s, err := split(q.From, q.To, daily)
-	if err != nil {
-		return nil, err
-	}
-	mine := map[string]bool{}
-	for _, p := range q.Places {
-		mine[p.ID] = true
-	}
-	all := map[string]*cell{}
-	at := func(site, unit string) *cell {
-		key := unit + "/" + site
-		if all[key] == nil {
-			all[key] = &cell{site: site, unit: unit}
+// units are the months and days of it.
+func (s span) units() (all []string, err error) {
+	list := func(from, to, layout string, step func(time.Time) time.Time) error {
+		t, err := time.Parse(layout, from)
+		for ; err == nil && t.Format(layout) <= to; t = step(t) {
+			all = append(all, t.Format(layout))
 		}
-		return all[key]
+		return err
 	}
 	if s.months[0] != "" {
-		to := s.months[1] + "0" // "0" follows "/"
-		for it, err := range store.List[store.RollupMonth](tx, s.months[0], to, false) {
-			if err != nil {
-				return nil, fmt.Errorf("cannot read the months' figures: %w", err)
-			}
-			if mine[it.Site] {
-				at(it.Site, it.Row.Day).use.Add(store.Rollup(it.Row), 1)
-			}
-		}
+		err = list(s.months[0], s.months[1], "2006-01", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) })
 	}
 	for _, d := range s.days {
-		for it, err := range store.List[store.Rollup](tx, d[0], d[1]+"0", false) {
-			if err != nil {
-				return nil, fmt.Errorf("cannot read the days' figures: %w", err)
-			}
-			if mine[it.Site] {
-				at(it.Site, it.Row.Day).use.Add(it.Row, 1)
-			}
+		if err == nil {
+			err = list(d[0], d[1], time.DateOnly, func(t time.Time) time.Time { return t.AddDate(0, 0, 1) })
 		}
 	}
-	unit := func(day string) string {
-		if month := day[:len("2006-01")]; s.months[0] != "" && s.months[0] <= month && month <= s.months[1] {
-			return month
-		}
-		return day
-	}
-	if err := q.addOpen(tx, s, mine, func(site, day string) *cell { return at(site, unit(day)) }); err != nil {
-		return nil, err
-	}
-	return all, q.addEnergy(tx, mine, func(site, day string) *cell { return at(site, unit(day)) })
+	return all, err
 }
 
-// addOpen adds how long sites were open: what is written down, and of the days
-// since what hours say.
-func (q Query) addOpen(tx store.Tx, s span, mine map[string]bool, at func(site, day string) *cell) error {
-	known, err := written(tx)
+// unitOf is the month or the day that a day is filed under.
+func (s span) unitOf(day string) string {
+	if month := day[:len("2006-01")]; s.months[0] != "" && s.months[0] <= month && month <= s.months[1] {
+		return month
+	}
+	return day
+}
+
+// gather adds up what the places did, by month where a whole one is asked for. To
+// whom a site's month or day belongs, to tells.
+func (k *Kept) gather(tx store.Tx, q Query, to func(p Place, unit string) []*sum) error {
+	s, err := split(q.From, q.To, q.By == ByDay || q.By == ByWeek)
 	if err != nil {
 		return err
 	}
-	add := func(site string, d store.OpenDay) {
-		if mine[site] {
-			c := at(site, d.Day)
-			c.open.Seconds, c.open.Outside = c.open.Seconds+d.Seconds, c.open.Outside+d.Outside
+	units, err := s.units()
+	if err != nil {
+		return err
+	}
+	watts, in, err := k.terminals(tx, q.Model)
+	if err != nil {
+		return err
+	}
+	var other store.EnergyModel
+	if q.Model != nil {
+		other = q.Model("") // of terminals that are gone
+	}
+	numbers := make([]int32, len(q.Places))
+	for i, p := range q.Places {
+		numbers[i] = k.sites.of(p.ID)
+	}
+	today := q.Now.In(q.Zone).Format(time.DateOnly)
+	for _, unit := range units {
+		current := unit == today[:len(unit)]
+		use, err := k.usedIn(tx, unit, current)
+		if err != nil {
+			return fmt.Errorf("cannot read the figures: %w", err)
+		}
+		open, err := k.openIn(tx, unit)
+		if err != nil {
+			return fmt.Errorf("cannot read how long sites were open: %w", err)
+		}
+		var energy [][]drawn
+		if q.Model != nil {
+			if energy, err = k.drawnIn(tx, unit, current); err != nil {
+				return fmt.Errorf("cannot read the energy: %w", err)
+			}
+		}
+		for i, p := range q.Places {
+			u, o, drew := at(use, numbers[i]), at(open, numbers[i]), at(energy, numbers[i])
+			if u == nil && o.Seconds == 0 && drew == nil {
+				continue
+			}
+			sums := to(p, unit)
+			var e Energy
+			for n := range drew {
+				m := at(watts, drew[n].terminal)
+				if m == nil {
+					m = &other
+				}
+				addEnergy(&e, &drew[n].sum, m)
+			}
+			for _, s := range sums {
+				if u != nil {
+					s.addUse(i, u, q.Guard)
+				}
+				s.addOpen(i, o)
+				s.Energy.add(&e)
+			}
 		}
 	}
-	if s.months[0] != "" {
-		for it, err := range store.List[store.OpenMonth](tx, s.months[0], s.months[1]+"0", false) {
-			if err != nil {
-				return fmt.Errorf("cannot read how long sites were open: %w", err)
-			}
-			d := store.OpenDay(it.Row)
-			d.Day += "-01"
-			add(it.Site, d)
+	return k.addOpen(tx, q, in, func(i int, d store.OpenDay) {
+		for _, sum := range to(q.Places[i], s.unitOf(d.Day)) {
+			sum.addOpen(i, d)
+		}
+	})
+}
+
+// sum is a line while it is made.
+type sum struct {
+	Indicators
+	use          adding
+	open, shared []bool // by place
+}
+
+func newSum(q Query) *sum {
+	return &sum{open: make([]bool, len(q.Places)), shared: make([]bool, len(q.Places))}
+}
+
+func (s *sum) addUse(place int, u *used, guarded bool) {
+	p := &u.all
+	if guarded {
+		if p = &u.told; u.hidden != nil {
+			s.Hidden.add(u.hidden)
 		}
 	}
-	for _, part := range s.days {
-		for it, err := range store.List[store.OpenDay](tx, part[0], part[1]+"0", false) {
-			if err != nil {
-				return fmt.Errorf("cannot read how long sites were open: %w", err)
-			}
-			add(it.Site, it.Row)
-		}
+	s.use.add(p)
+	if p.ints[atOutside] > 0 { // of what is told: a hidden month tells nothing by this either
+		s.shared[place] = true
+	}
+}
+
+func (s *sum) addOpen(place int, d store.OpenDay) {
+	if d.Seconds > 0 {
+		s.Seconds, s.Outside = s.Seconds+d.Seconds, s.Outside+d.Outside
+		s.open[place] = true
+	}
+}
+
+// addOpen adds how long sites were open since what is written down: what hours say.
+func (k *Kept) addOpen(tx store.Tx, q Query, in map[string]map[string]stretch, add func(place int, d store.OpenDay)) error {
+	known, err := written(tx)
+	if err != nil {
+		return err
 	}
 	from := q.From
 	if known != "" {
@@ -134,49 +187,19 @@ func (q Query) addOpen(tx store.Tx, s span, mine map[string]bool, at func(site, 
 	if from > q.To || from > q.Now.In(q.Zone).Format(time.DateOnly) {
 		return nil
 	}
-	sites, err := service(tx)
-	if err != nil {
-		return err
-	}
-	for site, spaces := range sites {
-		if !mine[site] {
+	k.held.fresh(tx)
+	for i, p := range q.Places {
+		spaces := in[p.ID]
+		if len(spaces) == 0 {
 			continue
 		}
-		days, err := Opened(tx, site, spaces, from, q.To, q.Now, q.Zone)
+		days, err := opened(func(space string) ([]compliance.Held, error) { return k.held.held(tx, p.ID, space) }, spaces, from, q.To, q.Now, q.Zone)
 		if err != nil {
 			return err
 		}
 		for _, d := range days {
-			add(site, d)
+			add(i, d)
 		}
-	}
-	return nil
-}
-
-func (q Query) addEnergy(tx store.Tx, mine map[string]bool, at func(site, day string) *cell) error {
-	if q.Model == nil {
-		return nil
-	}
-	models := map[string]store.EnergyModel{}
-	for it, err := range store.List[store.Terminal](tx, "", "", false) {
-		if err != nil {
-			return err
-		}
-		models[it.ID] = q.Model(it.Row.Machine)
-	}
-	for it, err := range store.List[store.EnergyDay](tx, q.From, q.To+"0", false) {
-		if err != nil {
-			return fmt.Errorf("cannot read the days' energy: %w", err)
-		}
-		if !mine[it.Site] {
-			continue
-		}
-		m, ok := models[it.Row.Terminal]
-		if !ok {
-			m = q.Model("")
-		}
-		c := at(it.Site, it.Row.Day)
-		c.energy = c.energy.Add(EnergyOf(it.Row, m))
 	}
 	return nil
 }

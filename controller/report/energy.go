@@ -52,34 +52,44 @@ func (e Energy) Basis() Basis {
 
 // Add adds what others did.
 func (e Energy) Add(o Energy) Energy {
-	e.Lit, e.Dark, e.Low, e.Halted, e.Off = e.Lit+o.Lit, e.Dark+o.Dark, e.Low+o.Low, e.Halted+o.Halted, e.Off+o.Off
-	e.UsedWh, e.AlwaysWh = e.UsedWh+o.UsedWh, e.AlwaysWh+o.AlwaysWh
-	e.Days, e.Measured, e.Odd = e.Days+o.Days, e.Measured+o.Measured, e.Odd+o.Odd
+	e.add(&o)
 	return e
 }
 
-// slack is how many seconds of a day a meter may miss: it is read a moment after
-// the terminal starts.
-const slack = 300
+func (e *Energy) add(o *Energy) {
+	e.Lit, e.Dark, e.Low, e.Halted, e.Off = e.Lit+o.Lit, e.Dark+o.Dark, e.Low+o.Low, e.Halted+o.Halted, e.Off+o.Off
+	e.UsedWh, e.AlwaysWh = e.UsedWh+o.UsedWh, e.AlwaysWh+o.AlwaysWh
+	e.Days, e.Measured, e.Odd = e.Days+o.Days, e.Measured+o.Measured, e.Odd+o.Odd
+}
 
 // EnergyOf is one day of a terminal. A day that a meter covers is what the meter
 // says; one that it covers in part is estimated whole, so that no figure is half of
 // each.
 func EnergyOf(d store.EnergyDay, m store.EnergyModel) Energy {
-	e := Energy{Lit: d.Lit, Dark: d.Dark, Low: d.Low, Halted: d.Halted, Off: d.Off, Odd: d.Odd}
-	known := e.On() + e.Halted
-	if known+e.Off == 0 {
-		return e
-	}
-	e.Days = 1
-	e.AlwaysWh = float64(known) * (m.Board + m.Screen) / 3600
-	if d.Metered > 0 && d.Metered >= known-min(slack, known/10) {
-		e.UsedWh, e.Measured = d.Wh, 1
-		return e
-	}
-	e.UsedWh = (float64(d.Lit)*(m.Board+m.Screen) + float64(d.Dark)*(m.Board+m.Standby) +
-		float64(d.Low)*(m.Low+m.Standby) + float64(d.Halted)*(m.Halted+m.Standby)) / 3600
+	var sum store.EnergyMonth
+	sum.Add(d, 1)
+	return energyOf(sum, m)
+}
+
+// energyOf is what days of a terminal come to.
+func energyOf(sum store.EnergyMonth, m store.EnergyModel) (e Energy) {
+	addEnergy(&e, &sum, &m)
 	return e
+}
+
+// addEnergy adds what days of a terminal come to.
+func addEnergy(e *Energy, sum *store.EnergyMonth, m *store.EnergyModel) {
+	known := 0
+	for _, p := range [...]*store.EnergyPart{&sum.Estimated, &sum.Metered} {
+		e.Lit, e.Dark, e.Low, e.Halted, e.Off = e.Lit+p.Lit, e.Dark+p.Dark, e.Low+p.Low, e.Halted+p.Halted, e.Off+p.Off
+		e.Days, e.Odd = e.Days+p.Days, e.Odd+p.Odd
+		known += p.Lit + p.Dark + p.Low + p.Halted
+	}
+	e.Measured += sum.Metered.Days
+	e.AlwaysWh += float64(known) * (m.Board + m.Screen) / 3600
+	p := &sum.Estimated
+	e.UsedWh += float64(sum.MilliWh)/1000 + (float64(p.Lit)*(m.Board+m.Screen)+float64(p.Dark)*(m.Board+m.Standby)+
+		float64(p.Low)*(m.Low+m.Standby)+float64(p.Halted)*(m.Halted+m.Standby))/3600
 }
 
 // EnergyDays adds up the days from one to another, both included, for the terminals

@@ -11,16 +11,30 @@ import (
 // Place is a site, as reports group them.
 type Place struct {
 	ID, Name, Type, Commune, Territoire string
+
+	Groups []PlaceGroup // of sites
 }
+
+// PlaceGroup is a group of sites that one is in.
+type PlaceGroup struct{ ID, Name string }
 
 // PlacesOf are all sites.
 func PlacesOf(tx store.Tx) ([]Place, error) {
+	groups := map[string][]PlaceGroup{}
+	for g, err := range store.List[store.SiteGroup](tx, "", "", false) {
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the groups of sites: %w", err)
+		}
+		for _, site := range g.Row.Sites {
+			groups[site] = append(groups[site], PlaceGroup{g.ID, g.Row.Name})
+		}
+	}
 	var all []Place
 	for it, err := range store.List[store.Site](tx, "", "", false) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the sites: %w", err)
 		}
-		all = append(all, Place{ID: it.ID, Name: it.Row.Name, Type: it.Row.Type, Commune: it.Row.Commune, Territoire: it.Row.Territoire})
+		all = append(all, Place{ID: it.ID, Name: it.Row.Name, Type: it.Row.Type, Commune: it.Row.Commune, Territoire: it.Row.Territoire, Groups: groups[it.ID]})
 	}
 	return all, nil
 }

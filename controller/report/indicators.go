@@ -20,6 +20,7 @@ const (
 	BySite       By = "site"
 	ByTerritoire By = "territoire"
 	ByType       By = "type"
+	ByGroup      By = "group" // a site may be in several: the lines then add up to more than there is
 	ByDay        By = "day"
 	ByWeek       By = "week"
 	ByMonth      By = "month"
@@ -29,7 +30,7 @@ const (
 
 // Ways are all of them.
 func Ways() []By {
-	return []By{ByNothing, BySite, ByTerritoire, ByType, ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}
+	return []By{ByNothing, BySite, ByTerritoire, ByType, ByGroup, ByDay, ByWeek, ByMonth, ByYear, BySchoolYear}
 }
 
 // MaxMonths bounds a report, and MaxDays one that has a line for each day or week.
@@ -105,7 +106,7 @@ type Hidden struct {
 	Unsure int     // of Hours, those in which the visits without an hour are
 }
 
-func (h *Hidden) add(o Hidden) {
+func (h *Hidden) add(o *Hidden) {
 	h.Visits, h.Outside, h.Hours, h.Langs = h.Visits+o.Visits, h.Outside+o.Outside, h.Hours+o.Hours, h.Langs+o.Langs
 	h.Smiles, h.Pages, h.Help, h.Refusals = h.Smiles+o.Smiles, h.Pages+o.Pages, h.Help+o.Help, h.Refusals+o.Refusals
 	for i, n := range o.Hour {
@@ -127,87 +128,82 @@ type Report struct {
 	Total Indicators
 }
 
-// cell is a site's day or month.
-type cell struct {
-	site   string
-	unit   string // 2006-01 or 2006-01-02
-	use    store.Rollup
-	open   store.OpenDay
-	energy Energy
-	hidden Hidden
-	shared bool
-}
+// Read answers from rollups, and keeps nothing.
+func Read(tx store.Tx, q Query) (Report, error) { return new(Kept).Read(tx, q) }
 
-// Read answers from rollups.
-func Read(tx store.Tx, q Query) (Report, error) {
+// Read answers from rollups, and from what is kept of them.
+func (k *Kept) Read(tx store.Tx, q Query) (Report, error) {
 	if err := q.Check(); err != nil {
 		return Report{}, err
 	}
-	cells, err := q.cells(tx)
-	if err != nil {
-		return Report{}, err
-	}
-	places := map[string]Place{}
-	for _, p := range q.Places {
-		places[p.ID] = p
-	}
-	type sum struct {
-		Indicators
-		open, shared map[string]bool
-	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turn++
 	sums := map[string]*sum{}
 	at := func(key string) *sum {
 		if sums[key] == nil {
-			sums[key] = &sum{open: map[string]bool{}, shared: map[string]bool{}}
+			sums[key] = newSum(q)
 		}
 		return sums[key]
 	}
-	at("")
-	for _, c := range cells {
-		if q.Guard {
-			c.use, c.hidden = guard(c.use)
+	total := at("")
+	names, of, periods := map[string]string{}, map[string][]*sum{}, map[string][]*sum{}
+	for _, p := range q.Places {
+		if q.By == BySite {
+			names[p.ID] = p.Name
 		}
-		c.shared = c.use.Outside > 0 // of what is told: a hidden month tells nothing by this either
-		for _, key := range append([]string{""}, q.keys(places[c.site], c.unit)...) {
-			s := at(key)
-			s.Use.Add(c.use, 1)
-			s.Seconds, s.Outside = s.Seconds+c.open.Seconds, s.Outside+c.open.Outside
-			s.Energy = s.Energy.Add(c.energy)
-			s.Hidden.add(c.hidden)
-			if c.open.Seconds > 0 {
-				s.open[c.site] = true
+		if q.By == ByGroup {
+			for _, g := range p.Groups {
+				names[g.ID] = g.Name
 			}
-			if c.shared {
-				s.shared[c.site] = true
+		}
+		if !q.By.period() { // a place where nothing happened has a line, too
+			of[p.ID] = []*sum{total}
+			for _, key := range q.keys(p, "") {
+				of[p.ID] = append(of[p.ID], at(key))
 			}
 		}
 	}
-	for _, p := range q.Places { // a place where nothing happened has a line, too
+	err := k.gather(tx, q, func(p Place, unit string) []*sum {
 		if !q.By.period() {
-			for _, key := range q.keys(p, "") {
-				at(key)
-			}
+			return of[p.ID]
 		}
+		if periods[unit] == nil {
+			periods[unit] = []*sum{total, at(PeriodOf(q.By, unit))}
+		}
+		return periods[unit]
+	})
+	if err != nil {
+		return Report{}, err
 	}
 	for _, s := range sums {
-		for site := range s.open {
+		s.Use = k.words.unpack(&s.use)
+		for i, open := range s.open {
+			if !open {
+				continue
+			}
 			s.Sites++
-			if places[site].Type == college {
-				if s.Colleges++; s.shared[site] {
+			if q.Places[i].Type == college {
+				if s.Colleges++; s.shared[i] {
 					s.Shared++
 				}
 			}
 		}
 	}
-	if err := q.addHolders(tx, func(key string) *Indicators { return &at(key).Indicators }); err != nil {
+	if err := k.addHolders(tx, q, func(key string) *Indicators { return &at(key).Indicators }); err != nil {
 		return Report{}, err
 	}
-	r := Report{Total: sums[""].Indicators}
+	forget(k, k.use)
+	forget(k, k.open)
+	forget(k, k.energy)
+	forget(k, k.counts)
+	forget(k, k.present)
+	r := Report{Total: total.Indicators}
 	delete(sums, "")
 	for key, s := range sums {
 		l := Line{Key: key, Name: key, Indicators: s.Indicators}
-		if q.By == BySite {
-			l.Name = places[key].Name
+		if name, ok := names[key]; ok {
+			l.Name = name
 		}
 		r.Lines = append(r.Lines, l)
 	}
@@ -233,6 +229,15 @@ func (q Query) keys(p Place, unit string) []string {
 		return []string{cmp.Or(p.Territoire, "—")}
 	case ByType:
 		return []string{cmp.Or(p.Type, "—")}
+	case ByGroup:
+		all := []string{}
+		for _, g := range p.Groups {
+			all = append(all, g.ID)
+		}
+		if len(all) == 0 {
+			return []string{"—"}
+		}
+		return all
 	case ByNothing:
 		return nil
 	}
@@ -270,7 +275,7 @@ func PeriodOf(by By, unit string) string {
 
 // addHolders counts badges, month by month: those of a month can be told from
 // those of another by nobody, so a longer stretch has its months and no sum.
-func (q Query) addHolders(tx store.Tx, at func(key string) *Indicators) error {
+func (k *Kept) addHolders(tx store.Tx, q Query, at func(key string) *Indicators) error {
 	if q.By == ByDay || q.By == ByWeek {
 		return nil
 	}
@@ -282,18 +287,13 @@ func (q Query) addHolders(tx store.Tx, at func(key string) *Indicators) error {
 	if first.Day() != 1 {
 		first = first.AddDate(0, 1, 1-first.Day())
 	}
+	g := q.grouped()
 	for m := first; ; m = m.AddDate(0, 1, 0) {
 		month, end := m.Format("2006-01"), m.AddDate(0, 1, -1).Format(time.DateOnly)
 		if m.Format(time.DateOnly) > today || end > q.To && q.To < today || m.Format(time.DateOnly) > q.To {
 			return nil
 		}
-		byPlace := func(p Place) []string {
-			if q.By.period() {
-				return nil
-			}
-			return q.keys(p, "")
-		}
-		found, err := q.holders(tx, month, byPlace)
+		found, err := k.holders(tx, q, month, g)
 		if err != nil {
 			return err
 		}

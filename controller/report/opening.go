@@ -60,39 +60,37 @@ func after(day string, n int) string {
 // service is a space's time with a terminal: from the first that was installed
 // on, until the last was revoked.
 func service(tx store.Tx) (map[string]map[string]stretch, error) {
-	all := map[string]map[string]stretch{}
-	for it, err := range store.List[store.Terminal](tx, "", "", false) {
-		if err != nil {
-			return nil, err
-		}
-		t := it.Row
-		if t.Enrolled.IsZero() || it.Site == "" {
-			continue
-		}
-		s := stretch{t.Enrolled, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
-		if t.State == store.StateRevoked {
-			s.to = t.Since
-		}
-		if all[it.Site] == nil {
-			all[it.Site] = map[string]stretch{}
-		}
-		if was, ok := all[it.Site][t.Space]; ok {
-			if was.from.Before(s.from) {
-				s.from = was.from
-			}
-			if was.to.After(s.to) {
-				s.to = was.to
-			}
-		}
-		all[it.Site][t.Space] = s
-	}
-	return all, nil
+	_, in, err := new(Kept).terminals(tx, nil)
+	return in, err
 }
 
-// Opened is how long a site was open on each day from one to another, both
+// serves adds a terminal's time to that of its space.
+func serves(all map[string]map[string]stretch, site string, t terminal) {
+	if t.Enrolled.IsZero() || site == "" {
+		return
+	}
+	s := stretch{t.Enrolled, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if t.State == store.StateRevoked {
+		s.to = t.Since
+	}
+	if all[site] == nil {
+		all[site] = map[string]stretch{}
+	}
+	if was, ok := all[site][t.Space]; ok {
+		if was.from.Before(s.from) {
+			s.from = was.from
+		}
+		if was.to.After(s.to) {
+			s.to = was.to
+		}
+	}
+	all[site][t.Space] = s
+}
+
+// opened is how long a site was open on each day from one to another, both
 // included, and not after now: by the hours that held then, of its spaces with a
 // terminal. Two spaces open at once count once.
-func Opened(tx store.Tx, site string, spaces map[string]stretch, from, to string, now time.Time, zone *time.Location) ([]store.OpenDay, error) {
+func opened(history func(space string) ([]compliance.Held, error), spaces map[string]stretch, from, to string, now time.Time, zone *time.Location) ([]store.OpenDay, error) {
 	first, err := midnight(from, zone)
 	if err != nil {
 		return nil, err
@@ -106,7 +104,7 @@ func Opened(tx store.Tx, site string, spaces map[string]stretch, from, to string
 	}
 	var open, outside []stretch
 	for space, in := range spaces {
-		held, err := compliance.HoursHistory(tx, store.Item[store.Terminal]{Meta: store.Meta{Site: site}, Row: store.Terminal{Space: space}})
+		held, err := history(space)
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +200,7 @@ func CloseDays(tx store.Tx, now time.Time, zone *time.Location) (more bool, err 
 		first, to := after(from, 1), min(after(from, closeDays), yesterday)
 		n := 0
 		for site, spaces := range sites {
-			days, err := Opened(tx, site, spaces, first, to, now, zone)
+			days, err := opened(func(space string) ([]compliance.Held, error) { return heldBy(tx, site, space) }, spaces, first, to, now, zone)
 			if err != nil {
 				return false, err
 			}

@@ -44,6 +44,9 @@ func (s *Server) purge(ctx context.Context) {
 		if err := s.closeDays(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot write down how long sites were open", "error", err)
 		}
+		if err := s.api.WarmReports(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("cannot read the reports' figures", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -42,6 +42,7 @@ const (
 	KindCalendar Kind = "calendar"
 
 	KindRollupMonth Kind = "rollup-month"
+	KindEnergyMonth Kind = "energy-month"
 	KindOpenDay     Kind = "open-day"
 	KindOpenMonth   Kind = "open-month"
 	KindPresence    Kind = "presence"

@@ -66,6 +66,10 @@ type Tx interface {
 	// ByIndex yields rows whose index name has the value, with ids in [from, to)
 	// as List does.
 	ByIndex(k Kind, name, value, from, to string, desc bool) iter.Seq2[Meta, json.RawMessage]
+	// Version is when rows last changed of a month, a day or a table, as Dated says: those
+	// whose id begins with of. It never returns to a number that
+	// it had. 0: they never changed since it is noted.
+	Version(k Kind, of string) uint64
 	// Cursor returns how far the terminal's records are durable and applied.
 	Cursor(terminal string) (Cursor, error)
 	SetCursor(terminal string, c Cursor) error

@@ -208,7 +208,7 @@ func Rows() []Row {
 	return []Row{Site{}, Space{}, Terminal{}, EnrolCode{}, PolicyRow{}, SessionRow{}, ReceiptRow{}, PermitRow{},
 		CommandRow{}, User{}, Login{}, AuditEntry{}, RecordRow{}, DeviceRow{}, Rollup{}, Setting{}, Holder{}, MonthKey{}, Purge{}, ListRow{},
 		Account{}, PrintJob{}, Grant{}, PrinterRow{}, SupplyDay{}, HoursChange{}, Mail{}, EnergyDay{}, EnergyFigures{}, CalendarRow{},
-		RollupMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
+		RollupMonth{}, EnergyMonth{}, OpenDay{}, OpenMonth{}, Presence{}, HolderCount{},
 		Identity{},
 		BadgeWindow{}, DayCode{},
 		Matter{}, Passkey{}, Erasure{}, AuditHead{},

@@ -109,6 +109,7 @@ func migrations() []migration {
 		tables(store.KindBulk),                                               // commands to several terminals
 		tables(store.KindNotice, store.KindHelpPlace, store.KindHelpFile, store.KindHelpNear), // what people are told; where they are helped
 		tables(store.KindStaffBadge), // badges of staff, by the Département's directory
+		energyMonths,
 	}
 }
 

@@ -33,6 +33,8 @@ type tx struct {
 	// Deletions wait for the end: bbolt's cursors loop for ever on buckets whose
 	// pages have all become empty within the transaction.
 	dead map[deadKey]bool
+
+	touched map[string]bool // months and days whose rows change: see store.Dated
 }
 
 type deadKey struct {
@@ -71,7 +73,7 @@ func (t *tx) flush() error {
 		}
 	}
 	t.dead = nil
-	return nil
+	return t.noteVersions()
 }
 
 func rowBucket(k store.Kind) []byte   { return []byte("r/" + k) }
@@ -94,6 +96,9 @@ func (t *tx) read(b *bbolt.Bucket, k store.Kind, id string) (row, error) {
 }
 
 func parse(k store.Kind, id string, v []byte) (row, error) {
+	if r, ok := own(v); ok {
+		return r, nil
+	}
 	var r row
 	if err := json.Unmarshal(v, &r); err != nil { // copies: v dies with the transaction
 		return r, fmt.Errorf("cannot read %s %q: %w; restore a backup", k, id, err)
@@ -141,7 +146,7 @@ func (t *tx) Put(k store.Kind, m store.Meta, doc json.RawMessage, index ...store
 	if err != nil {
 		return fmt.Errorf("cannot put %s %q: %w", k, m.ID, err)
 	}
-	t.changes++
+	t.changed(k, m.ID)
 	for _, x := range old.Index {
 		if err := t.del(ix, indexKey(x.Name, x.Value, m.ID)); err != nil {
 			return fmt.Errorf("cannot put %s %q: %w", k, m.ID, err)
@@ -168,7 +173,7 @@ func (t *tx) Delete(k store.Kind, id string) error {
 	if err != nil {
 		return err
 	}
-	t.changes++
+	t.changed(k, id)
 	for _, x := range old.Index {
 		if err := t.del(ix, indexKey(x.Name, x.Value, id)); err != nil {
 			return fmt.Errorf("cannot delete %s %q: %w", k, id, err)
