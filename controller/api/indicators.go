@@ -21,8 +21,8 @@ import (
 type Asked struct {
 	From    string `query:"from" maxLength:"10" doc:"First local day, 2026-09-01; the first of this month when empty, or of the last month that is over when small counts are hidden"`
 	To      string `query:"to" maxLength:"10" doc:"Last local day, included; the last of that month when empty"`
-	By      string `query:"by" maxLength:"20" doc:"What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty"`
-	Of      string `query:"of" maxLength:"220" doc:"site:ID, territoire:NAME or type:TYPE; everything that one may see when empty"`
+	By      string `query:"by" maxLength:"20" doc:"What has a line: site, territoire, type, group, day, week, month, year or school-year; nothing when empty"`
+	Of      string `query:"of" maxLength:"220" doc:"site:ID, territoire:NAME, type:TYPE or group:ID; everything that one may see when empty"`
 	Guarded bool   `query:"guarded" doc:"Hide counts of fewer than five people also from who may see them: for what is shown to others"`
 }
 
@@ -44,7 +44,7 @@ func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[Indicators
 		if err != nil {
 			return err
 		}
-		r, err := report.Read(tx, q)
+		r, err := a.reports.Read(tx, q)
 		if err != nil {
 			return err
 		}
@@ -68,6 +68,24 @@ func (a *API) indicators(ctx context.Context, in *indicatorsIn) (*out[Indicators
 		return nil, a.fail(opIndicators, a.asProblem(err))
 	}
 	return answer(v), nil
+}
+
+// warmYears is how much the console's page of indicators offers.
+const warmYears = 5
+
+// WarmReports reads what reports of the last years are made of: so that nobody waits
+// for it who asks for the first one.
+func (a *API) WarmReports(ctx context.Context) error {
+	return a.Store.View(ctx, func(tx store.Tx) error {
+		first := monthOf(a.Now().In(policy.Location()))
+		in := Asked{From: first.AddDate(-warmYears, 0, 0).Format(time.DateOnly), To: first.AddDate(0, 1, -1).Format(time.DateOnly), By: string(report.BySite)}
+		q, _, err := a.question(tx, accounts.Person{Role: accounts.Administrator}, in, false)
+		if err != nil {
+			return err
+		}
+		_, err = a.reports.Read(tx, q)
+		return err
+	})
 }
 
 // question reads what is asked, of the places that the person sees.
@@ -94,7 +112,7 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 		q.To = first.AddDate(0, 1, -1).Format(time.DateOnly)
 	}
 	if !slices.Contains(report.Ways(), q.By) {
-		return q, 0, unfit("query.by", "choisissez parmi : site, territoire, type, day, week, month, year, school-year, ou rien")
+		return q, 0, unfit("query.by", "choisissez parmi : site, territoire, type, group, day, week, month, year, school-year, ou rien")
 	}
 	what, which, _ := strings.Cut(in.Of, ":")
 	for _, x := range all {
@@ -111,8 +129,10 @@ func (a *API) question(tx store.Tx, p accounts.Person, in Asked, guard bool) (q 
 			mine = x.Territoire == which
 		case "type":
 			mine = x.Type == which
+		case "group":
+			mine = slices.ContainsFunc(x.Groups, func(g report.PlaceGroup) bool { return g.ID == which })
 		default:
-			return q, 0, unfit("query.of", "écrivez site:…, territoire:… ou type:…, ou rien pour tous les lieux")
+			return q, 0, unfit("query.of", "écrivez site:…, territoire:…, type:… ou group:…, ou rien pour tous les lieux")
 		}
 		if mine {
 			q.Places = append(q.Places, x)
@@ -205,7 +225,7 @@ func figuresOf(i report.Indicators, guard bool, price float64) Indicators {
 }
 
 func choices(all []report.Place, p accounts.Person) IndicatorPlaces {
-	v := IndicatorPlaces{Sites: []PlaceChoice{}, Territoires: []string{}, Types: []string{}}
+	v := IndicatorPlaces{Sites: []PlaceChoice{}, Territoires: []string{}, Types: []string{}, Groups: []PlaceChoice{}}
 	add := func(to *[]string, s string) {
 		if s != "" && !slices.Contains(*to, s) {
 			*to = append(*to, s)
@@ -216,11 +236,18 @@ func choices(all []report.Place, p accounts.Person) IndicatorPlaces {
 			v.Sites = append(v.Sites, PlaceChoice{x.ID, x.Name})
 			add(&v.Territoires, x.Territoire)
 			add(&v.Types, x.Type)
+			for _, g := range x.Groups {
+				if c := (PlaceChoice{g.ID, g.Name}); !slices.Contains(v.Groups, c) {
+					v.Groups = append(v.Groups, c)
+				}
+			}
 		}
 	}
-	slices.SortFunc(v.Sites, func(x, y PlaceChoice) int {
-		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
-	})
+	for _, all := range [][]PlaceChoice{v.Sites, v.Groups} {
+		slices.SortFunc(all, func(x, y PlaceChoice) int {
+			return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
+		})
+	}
 	slices.Sort(v.Territoires)
 	slices.Sort(v.Types)
 	return v

@@ -110,11 +110,11 @@ func (a *API) exportIndicators(ctx context.Context, in *exportIn) (*fileOut, err
 		}
 		if in.What == "open" {
 			name = fmt.Sprintf("indicateurs-ouverts-%s-%s", q.From[:7], q.To[:7])
-			body, err = openData(tx, q, price)
+			body, err = a.openData(tx, q, price)
 			return err
 		}
 		name = fmt.Sprintf("indicateurs-%s-%s", q.From, q.To)
-		body, err = table(tx, q, price)
+		body, err = a.sheetOf(tx, q, price)
 		return err
 	})
 	if err != nil {
@@ -151,12 +151,12 @@ func plain(s string) string {
 	return s
 }
 
-func table(tx store.Tx, q report.Query, price float64) ([]byte, error) {
-	r, err := report.Read(tx, q)
+func (a *API) sheetOf(tx store.Tx, q report.Query, price float64) ([]byte, error) {
+	r, err := a.reports.Read(tx, q)
 	if err != nil {
 		return nil, err
 	}
-	head := []string{map[report.By]string{report.BySite: "Lieu", report.ByTerritoire: "Territoire", report.ByType: "Type de lieu",
+	head := []string{map[report.By]string{report.BySite: "Lieu", report.ByTerritoire: "Territoire", report.ByType: "Type de lieu", report.ByGroup: "Groupe de lieux",
 		report.ByMonth: "Mois", report.ByYear: "Année", report.BySchoolYear: "Année scolaire", report.ByNothing: "Ensemble"}[q.By]}
 	for _, c := range columns() {
 		head = append(head, c.head)
@@ -193,7 +193,7 @@ const maxOpen = 36
 
 // openData is one line for each site and month, for machines: commas, points, and
 // names without accents. No terminal is in it.
-func openData(tx store.Tx, q report.Query, price float64) ([]byte, error) {
+func (a *API) openData(tx store.Tx, q report.Query, price float64) ([]byte, error) {
 	b := &bytes.Buffer{}
 	w := csv.NewWriter(b)
 	head := []string{"mois", "lieu", "type", "commune", "territoire"}
@@ -216,7 +216,7 @@ func openData(tx store.Tx, q report.Query, price float64) ([]byte, error) {
 		}
 		one := q
 		one.From, one.To, one.By = m.Format(time.DateOnly), m.AddDate(0, 1, -1).Format(time.DateOnly), report.BySite
-		r, err := report.Read(tx, one)
+		r, err := a.reports.Read(tx, one)
 		if err != nil {
 			return nil, err
 		}

@@ -50,6 +50,45 @@ func (w *world) over() {
 	})
 }
 
+// TestIndicatorsByGroup: of groups of sites, of which a site may be in several; the
+// total counts each site once, and whoever sees one site has its part only.
+func TestIndicatorsByGroup(t *testing.T) {
+	w := start(t)
+	w.visits("a-1", "2026-02-03", 40, 10)
+	w.visits("b-1", "2026-02-03", 8, 0)
+	w.decide(func(tx store.Tx) error {
+		for id, sites := range map[string][]string{"g-1": {"a"}, "g-2": {"a", "b"}} {
+			if err := put(tx, store.Meta{ID: id}, store.SiteGroup{Name: "Groupe " + id, Sites: sites, Created: t0}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	read := func(cookie, query string) (v IndicatorsReport) {
+		t.Helper()
+		return decode[IndicatorsReport](t, w.do(cookie, "GET", "/api/indicators?"+query, nil), 200)
+	}
+	adm := w.as(accounts.Administrator)
+	v := read(adm, months+"&by=group")
+	told := map[string]int{}
+	for _, l := range v.Lines {
+		told[l.Name] = *l.Sum.Visits
+	}
+	if *v.Total.Visits != 48 || told["Groupe g-1"] != 40 || told["Groupe g-2"] != 48 || len(v.Choices.Groups) != len(v.Lines) {
+		t.Errorf("by group %v of %d, choices %v", told, *v.Total.Visits, v.Choices.Groups)
+	}
+	if v = read(adm, months+"&of=group:g-1&by=site"); *v.Total.Visits != 40 || len(v.Lines) != 1 {
+		t.Errorf("of a group %+v", v.Total)
+	}
+	w.over()
+	if v = read(w.as(accounts.Correspondant, "b"), months+"&by=group"); *v.Total.Visits != 8 || len(v.Choices.Groups) != 1 {
+		t.Errorf("of one site %+v, choices %v", v.Total, v.Choices.Groups)
+	}
+	if a := w.do(w.as(accounts.Correspondant, "b"), "GET", "/api/indicators?"+months+"&of=group:g-1", nil); a.StatusCode != 404 {
+		t.Errorf("of a group that one does not see: %s", a.Status)
+	}
+}
+
 const months = "from=2026-01-01&to=2026-03-31"
 
 func TestIndicators(t *testing.T) {

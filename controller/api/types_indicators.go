@@ -64,7 +64,7 @@ type HiddenFigures struct {
 
 // IndicatorLine is one place, set of places or stretch of days.
 type IndicatorLine struct {
-	Key  string     `json:"key" doc:"Id of the site, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027"`
+	Key  string     `json:"key" doc:"Id of the site or of the group of sites, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027"`
 	Name string     `json:"name"`
 	Sum  Indicators `json:"sum"`
 }
@@ -74,7 +74,7 @@ type IndicatorsReport struct {
 	From    string          `json:"from" doc:"First local day"`
 	To      string          `json:"to" doc:"Last local day, included"`
 	By      string          `json:"by"`
-	Of      string          `json:"of" doc:"Empty, or what it is limited to: site:…, territoire:…, type:…"`
+	Of      string          `json:"of" doc:"Empty, or what it is limited to: site:…, territoire:…, type:…, group:…"`
 	Guarded bool            `json:"guarded" doc:"Counts of fewer than five people are hidden"`
 	All     bool            `json:"all" doc:"Whoever asks may see them all"`
 	Over    string          `json:"over" doc:"Last local day that a report that hides small counts can reach: until then months are over, and nothing comes any more"`
@@ -91,9 +91,10 @@ type IndicatorPlaces struct {
 	Sites       []PlaceChoice `json:"sites"`
 	Territoires []string      `json:"territoires"`
 	Types       []string      `json:"types"`
+	Groups      []PlaceChoice `json:"groups" doc:"Groups of sites; a site may be in several"`
 }
 
-// PlaceChoice is a site.
+// PlaceChoice is a site, or a group of sites.
 type PlaceChoice struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`

@@ -26,10 +26,11 @@ export function indicators(url, guarded, all) {
     month: months.map((m, i) => ({ key: m, name: m, sum: sum([1.1, 1, 0.9, 0.7, 1.1, 0.8, 1.2, 0.9, 1, 0.9, 0.3, 0.1][i], { badges: [badge(m, i)] }) })),
     site: places,
     territoire: ['Arve Faucigny', 'Bassin annécien', 'Chablais', 'Genevois'].map((name, i) => ({ key: name, name, sum: sum(4 - i) })),
+    group: ['Collèges ouverts le soir', '—'].map((name, i) => ({ key: name === '—' ? name : `g${i}`, name, sum: sum(6 - i) })),
     type: ['college', 'mie', 'pms'].map((key, i) => ({ key, name: key, sum: sum(4 - i) })),
   }[by] ?? []
   return {
     from: '2026-09-01', to: '2027-08-31', by, of: '', guarded, all, over: '2027-04-30', price: 0.194, total, lines, count: lines.length, next: 0,
-    choices: { sites: places.map((p) => ({ id: p.key, name: p.name })), territoires: ['Arve Faucigny', 'Bassin annécien', 'Chablais', 'Genevois'], types: ['college', 'mie', 'pms'] },
+    choices: { sites: places.map((p) => ({ id: p.key, name: p.name })), territoires: ['Arve Faucigny', 'Bassin annécien', 'Chablais', 'Genevois'], types: ['college', 'mie', 'pms'], groups: [{ id: 'g0', name: 'Collèges ouverts le soir' }] },
   }
 }

@@ -3641,12 +3641,14 @@ export interface components {
             lines: number;
         };
         IndicatorLine: {
-            /** @description Id of the site, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027 */
+            /** @description Id of the site or of the group of sites, name of the territoire, or 2026-09-01, 2026-W36, 2026-09, 2026, 2026-2027 */
             key: string;
             name: string;
             sum: components["schemas"]["Indicators"];
         };
         IndicatorPlaces: {
+            /** @description Groups of sites; a site may be in several */
+            groups: components["schemas"]["PlaceChoice"][];
             sites: components["schemas"]["PlaceChoice"][];
             territoires: string[];
             types: string[];
@@ -3767,7 +3769,7 @@ export interface components {
              * @description Offset of the next page; 0 when this is the last
              */
             next: number;
-            /** @description Empty, or what it is limited to: site:…, territoire:…, type:… */
+            /** @description Empty, or what it is limited to: site:…, territoire:…, type:…, group:… */
             of: string;
             /** @description Last local day that a report that hides small counts can reach: until then months are over, and nothing comes any more */
             over: string;
@@ -6948,9 +6950,9 @@ export interface operations {
                 from?: string;
                 /** @description Last local day, included; the last of that month when empty */
                 to?: string;
-                /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
+                /** @description What has a line: site, territoire, type, group, day, week, month, year or school-year; nothing when empty */
                 by?: string;
-                /** @description site:ID, territoire:NAME or type:TYPE; everything that one may see when empty */
+                /** @description site:ID, territoire:NAME, type:TYPE or group:ID; everything that one may see when empty */
                 of?: string;
                 /** @description Hide counts of fewer than five people also from who may see them: for what is shown to others */
                 guarded?: boolean;
@@ -6990,9 +6992,9 @@ export interface operations {
                 from?: string;
                 /** @description Last local day, included; the last of that month when empty */
                 to?: string;
-                /** @description What has a line: site, territoire, type, day, week, month, year or school-year; nothing when empty */
+                /** @description What has a line: site, territoire, type, group, day, week, month, year or school-year; nothing when empty */
                 by?: string;
-                /** @description site:ID, territoire:NAME or type:TYPE; everything that one may see when empty */
+                /** @description site:ID, territoire:NAME, type:TYPE or group:ID; everything that one may see when empty */
                 of?: string;
                 /** @description Hide counts of fewer than five people also from who may see them: for what is shown to others */
                 guarded?: boolean;
