@@ -39,7 +39,7 @@ func Activities() []Activity {
 		{Name: "Comptes de la console",
 			Goal:    "Laisser entrer les personnes qui s’occupent des postes, chacune avec son rôle et ses lieux, et les prévenir de ce qui est à traiter.",
 			People:  []string{"Agents qui ont un compte", "Chef d’établissement ou personne qui reçoit un lien pour donner son accord"},
-			Readers: []string{"Équipe du Département", "La personne elle-même"},
+			Readers: []string{"Équipe du Département", "La personne elle-même", "Correspondant informatique, pour le courriel de la direction de ses lieux"},
 			Tables:  []string{"user", "login", "passkey", "identity", "staff-badge", "api-token", "watch", "told", "consent", "mail", "hook", "site"}},
 		{Name: "Journal de ce qui a été fait",
 			Goal:    "Savoir qui a changé quoi, et le prouver : règles, horaires, ordres aux postes, badges, comptes. Chaque ligne est scellée par la suivante.",

@@ -93,6 +93,14 @@ const policy = {
   filter: { categories: [{ name: 'adult', digest: '' }, { name: 'drogue', digest: '' }], allow: [], block: [] },
 }
 const me = { id: 'u1', name: 'Camille Perrollaz', role: 'administrator', sites: [], all: true, expires: ahead(400), version: '0.1.0', demo: true }
+/** A site as who sets it up sees it. */
+const cardOf = (s) => ({
+  id: s.id, rev: 3, name: s.name, kind: s.kind, commune: s.commune, territoire: s.territoire, phone: s.phone,
+  ...(s.kind === 'college' ? { uai: '0750654D', head: 'direction@college.example.fr', address: '1 rue du Lac', lat: 45.9, lon: 6.12 } : {}),
+  spaces: s.spaces.map((p) => ({ id: p.id, rev: 1, name: p.name })),
+  terminals: s.spaces.flatMap((p) => p.terminals.map((t) => ({ id: t.id, name: t.name, space: p.id, state: t.state === 'waiting' || t.state === 'quarantined' ? t.state : 'active', printer: t.printer ? 'Brother HL-L5210DN' : undefined }))),
+  codes: s.spaces[0] ? [{ id: 'k1', name: 'Poste 9', space: s.spaces[0].id, state: 'waiting', by: 'Camille Perrollaz', created: ago(3), expires: ahead(12) }] : [],
+})
 const find = (id) => fleet.sites.flatMap((s) => s.spaces.flatMap((p) => p.terminals.map((t) => ({ s, p, t })))).find((f) => f.t.id === id)
 
 function detail(id) {
@@ -192,6 +200,7 @@ function answer(method, path, body, headers) {
   if (rules) return rules
   if (method === 'GET') {
     if (a === 'me' && !id) return ['observer', 'building', 'dpo', 'reception'].includes(headers['x-mock']) ? { body: { ...me, role: headers['x-mock'] } } : headers['x-mock'] && headers['x-mock'] !== 'help' ? problem(401, 'Vous n’êtes pas connecté.') : { body: me }
+    if (a === 'sites' && !id) return { body: { sites: fleet.sites.map(cardOf) } }
     if (a === 'fleet') return { body: headers['x-mock'] === 'help' ? called : fleet }
     if (path === '/api/login') return { body: { provider: 'ProConnect' } }
     if (a === 'terminals' && !b) return { body: detail(id) }
@@ -219,7 +228,7 @@ function answer(method, path, body, headers) {
   if (b === 'certificates') return { status: 201, body: { certificate: certificate(body.month), digest: '36ac7f1530f27d592855fd228ddbff3a811aa93b515823198fea8f4e4e59e719', envelope: { kid: 'Zb3mKq0vQ1n2S4yT', domain: 'borne/certificate/1', payload: '', sig: '' } } }
   if (b === 'decision') return body.reason.length < 5 ? problem(422, 'Cette demande n’est pas complète.', [{ location: 'body.reason', message: 'dites pourquoi en quelques mots' }]) : { body: { ...decide[0], state: 'decided' } }
   if (method === 'POST' && (b === 'prints' || b === 'pages')) return { status: 202, body: { id: 'c9' } }
-  if (b === 'enrol-codes') return { status: 201, body: { code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
+  if (b === 'enrol-codes') return { status: 201, body: { id: 'k2', code: '7KQ2-M9XD-04RT-HW3P', expires: ahead(15) } }
   if (a === 'calendars') {
     if (method === 'PUT') {
       zones[id] = { ...zones[id], error: 'Ligne 1 : Le fichier est coupé : « END:VCALENDAR » manque (commencé à la ligne 1). Téléchargez-le de nouveau.', failed: ago(0) }
