@@ -110,12 +110,16 @@ func readSet(dir string, n int) (*set, error) {
 // phase is the one small file that says which sets count. A rollover's step is
 // the rename of this file: a power cut leaves the step before or the step after.
 type phase struct {
+	Version  int    `json:"version"`  // phaseVersion; 0: written before there was one, and otherwise the same
 	Step     uint64 `json:"step"`     // +1 at each step of a rollover
 	Active   int    `json:"active"`   // the set that issues and signs
 	Believed []int  `json:"believed"` // the sets that terminals are told to believe, oldest first
 }
 
-const filePhase = "keys.json"
+const (
+	filePhase    = "keys.json"
+	phaseVersion = 1
+)
 
 // ring is the sets that count.
 type ring struct {
@@ -146,12 +150,21 @@ func readPhase(dir string) (phase, error) {
 	if errors.Is(err, fs.ErrNotExist) { // no rollover yet
 		return phase{Active: 1, Believed: []int{1}}, nil
 	}
-	var ph phase
-	if err == nil {
-		err = json.Unmarshal(b, &ph)
-	}
 	if err != nil {
+		return phase{}, fmt.Errorf("cannot read %s: %w; restore it from a backup", filePhase, err)
+	}
+	return parsePhase(b)
+}
+
+func parsePhase(b []byte) (ph phase, err error) {
+	if err := json.Unmarshal(b, &ph); err != nil {
 		return ph, fmt.Errorf("cannot read %s: %w; restore it from a backup", filePhase, err)
+	}
+	if ph.Version < 0 || ph.Version > phaseVersion {
+		return ph, fmt.Errorf("cannot use %s: it is of version %d, and this program knows %d; install the newer borne-controller again", filePhase, ph.Version, phaseVersion)
+	}
+	if len(ph.Believed) == 0 || len(ph.Believed) > 2 || !slices.IsSorted(ph.Believed) || ph.Believed[0] < 1 || !slices.Contains(ph.Believed, ph.Active) {
+		return ph, fmt.Errorf("cannot use %s: set %d of %v is none; restore it from a backup", filePhase, ph.Active, ph.Believed)
 	}
 	return ph, nil
 }
@@ -162,9 +175,6 @@ func readRing(dir string) (*ring, error) {
 		return nil, err
 	}
 	r := &ring{phase: ph}
-	if len(r.Believed) == 0 || len(r.Believed) > 2 || !slices.IsSorted(r.Believed) || r.Believed[0] < 1 || !slices.Contains(r.Believed, r.Active) {
-		return nil, fmt.Errorf("cannot use %s: set %d of %v is none; restore it from a backup", filePhase, r.Active, r.Believed)
-	}
 	for _, n := range r.Believed {
 		s, err := readSet(dir, n)
 		if err != nil {
@@ -177,6 +187,7 @@ func readRing(dir string) (*ring, error) {
 
 // write makes the phase durable: the moment at which a step is done.
 func (ph phase) write(dir string) error {
+	ph.Version = phaseVersion
 	b, err := json.Marshal(ph)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", filePhase, err)

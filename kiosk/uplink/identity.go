@@ -25,6 +25,9 @@ import (
 // ErrNotEnrolled reports a state folder without an identity.
 var ErrNotEnrolled = errors.New("this terminal is not enrolled; make a code in the console and run borne-kiosk enrol CODE")
 
+// identityVersion is that of the identity's file.
+const identityVersion = 1
+
 // Limits of the identity's file and of what it holds.
 const (
 	maxIdentityFile = 256 << 10
@@ -50,6 +53,7 @@ type Identity struct {
 // stored is the identity's file. One file holds it all, because a key beside
 // the certificate of another key is no identity: the rename changes both or none.
 type stored struct {
+	Version    int      `json:"version"` // identityVersion; 0: written before there was one, and otherwise the same
 	Terminal   string   `json:"terminal"`
 	Controller string   `json:"controller"`
 	ServerName string   `json:"serverName"`
@@ -93,7 +97,7 @@ func (f *Folder) Save(id Identity) error {
 	if err != nil {
 		return fmt.Errorf("cannot save the identity: %w", err)
 	}
-	b, err := json.Marshal(stored{Terminal: id.Terminal, Controller: id.Controller, ServerName: id.ServerName, Key: key,
+	b, err := json.Marshal(stored{Version: identityVersion, Terminal: id.Terminal, Controller: id.Controller, ServerName: id.ServerName, Key: key,
 		Cert: id.Cert, Chain: id.Chain, Roots: id.Roots, SignKeys: id.SignKeys, BadgeKey: id.BadgeKey, Sim: id.Sim, KeySet: id.KeySet})
 	if err != nil {
 		return fmt.Errorf("cannot save the identity: %w", err)
@@ -111,6 +115,9 @@ func parseIdentity(b []byte) (Identity, error) {
 	var s stored
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fail("not its JSON", err)
+	}
+	if s.Version < 0 || s.Version > identityVersion {
+		return Identity{}, fmt.Errorf("cannot read the identity: it is of version %d, and this program knows %d; install the newer borne-kiosk again", s.Version, identityVersion)
 	}
 	k, err := x509.ParsePKCS8PrivateKey(s.Key)
 	if err != nil {

@@ -19,6 +19,15 @@ import (
 // at enrolment, then those of signed sets that follow from them.
 type trust struct{ wire.KeySet }
 
+// trustVersion is that of the file that keeps them.
+const trustVersion = 1
+
+// keptTrust is the file.
+type keptTrust struct {
+	Version int `json:"version"` // 0: written before there was one, and otherwise the same
+	wire.KeySet
+}
+
 func trustPath(state string) string { return filepath.Join(state, "warden", "trust.json") }
 
 // Trust keeps the keys that enrolment gave, in place of any before: the terminal
@@ -36,7 +45,7 @@ func Trust(state string, keys wire.KeySet) error {
 }
 
 func (t trust) write(state string) error {
-	b, err := json.Marshal(t)
+	b, err := json.Marshal(keptTrust{trustVersion, t.KeySet})
 	if err != nil {
 		return fmt.Errorf("cannot keep the controller's keys: %w", err)
 	}
@@ -64,9 +73,18 @@ func readTrust(state string) (t trust, err error) {
 	if err != nil {
 		return t, fmt.Errorf("cannot read the controller's keys: %w", err)
 	}
-	if err := json.Unmarshal(b, &t); err != nil {
+	return parseTrust(b)
+}
+
+func parseTrust(b []byte) (t trust, err error) {
+	var kept keptTrust
+	if err := json.Unmarshal(b, &kept); err != nil {
 		return t, fmt.Errorf("cannot read the controller's keys: %w; enrol the terminal again", err)
 	}
+	if kept.Version < 0 || kept.Version > trustVersion {
+		return t, fmt.Errorf("cannot read the controller's keys: they are of version %d, and this program knows %d; install the newer borne-kiosk again", kept.Version, trustVersion)
+	}
+	t = trust{kept.KeySet}
 	return t, t.check()
 }
 
