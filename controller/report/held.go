@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"iter"
+	"math"
 
 	"borne/controller/compliance"
 	"borne/controller/store"
@@ -41,7 +42,7 @@ func (h *heldKept) held(tx store.Tx, site, space string) ([]compliance.Held, err
 		return nil, err
 	}
 	for kind := range n.kinds {
-		if length, noted := store.Dated(kind); !noted || length > 0 {
+		if length, noted := store.Dated(kind); !noted || length > 0 || tx.Version(kind, "") == math.MaxUint64 {
 			return all, nil // nobody would tell when it changes
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
 	"reflect"
 	"syscall"
 	"testing"
@@ -268,6 +269,44 @@ func TestAMonthThatIsOverIsReadOnce(t *testing.T) {
 		return store.Update(tx, store.RollupID("2026-12-10", "s001-0"), func(it *store.Item[store.Rollup]) error { it.Row.Visits++; return nil })
 	})
 	same("today goes on", days, 1+few)
+}
+
+// torn is a store of whose months one row cannot be read: List ends there, and what is
+// wrong is told when the transaction ends.
+type torn struct {
+	store.Tx
+	hit *bool
+}
+
+func (x torn) List(k store.Kind, from, to string, desc bool) iter.Seq2[store.Meta, json.RawMessage] {
+	if k != store.KindRollupMonth {
+		return x.Tx.List(k, from, to, desc)
+	}
+	return func(func(store.Meta, json.RawMessage) bool) { *x.hit = true }
+}
+
+func (x torn) Version(k store.Kind, of string) uint64 {
+	if *x.hit {
+		return math.MaxUint64
+	}
+	return x.Tx.Version(k, of)
+}
+
+// TestWhatCannotBeReadIsNotKept: a report that fails leaves no half month behind.
+func TestWhatCannotBeReadIsNotKept(t *testing.T) {
+	l := newLand(t, 3)
+	l.past(4)
+	k, q := new(report.Kept), l.query("2026-09-01", "2026-10-31", report.BySite, true)
+	if err := l.st.View(t.Context(), func(tx store.Tx) error {
+		_, err := k.Read(torn{tx, new(bool)}, q)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := l.read(k, q)
+	if want, _ := l.read(new(report.Kept), q); !reflect.DeepEqual(got, want) {
+		t.Errorf("after it %+v, want %+v", got.Total, want.Total)
+	}
 }
 
 // cpu is what this program has used of the processors: on a machine where others work,

@@ -56,7 +56,7 @@ func asked[T any](k *Kept, all *map[string]*part[T], tx store.Tx, kind store.Kin
 		return p.of, nil
 	}
 	of, err := read()
-	if err != nil {
+	if err != nil || tx.Version(kind, unit) != version { // a row could not be read: see store.Tx
 		return of, err
 	}
 	if *all == nil {

@@ -68,7 +68,9 @@ type Tx interface {
 	ByIndex(k Kind, name, value, from, to string, desc bool) iter.Seq2[Meta, json.RawMessage]
 	// Version is when rows last changed of a month, a day or a table, as Dated says: those
 	// whose id begins with of. It never returns to a number that
-	// it had. 0: they never changed since it is noted.
+	// it had. 0: they never changed since it is noted. Once a
+	// row could not be read in this transaction it is math.MaxUint64: what was listed is
+	// not all, and View is about to tell why.
 	Version(k Kind, of string) uint64
 	// Cursor returns how far the terminal's records are durable and applied.
 	Cursor(terminal string) (Cursor, error)

@@ -2,10 +2,14 @@ package bolt
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"borne/controller/store"
+	"borne/controller/store/storetest"
 )
 
 func rowsWritten(tb testing.TB) (all [][]byte) {
@@ -42,6 +46,33 @@ func TestOwn(t *testing.T) {
 		if r, ok := own([]byte(s)); ok {
 			t.Errorf("%q is read as %+v", s, r)
 		}
+	}
+}
+
+// TestVersionOfADamagedTable: whoever keeps what was listed learns that it is not all.
+func TestVersionOfADamagedTable(t *testing.T) {
+	s, err := Open(Config{Dir: t.TempDir(), Apply: storetest.Apply})
+	must(t, err)
+	defer s.Close()
+	must(t, s.Decide(t.Context(), func(tx store.Tx) error {
+		return tx.Put(store.KindRollupMonth, store.Meta{ID: "2026-03/t"}, json.RawMessage(`{}`))
+	}))
+	var before, after uint64
+	see := func(tx store.Tx) error {
+		before = tx.Version(store.KindRollupMonth, "2026-03")
+		for range tx.List(store.KindRollupMonth, "", "", false) {
+		}
+		after = tx.Version(store.KindRollupMonth, "2026-03")
+		return nil
+	}
+	if must(t, s.View(t.Context(), see)); before == 0 || after != before {
+		t.Errorf("version %d, then %d", before, after)
+	}
+	must(t, s.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(rowBucket(store.KindRollupMonth)).Put([]byte("2026-03/t"), []byte(`{"r":1,"d":{`))
+	}))
+	if err := s.View(t.Context(), see); err == nil || after != math.MaxUint64 {
+		t.Errorf("a damaged row: version %d, %v", after, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"fmt"
+	"math"
 
 	"borne/controller/store"
 )
@@ -45,6 +46,9 @@ func (t *tx) noteVersions() error {
 
 // Version implements store.Tx.
 func (t *tx) Version(k store.Kind, of string) uint64 {
+	if t.err != nil {
+		return math.MaxUint64
+	}
 	b := t.b.Bucket(bucketVersions)
 	if b == nil {
 		return 0
