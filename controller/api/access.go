@@ -173,7 +173,8 @@ func Table() map[string]Access {
 	)
 	all := accounts.Roles()
 	r := func(roles ...accounts.Role) []accounts.Role { return roles }
-	// Building staff see hours, hold a space awake, and nothing else; observers see
+	// Building staff see hours, hold a space awake, answer calls for help, and nothing
+	// else; observers see
 	// indicators: who sees a terminal in use sees each visit, which they hide.
 	others := r(adm, cor, rec, dpo)
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
@@ -193,7 +194,7 @@ func Table() map[string]Access {
 		opLogoutReturn:  {get, LogoutReturn, ScopeNone, nil}, // it changes nothing
 		opMe:            {get, "/api/me", ScopeSelf, nil},
 		opFleet:         {get, "/api/fleet", ScopeAny, all},
-		opLive:          {get, "/api/live", ScopeAny, others},
+		opLive:          {get, "/api/live", ScopeAny, r(adm, cor, bui, rec, dpo)}, // bui: calls for help and nothing else
 		opTerminal:      {get, "/api/terminals/{id}", ScopeTerminal, others},
 		opSessions:      {get, "/api/terminals/{id}/sessions", ScopeTerminal, r(adm, cor, dpo)},
 		opReceipts:      {get, "/api/terminals/{id}/receipts", ScopeTerminal, r(adm, cor, dpo)},
@@ -275,7 +276,7 @@ func Table() map[string]Access {
 		opCancelCodes:   {post, "/api/sites/{id}/day-codes/{sheet}/cancel", ScopeSite, r(adm, cor, rec)},
 		opAlerts:        {get, "/api/me/alerts", ScopeAny, r(adm, cor, rec)}, // their own
 		opPutAlerts:     {put, "/api/me/alerts", ScopeAny, r(adm, cor, rec)},
-		opHelp:          {post, "/api/terminals/{id}/help", ScopeTerminal, r(adm, cor, rec)},
+		opHelp:          {post, "/api/terminals/{id}/help", ScopeTerminal, r(adm, cor, bui, rec)},
 		opPhone:         {put, "/api/sites/{id}/phone", ScopeSite, r(adm, cor)},
 		opBulkPlan:      {post, "/api/bulk/preview", ScopeAny, r(adm, cor, rec)}, // their own sites, by commandRoles
 		opBulk:          {post, "/api/bulk", ScopeAny, r(adm, cor, rec)},

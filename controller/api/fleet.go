@@ -48,9 +48,14 @@ func (a *API) fleetOf(tx store.Tx, p accounts.Person) (Fleet, error) {
 		if err != nil {
 			return f, err
 		}
-		if _, ok := at[it.Site]; ok && p.Role != accounts.Building && p.Role != accounts.Observer { // who sees hours and nothing else
-			terminals[it.Row.Space] = append(terminals[it.Row.Space], a.brief(tx, it))
+		if _, ok := at[it.Site]; !ok || p.Role == accounts.Head || p.Role == accounts.Observer { // who sees hours, or figures, and nothing else
+			continue
 		}
+		b := a.briefFor(p, tx, it)
+		if p.Role == accounts.Building && b.Help == nil {
+			continue
+		}
+		terminals[it.Row.Space] = append(terminals[it.Row.Space], b)
 	}
 	for it, err := range store.List[store.Space](tx, "", "", false) {
 		if err != nil {
@@ -87,6 +92,17 @@ func (a *API) opening(tx store.Tx, site, space string) (open bool, until *time.T
 	}
 	o := p.Hours.At(a.Now(), zone)
 	return o.Open, timed(o.Until), nil
+}
+
+// briefFor is what a person may see of a terminal: building staff see who calls for
+// help there, and nothing else.
+func (a *API) briefFor(p accounts.Person, tx store.Tx, it store.Item[store.Terminal]) TerminalBrief {
+	if p.Role != accounts.Building {
+		return a.brief(tx, it)
+	}
+	live, _ := a.Live.Live(it.ID)
+	return TerminalBrief{ID: it.ID, Name: it.Row.Name, Site: it.Site, Space: it.Row.Space, State: InUse, Online: live.Online,
+		Missing: []string{}, Devices: []wire.Device{}, Help: a.helpOf(tx, it.ID, live)}
 }
 
 // brief is a terminal's rows and what the fleet knows of it now. Devices come

@@ -35,7 +35,7 @@ func (a *API) live(ctx context.Context, _ *nothing) (*huma.StreamResponse, error
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer func() { <-a.streams }()
 		r, w := humago.Unwrap(hc)
-		f := &feed{api: a, person: p, cookie: cookieOf(r, a.Secure), w: w, rc: http.NewResponseController(w)}
+		f := &feed{api: a, person: p, cookie: cookieOf(r, a.Secure), w: w, rc: http.NewResponseController(w), called: map[string]bool{}}
 		if err := f.run(r.Context()); err != nil && r.Context().Err() == nil {
 			a.Log.Info("live feed ended", "user", p.ID, "error", err)
 		}
@@ -58,6 +58,7 @@ type feed struct {
 	cookie string
 	w      http.ResponseWriter
 	rc     *http.ResponseController
+	called map[string]bool // terminals whose call was told; kept for building staff alone
 }
 
 func (f *feed) run(ctx context.Context) error {
@@ -143,7 +144,7 @@ func (f *feed) terminals(ctx context.Context, ids map[string]bool) error {
 				continue // deleted meanwhile: the next full reading shows it
 			}
 			if f.person.Sees(it.Site) {
-				briefs = append(briefs, f.api.brief(tx, it))
+				briefs = append(briefs, f.api.briefFor(f.person, tx, it))
 			}
 		}
 		return nil
@@ -152,6 +153,13 @@ func (f *feed) terminals(ctx context.Context, ids map[string]bool) error {
 		return err
 	}
 	for _, b := range briefs {
+		if f.person.Role == accounts.Building {
+			// That something changed at a terminal would tell that somebody is there.
+			if b.Help == nil && !f.called[b.ID] {
+				continue
+			}
+			f.called[b.ID] = b.Help != nil
+		}
 		if err := f.event("terminal", b); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ export class Live {
   #during: TerminalBrief[] | undefined
   #again = false
 
-  /** Without a feed the fleet is read once: building staff see hours, and no terminal. */
+  /** Without a feed the fleet is read once: heads see hours, and no terminal. */
   start(feed = true): () => void {
     this.#stopped = false
     if (feed) this.#open()
