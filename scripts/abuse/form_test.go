@@ -43,7 +43,7 @@ func unknownFields(t *testing.T, g *target) {
 // takesJSON tells whether a route has a JSON body at all.
 func takesJSON(acc api.Access) bool {
 	switch acc.Path {
-	case "/api/hooks/{hook}/key", "/api/hooks/{hook}/try", "/api/login/oidc", "/api/login/passkey/options", "/api/me/passkeys/options", "/api/logout", "/api/badges/{id}/erase", "/api/sites/{id}/day-codes/{sheet}/cancel":
+	case "/api/hooks/{hook}/key", "/api/hooks/{hook}/try", "/api/login/oidc", "/api/login/passkey/options", "/api/me/passkeys/options", "/api/logout", "/api/badges/{id}/erase", "/api/sites/{id}/day-codes/{sheet}/cancel", "/api/terminals/{id}/revoke":
 		return false
 	}
 	return acc.Path != "/api/calendars/{zone}" || acc.Method != http.MethodPut
@@ -110,7 +110,7 @@ func contentTypes(t *testing.T, g *target) {
 
 // most is how much a route takes at most, in bytes.
 func most(acc api.Access) int {
-	if acc.Path == "/api/badges-file" {
+	if acc.Path == "/api/badges-file" || acc.Path == "/api/sites-file" {
 		return 2 << 20
 	}
 	return 256 << 10

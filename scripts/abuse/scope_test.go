@@ -22,12 +22,15 @@ func pathOf(acc api.Access, s string) string {
 	if strings.HasPrefix(acc.Path, "/api/groups/") {
 		id = "group-" + s
 	}
+	if strings.HasPrefix(acc.Path, "/api/accounts/") {
+		id = "account-" + s
+	}
 	return below(strings.Replace(acc.Path, "{id}", id, 1), s)
 }
 
 // below fills in the ids behind {id}.
 func below(path, s string) string {
-	return strings.NewReplacer("{job}", "job-"+s, "{window}", "window-"+s, "{sheet}", "sheet-"+s, "{key}", "key-"+s, "{zone}", "A", "{hook}", "hook-"+s).Replace(path)
+	return strings.NewReplacer("{job}", "job-"+s, "{window}", "window-"+s, "{sheet}", "sheet-"+s, "{key}", "key-"+s, "{zone}", "A", "{hook}", "hook-"+s, "{token}", "token-"+s, "{code}", "code-"+s, "{badge}", "badge-"+s).Replace(path)
 }
 
 // goodBody is what the route takes: its refusal is about the person, not the form.
