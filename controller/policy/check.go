@@ -16,7 +16,7 @@ type Problem struct {
 
 // Languages that a terminal speaks: each has a catalogue.
 func Languages() []string {
-	return []string{"fr", "fr-x-facile", "en"}
+	return []string{"fr", "fr-x-facile", "en", "ar", "pt", "es", "tr", "sq", "ro", "uk", "it", "de"}
 }
 
 // Limits on what one policy holds.

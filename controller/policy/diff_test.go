@@ -8,9 +8,10 @@ import (
 func TestDifferencesTellsValuesAndNothingElse(t *testing.T) {
 	a, b := Default(), Default()
 	a.Version, b.Version = 3, 9
-	b.Hours.Always = true           // Describe tells of these
-	a.Web.Allowed = []string{}      // as no list
-	b.Session.Minutes = 50          //
+	b.Hours.Always = true      // Describe tells of these
+	a.Web.Allowed = []string{} // as no list
+	b.Session.Minutes = 50     //
+	a.Languages = []string{"fr", "en"}
 	b.Languages = []string{"fr"}    // a list is one value
 	b.Access.Proof = ProofMessage   // was not there
 	b.Portal.Tiles[1].Name = "Pôle" // within a list

@@ -137,7 +137,7 @@ func Default() Policy {
 	day := []Span{{From: 8 * 60, To: 18 * 60}}
 	return Policy{
 		Profile:   "open",
-		Languages: []string{"fr", "en"},
+		Languages: Languages(),
 		Session: Session{Minutes: 45, ExtendMinutes: 15, MaxMinutes: 120, MinMinutes: 5, WarnMinutes: []int{10, 5, 1},
 			IdleSeconds: 180, GraceSeconds: 60, UploadSeconds: 10, ThanksSeconds: 20},
 		Hours: Hours{Weekly: Week{{}, day, day, day, day, day, {}}, School: School{Zone: ZoneA}, Public: Public{Mode: ModeClosed}},

@@ -227,7 +227,7 @@ func SessionPolicy(in SessionPolicyInput) ([]byte, error) {
 	maps.Copy(all, addresses(web))
 	maps.Copy(all, files(web, in.Downloads))
 	maps.Copy(all, printing(in.Policy.Printing.Enabled && in.Printer))
-	maps.Copy(all, languages(in.Lang, in.Policy.Languages))
+	maps.Copy(all, languages(in.Lang))
 	maps.Copy(all, settings{
 		"HomepageLocation":       PortalURL,
 		"HomepageIsNewTabPage":   false,
@@ -317,10 +317,12 @@ func printing(on bool) settings {
 	}
 }
 
-// languages puts the session's first: pages are asked for in it.
-func languages(lang string, offered []string) settings {
+// languages puts the session's first: pages are asked for in it. French and English
+// follow, which the sites of here have; a list of all that are offered would only
+// tell the sites which terminal asks.
+func languages(lang string) settings {
 	var forced []string
-	for _, tag := range append(append([]string{lang}, offered...), "fr") {
+	for _, tag := range []string{lang, "fr", "en"} {
 		tag, _, _ = strings.Cut(tag, "-x-") // "fr-x-facile" is French to the web
 		if tag != "" && !contains(forced, tag) {
 			forced = append(forced, tag)

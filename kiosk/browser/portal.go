@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"borne/controller/policy"
+	"borne/ui/catalogues"
 )
 
 //go:embed portal.html
@@ -19,21 +20,8 @@ type portalWords struct {
 }
 
 func wordsOf(lang string) portalWords {
-	base, _, _ := strings.Cut(lang, "-")
-	switch {
-	case base == "en":
-		return portalWords{"Your online services", "Choose a service to begin.",
-			"When you finish, this computer forgets everything: pages, passwords and files.",
-			"To come back here, press “Home” at the top of the screen.", "No service is listed here yet. You can type an address at the top."}
-	case lang == "fr-x-facile":
-		return portalWords{"Vos démarches", "Appuyez sur un service.",
-			"À la fin, l’ordinateur oublie tout. Personne ne voit ce que vous avez fait.",
-			"Pour revenir ici : bouton « Accueil », en haut.", "Il n’y a pas encore de service ici. Vous pouvez écrire une adresse en haut."}
-	}
-	return portalWords{"Vos démarches en ligne", "Choisissez un service pour commencer.",
-		"Quand vous aurez terminé, cet ordinateur oubliera tout : pages, mots de passe et fichiers.",
-		"Pour revenir ici, appuyez sur « Accueil » en haut de l’écran.",
-		"Aucun service n’est encore proposé ici. Vous pouvez écrire une adresse en haut."}
+	say := func(key string) string { return catalogues.Text(lang, key, nil) }
+	return portalWords{say("terminal.portal.title"), say("terminal.portal.intro"), say("terminal.portal.forgets"), say("terminal.portal.back"), say("terminal.portal.empty")}
 }
 
 // portalTile is one service as the page shows it.
@@ -87,7 +75,7 @@ func PortalPage(p policy.Portal, help PortalHelp, lang, place string) ([]byte, e
 			Icon: icon(x.Icon), Tint: len(tiles)%tints + 1})
 	}
 	var out bytes.Buffer
-	err = t.Execute(&out, map[string]any{"Lang": lang, "Title": title, "Place": place, "Words": words, "Tiles": tiles, "Help": help})
+	err = t.Execute(&out, map[string]any{"Lang": lang, "Dir": catalogues.Direction(lang), "Title": title, "Place": place, "Words": words, "Tiles": tiles, "Help": help})
 	return out.Bytes(), err
 }
 

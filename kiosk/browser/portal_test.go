@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"borne/controller/policy"
+	"borne/ui/catalogues"
 )
 
 func TestPortalPage(t *testing.T) {
@@ -19,7 +20,7 @@ func TestPortalPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	html := string(b)
-	for _, want := range []string{`<html lang="fr-x-facile">`, "Collège &lt;Les Aravis&gt;", "Vos démarches en ligne", `href="https://www.caf.fr/"`,
+	for _, want := range []string{`<html lang="fr-x-facile" dir="ltr">`, "Collège &lt;Les Aravis&gt;", "Vos démarches en ligne", `href="https://www.caf.fr/"`,
 		"France Travail", "&lt;b&gt;&amp;", "l’ordinateur oublie tout"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
@@ -115,6 +116,31 @@ func TestPortalOnScreen(t *testing.T) {
 		}
 		if err := os.WriteFile(dir+"/portal.png", png, 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestThePortalSpeaksEveryLanguage in its own words and direction.
+func TestThePortalSpeaksEveryLanguage(t *testing.T) {
+	titles := map[string]string{}
+	for _, lang := range catalogues.Languages() {
+		b, err := PortalPage(policy.Portal{Title: "Dossier"}, PortalHelp{}, lang, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		html := string(b)
+		if dir := map[bool]string{true: "rtl", false: "ltr"}[lang == "ar"]; !strings.Contains(html, `<html lang="`+lang+`" dir="`+dir+`">`) {
+			t.Errorf("%s: the page is not written from its side: %.80s", lang, html)
+		}
+		title := catalogues.Text(lang, "terminal.portal.title", nil)
+		if strings.HasPrefix(lang, "fr") {
+			title = "Dossier"
+		} else if other := titles[title]; other != "" {
+			t.Errorf("%s and %s say the same", lang, other)
+		}
+		titles[title] = lang
+		if !strings.Contains(html, title) {
+			t.Errorf("%s: the page lacks %q", lang, title)
 		}
 	}
 }

@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"kiosk/stage":    {"kiosk/x11"},                                                                                                                // connects to displays
 	"kiosk/x11":      nil,                                                                                                                          // displays of this machine
 	"kiosk/preview":  {"kiosk/count", "kiosk/peer", "kiosk/ppm", "kiosk/printjob", "kiosk/sandbox", "kiosk/sealed", "kiosk/x11"},                   // paints on the session's display what the counter drew
-	"kiosk/browser":  {"controller/policy"},                                                                                                        // makes Chromium's policy from ours
+	"kiosk/browser":  {"controller/policy", "ui/catalogues"},                                                                                       // makes Chromium's policy from ours
 	"kiosk/warden":   {"controller/wire", "controller/policy", "kiosk/sandbox"},                                                                    // root: as little as can be; policies, because it takes nobody's word for one
 	"kiosk/bench":    {"hw/sim"},                                                                                                                   // the simulator's web page
 	"kiosk/doctor":   {"controller/wire", "kiosk/config", "kiosk/sandbox", "kiosk/uplink", "hw", "hw/usb", "ui/catalogues"},                        // checks what the others need, and tells what mends it in the words of the console

@@ -22,8 +22,19 @@ const (
 	Eng    = "en"
 )
 
-// Languages lists those that have a catalogue.
-func Languages() []string { return []string{French, Simple, Eng} }
+// Languages lists those that have a catalogue. Staff read French or English; the
+// others hold what the public reads.
+func Languages() []string {
+	return []string{French, Simple, Eng, "ar", "pt", "es", "tr", "sq", "ro", "uk", "it", "de"}
+}
+
+// Direction is how a language is written, as HTML says it.
+func Direction(lang string) string {
+	if base, _, _ := strings.Cut(lang, "-"); base == "ar" {
+		return "rtl"
+	}
+	return "ltr"
+}
 
 // Args are the values of a message's placeholders: strings and integers.
 type Args map[string]any

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
 )
 
 // maxDepth bounds nested arguments: our messages need two.
@@ -31,6 +34,13 @@ type scanner struct {
 	i    int
 	lang string
 	args Args
+	seen func(argument string) // is told of each, with "plural" or "select" behind its name; may be nil
+}
+
+func (p *scanner) saw(argument string) {
+	if p.seen != nil {
+		p.seen(argument)
+	}
 }
 
 // message reads until the closing brace of its parent, or the end. hash is
@@ -100,6 +110,7 @@ func (p *scanner) argument(depth int, hash string, inPlural bool) (string, error
 	value, known := p.args[name]
 	if p.s[p.i] == '}' {
 		p.i++
+		p.saw(name)
 		if !known {
 			return "{" + name + "}", nil
 		}
@@ -111,6 +122,7 @@ func (p *scanner) argument(depth int, hash string, inPlural bool) (string, error
 		return "", fmt.Errorf("cannot format %q: argument kind %q: %w", p.s, kind, errMessage)
 	}
 	p.i++
+	p.saw(name + " " + kind)
 	want, exact := fmt.Sprint(value), ""
 	if kind == "plural" {
 		n, err := strconv.Atoi(want)
@@ -164,11 +176,21 @@ func (p *scanner) until(stops string) string {
 	return p.s[from:p.i]
 }
 
-// category is the CLDR plural category of a whole number in our languages:
-// French counts 0 and 1 as one thing, English only 1.
+// category is the CLDR plural category of a whole number: French counts 0 and 1 as
+// one thing, English only 1, Arabic has six of them.
 func category(lang string, n int) string {
-	if n == 1 || (n == 0 && strings.HasPrefix(lang, French)) {
+	base, _, _ := strings.Cut(lang, "-")
+	switch plural.Cardinal.MatchPlural(language.Make(base), max(n, -n), 0, 0, 0, 0) {
+	case plural.Zero:
+		return "zero"
+	case plural.One:
 		return "one"
+	case plural.Two:
+		return "two"
+	case plural.Few:
+		return "few"
+	case plural.Many:
+		return "many"
 	}
 	return "other"
 }

@@ -142,3 +142,8 @@ export const views = {
   maintenance: { ...base, screen: 'maintenance', reason: 'staff', place: { ...base.place, help: '' } },
   identify: { ...base, screen: 'welcome', identify: 'Poste 2 — Hall' },
 }
+
+// The screens that everybody meets, in each of the other languages: does every sentence fit?
+const others = ['ar', 'pt', 'es', 'tr', 'sq', 'ro', 'uk', 'it', 'de']
+const met = ['welcome-codes-or-badge', 'charter-badge', 'session', 'session-help-coming', 'warning-idle', 'warning-time', 'print-question', 'print-much', 'print-work', 'print-bar-printing', 'thanks', 'closed', 'broken']
+for (const lang of others) for (const name of met) views[`${name}-${lang}`] = { ...views[name], lang, languages: ['fr', 'fr-x-facile', 'en', ...others] }

@@ -4,11 +4,14 @@ const known: Record<string, { name: string; dir?: 'rtl' }> = {
   'fr-x-facile': { name: 'Français simple' },
   en: { name: 'English' },
   ar: { name: 'العربية', dir: 'rtl' },
-  es: { name: 'Español' },
   pt: { name: 'Português' },
+  es: { name: 'Español' },
   tr: { name: 'Türkçe' },
+  sq: { name: 'Shqip' },
+  ro: { name: 'Română' },
   uk: { name: 'Українська' },
-  ru: { name: 'Русский' },
+  it: { name: 'Italiano' },
+  de: { name: 'Deutsch' },
 }
 
 export function languageName(tag: string): string {

@@ -5,6 +5,15 @@ import type { Messages } from '../../../shared/i18n/format.ts'
 const others: Record<string, () => Promise<{ default: Messages }>> = {
   en: () => import('../../../catalogues/en.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
   'fr-x-facile': () => import('../../../catalogues/fr-x-facile.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  ar: () => import('../../../catalogues/ar.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  pt: () => import('../../../catalogues/pt.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  es: () => import('../../../catalogues/es.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  tr: () => import('../../../catalogues/tr.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  sq: () => import('../../../catalogues/sq.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  ro: () => import('../../../catalogues/ro.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  uk: () => import('../../../catalogues/uk.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  it: () => import('../../../catalogues/it.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
+  de: () => import('../../../catalogues/de.json?messages=terminal,print,reason,check,fix,prop,lang,lists'),
 }
 
 /** Languages that this page has a catalogue of. */
