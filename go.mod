@@ -31,6 +31,7 @@ require (
 	golang.org/x/net v0.53.0
 	golang.org/x/oauth2 v0.38.0
 	golang.org/x/sys v0.43.0
+	golang.org/x/text v0.37.0
 	golang.org/x/time v0.14.0
 	periph.io/x/conn/v3 v3.7.2
 	periph.io/x/host/v3 v3.8.5
@@ -61,7 +62,6 @@ require (
 	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	golang.org/x/mod v0.35.0 // indirect
 	golang.org/x/sync v0.20.0 // indirect
-	golang.org/x/text v0.37.0 // indirect
 	golang.org/x/tools v0.44.0 // indirect
 	google.golang.org/protobuf v1.36.8 // indirect
 )
