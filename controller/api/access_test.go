@@ -315,6 +315,34 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 	}
 }
 
+// TestAKeyStaysWithinItsSites also where the answer is a list, and opens neither the
+// page's feed nor the way out, which the walk over all routes leaves out.
+func TestAKeyStaysWithinItsSites(t *testing.T) {
+	w := start(t)
+	foreign := func(body []byte) bool { // of site b, by its name or its terminal's
+		return strings.Contains(string(body), "Collège b") || strings.Contains(string(body), `"b-1"`) || strings.Contains(string(body), `"b"`)
+	}
+	one, all := bearer(w.key(accounts.Correspondant, "a")), bearer(w.key(accounts.Correspondant))
+	for _, path := range []string{"/api/fleet", "/api/matters", "/api/prints", "/api/sites", "/api/badges", "/api/badge-desk"} {
+		mine := w.do("", "GET", path, nil, "Authorization", one)
+		every := w.do("", "GET", path, nil, "Authorization", all)
+		if mine.StatusCode != 200 || every.StatusCode != 200 {
+			t.Errorf("%s: %s %s, and of all %s", path, mine.Status, mine.body, every.Status)
+		}
+		if foreign(mine.body) {
+			t.Errorf("%s tells a key of site a of site b: %s", path, mine.body)
+		}
+		if path != "/api/badges" && !foreign(every.body) { // there is no badge
+			t.Errorf("%s tells a key of all sites nothing of b: %s", path, every.body)
+		}
+	}
+	for _, r := range [][2]string{{"GET", "/api/live"}, {"POST", "/api/logout"}} {
+		if a := w.do("", r[0], r[1], nil, "Authorization", all); a.StatusCode != 403 {
+			t.Errorf("%s %s with a key: %s", r[0], r[1], a.Status)
+		}
+	}
+}
+
 func contextOf(p accounts.Person) context.Context {
 	return context.WithValue(context.Background(), personKey{}, p)
 }
