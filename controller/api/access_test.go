@@ -233,6 +233,11 @@ func TestEveryRouteRoleAndScope(t *testing.T) {
 				body = SpaceRequest{Name: fmt.Sprintf("Salle %d", n)}
 			case opCreateGroup:
 				body = GroupRequest{Name: fmt.Sprintf("Groupe %d", n), Sites: []string{"a"}}
+			case opBadgeRights, opPutHook:
+				match = w.tag(op)
+			}
+			if !Versioned(op) {
+				match = ""
 			}
 			a := w.ask(p.cookie, p.key, acc.Method, path, body, "If-Match", match)
 			roles := allowed[acc.Pattern()]

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -179,11 +180,26 @@ type API struct {
 type recorder struct {
 	*http.ServeMux
 	patterns []string
+	wrap     func(pattern string, h http.HandlerFunc) http.HandlerFunc
+}
+
+// newRecorder makes a mux whose reads are conditional, but those that untagged names.
+func newRecorder() *recorder {
+	as := map[string]bool{}
+	for op := range untagged() {
+		as[Table()[op].Pattern()] = true
+	}
+	return &recorder{ServeMux: http.NewServeMux(), wrap: func(pattern string, h http.HandlerFunc) http.HandlerFunc {
+		if as[pattern] || !strings.HasPrefix(pattern, http.MethodGet+" ") {
+			return h
+		}
+		return conditional(h)
+	}}
 }
 
 func (m *recorder) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
 	m.patterns = append(m.patterns, pattern)
-	m.ServeMux.HandleFunc(pattern, h)
+	m.ServeMux.HandleFunc(pattern, m.wrap(pattern, h))
 }
 
 // maxStreams bounds the live feeds open at once.
@@ -210,7 +226,7 @@ func New(c Config) (*API, error) {
 	if c.Healthy <= 0 {
 		c.Healthy = 5 * time.Second
 	}
-	a := &API{Config: c, table: Table(), mux: &recorder{ServeMux: http.NewServeMux()}, streams: make(chan struct{}, maxStreams),
+	a := &API{Config: c, table: Table(), mux: newRecorder(), streams: make(chan struct{}, maxStreams),
 		probing: make(chan struct{}, 1), registry: map[string]bool{}}
 	var err error
 	if a.tickets, err = newTickets(c.Now); err != nil {
@@ -291,7 +307,7 @@ func add[I, O any](a *API, op, summary string, status int, limit int64, response
 		return fmt.Errorf("cannot serve %q: it has no access; add it to Table", op)
 	}
 	o := huma.Operation{OperationID: op, Method: acc.Method, Path: acc.Path, Summary: summary, DefaultStatus: status,
-		MaxBodyBytes: limit, BodyReadTimeout: 10*time.Second + time.Duration(limit>>20)*5*time.Second, Middlewares: huma.Middlewares{a.access(op, acc)},
+		MaxBodyBytes: limit, BodyReadTimeout: 10*time.Second + time.Duration(limit>>20)*5*time.Second, Middlewares: huma.Middlewares{a.access(op, acc), versioned(op)},
 		Responses: responses}
 	if acc.Scope != ScopeNone {
 		o.Security = []map[string][]string{{"session": {}}}
@@ -299,6 +315,10 @@ func add[I, O any](a *API, op, summary string, status int, limit int64, response
 			o.Security = append(o.Security, map[string][]string{"token": {}})
 		}
 		o.Extensions = map[string]any{"x-access": map[string]any{"scope": acc.Scope, "roles": acc.Roles}}
+	}
+	if v := versions()[op]; v.Of != "" {
+		o.Parameters = append(o.Parameters, &huma.Param{Name: "If-Match", In: "header", Required: true, Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "The ETag of what was read, or its rev between quotes; \"0\" where nothing was set yet"})
 	}
 	a.registry[op] = true
 	huma.Register(a.huma, o, h)

@@ -51,6 +51,9 @@ func (a *API) changeBadge(ctx context.Context, in *badgeIn) (*out[BadgeView], er
 		return nil, unfit("body.group", "ce nom de groupe a un signe qui ne convient pas")
 	}
 	return a.onBadge(ctx, opBadgeRights, in.ID, func(tx store.Tx, h store.Item[store.Holder]) error {
+		if err := matches(ctx, badgeTag(h.Row)); err != nil {
+			return err
+		}
 		r := directory.RightsOf(h.Row)
 		r.Group, r.Disabled = group, in.Body.Disabled
 		if r.Sites = slices.Clone(in.Body.Sites); len(r.Sites) == 0 {
@@ -70,6 +73,9 @@ func (a *API) changeBadge(ctx context.Context, in *badgeIn) (*out[BadgeView], er
 		return err
 	})
 }
+
+// badgeTag is the version of what people set: its row says also when it was used.
+func badgeTag(h store.Holder) string { return tagOf(directory.RightsOf(h)) }
 
 // badgeExpires is the last day of validity, as people write it.
 func badgeExpires(h store.Holder) string {

@@ -21,7 +21,7 @@ import (
 func badgeView(at *places, h store.Item[store.Holder]) (BadgeView, error) {
 	name, err := at.site(h.Site)
 	r := h.Row
-	v := BadgeView{Number: r.Number, Kind: string(r.Kind), Group: r.Group, Site: h.Site, SiteName: name, Sites: append([]string{}, r.Sites...),
+	v := BadgeView{Number: r.Number, Rev: badgeTag(r), Kind: string(r.Kind), Group: r.Group, Site: h.Site, SiteName: name, Sites: append([]string{}, r.Sites...),
 		Disabled: r.Disabled, Lost: !r.Lost.IsZero(), Created: r.Created, Seen: r.Seen}
 	if !r.Expires.IsZero() {
 		v.Expires = &r.Expires

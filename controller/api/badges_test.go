@@ -147,14 +147,14 @@ func TestRightsOfABadge(t *testing.T) {
 		{adm, `{"group":"","sites":[],"disabled":false,"expires":"","number":"1"}`, 422, "body.number"},
 		{rec, BadgeChange{Sites: []string{"a", "b"}}, 403, ""},
 	} {
-		if a := w.do(c.cookie, "PUT", "/api/badges/"+numberA, c.body); a.StatusCode != c.status || !strings.Contains(string(a.body), c.says) {
+		if a := w.do(c.cookie, "PUT", "/api/badges/"+numberA, c.body, "If-Match", w.tag(opBadgeRights)); a.StatusCode != c.status || !strings.Contains(string(a.body), c.says) {
 			t.Errorf("case %d: %s %s", i, a.Status, a.body)
 		}
 	}
-	if a := w.do(cor, "PUT", "/api/badges/"+numberB, BadgeChange{Sites: []string{}}); a.StatusCode != 403 {
+	if a := w.do(cor, "PUT", "/api/badges/"+numberB, BadgeChange{Sites: []string{}}, "If-Match", `"0"`); a.StatusCode != 403 {
 		t.Errorf("another place's badge: %s", a.Status)
 	}
-	if a := w.do(adm, "PUT", "/api/badges/holder-a", BadgeChange{Sites: []string{}}); a.StatusCode != 404 {
+	if a := w.do(adm, "PUT", "/api/badges/holder-a", BadgeChange{Sites: []string{}}, "If-Match", `"0"`); a.StatusCode != 404 {
 		t.Errorf("by the holder's id: %s", a.Status)
 	}
 	if a := w.do(rec, "POST", "/api/badges/"+numberA+"/day", BadgeDay{Given: true}); a.StatusCode != 409 {
@@ -330,8 +330,8 @@ func TestAFileOfBadges(t *testing.T) {
 		t.Errorf("imported again: %+v", v)
 	}
 	// The file from before one was declared lost and one suspended makes neither good again.
-	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberA, BadgeChange{Sites: []string{}, Disabled: true}), 200)
-	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberB, BadgeChange{Sites: []string{}, Disabled: true}), 200)
+	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberA, BadgeChange{Sites: []string{}, Disabled: true}, "If-Match", w.badgeTag(numberA)), 200)
+	decode[BadgeView](t, w.do(adm, "PUT", "/api/badges/"+numberB, BadgeChange{Sites: []string{}, Disabled: true}, "If-Match", w.badgeTag(numberB)), 200)
 	for _, check := range []bool{true, false} {
 		if a := w.do(adm, "POST", "/api/badges-file", BadgesImport{CSV: file, Check: check}); a.StatusCode != 422 || strings.Count(string(a.body), "Ligne ") != 2 || !strings.Contains(string(a.body), "déclaré perdu") || !strings.Contains(string(a.body), "est suspendu") {
 			t.Errorf("an old file: %s %s", a.Status, a.body)

@@ -164,8 +164,7 @@ type figuresOut struct {
 }
 
 type figuresIn struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the figures that were read; \"0\" when nothing was set yet"`
-	Body    EnergyFiguresRequest
+	Body EnergyFiguresRequest
 }
 
 func figuresView(tx store.Tx) (EnergyFiguresView, error) {
@@ -191,7 +190,7 @@ func (a *API) figures(ctx context.Context, _ *nothing) (*figuresOut, error) {
 }
 
 func (a *API) putFigures(ctx context.Context, in *figuresIn) (*figuresOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +215,7 @@ func (a *API) putFigures(ctx context.Context, in *figuresIn) (*figuresOut, error
 			return err
 		}
 		if it.Rev != rev {
-			return errStaleFigures()
+			return errStale(ctx)
 		}
 		said := figuresSaid(it.Row, next)
 		next.Changed, next.By = now, who.ID
@@ -231,16 +230,12 @@ func (a *API) putFigures(ctx context.Context, in *figuresIn) (*figuresOut, error
 		return err
 	})
 	if errors.Is(err, store.ErrConflict) {
-		err = errStaleFigures()
+		err = errStale(ctx)
 	}
 	if err != nil {
 		return nil, a.fail(opPutFigures, err)
 	}
 	return &figuresOut{ETag: etag(v.Rev), Body: v}, nil
-}
-
-func errStaleFigures() *problem {
-	return newProblem(http.StatusPreconditionFailed, "Quelqu’un a changé ces chiffres entre-temps. Rechargez la page, puis refaites votre changement.")
 }
 
 // figuresSaid tells the audit what changed: the price, and which models.

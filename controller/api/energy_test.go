@@ -77,7 +77,7 @@ func TestEnergyFigures(t *testing.T) {
 	adm := w.as(accounts.Administrator)
 	a := w.do(w.as(accounts.DPO, "a"), "GET", "/api/energy/figures", nil)
 	v := decode[EnergyFiguresView](t, a, 200)
-	if !v.Default || v.Rev != 0 || a.Header.Get("ETag") != `"0"` || len(v.Models) != len(report.DefaultFigures().Models) || v.Models[0].Source == "" {
+	if !v.Default || v.Rev != 0 || !strings.HasPrefix(a.Header.Get("ETag"), `"0.`) || len(v.Models) != len(report.DefaultFigures().Models) || v.Models[0].Source == "" {
 		t.Fatalf("%+v", v)
 	}
 	v.Price, v.Models[1].Halted = 0.21, 0.01

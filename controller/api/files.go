@@ -68,7 +68,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		h.Set("Cache-Control", "no-cache") // kept, and asked about each time
 	}
-	if r.Header.Get("If-None-Match") == f.etags[name] {
+	if listed(r.Header.Values("If-None-Match"), opaque(f.etags[name])) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

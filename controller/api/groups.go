@@ -20,14 +20,12 @@ const maxGroups = 200
 type groupIn struct{ Body GroupRequest }
 
 type groupPutIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the group that was read"`
-	Body    GroupRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body GroupRequest
 }
 
 type groupDropIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the group that was read"`
+	ID string `path:"id" maxLength:"200"`
 }
 
 type groupOut struct {
@@ -87,12 +85,12 @@ func (a *API) createGroup(ctx context.Context, in *groupIn) (*groupOut, error) {
 }
 
 func (a *API) putGroup(ctx context.Context, in *groupPutIn) (*groupOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if rev == 0 {
-		return nil, errStale()
+		return nil, errStale(ctx)
 	}
 	return a.saveGroup(ctx, opPutGroup, in.ID, rev, in.Body)
 }
@@ -111,7 +109,7 @@ func (a *API) saveGroup(ctx context.Context, op, id string, rev uint64, r GroupR
 				return err
 			}
 			if found.Rev != rev {
-				return errStale()
+				return errStale(ctx)
 			}
 			g, action = found, "group.changed"
 		}
@@ -135,7 +133,7 @@ func (a *API) saveGroup(ctx context.Context, op, id string, rev uint64, r GroupR
 		return a.auditGroup(ctx, tx, action, g)
 	})
 	if errors.Is(err, store.ErrConflict) {
-		err = errStale()
+		err = errStale(ctx)
 	}
 	if err != nil {
 		return nil, a.fail(op, err)
@@ -310,7 +308,7 @@ func soundness(tx store.Tx, sites []string) (places []place, found [][]policy.Pr
 
 // removeGroup deletes a group and its rules, unless somebody holds a role on it.
 func (a *API) removeGroup(ctx context.Context, in *groupDropIn) (*out[GroupsView], error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +319,7 @@ func (a *API) removeGroup(ctx context.Context, in *groupDropIn) (*out[GroupsView
 			return err
 		}
 		if g.Rev != rev {
-			return errStale()
+			return errStale(ctx)
 		}
 		held, err := accounts.GroupHolders(tx, in.ID)
 		if err != nil {
@@ -372,7 +370,7 @@ func (a *API) groupPolicy(ctx context.Context, in *byID) (*policyOut, error) {
 }
 
 func (a *API) putGroupPolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutGroupPolicy, in.IfMatch, in.Body, place{group: in.ID})
+	return a.writePolicy(ctx, opPutGroupPolicy, in.Body, place{group: in.ID})
 }
 
 func (a *API) previewGroupPolicy(ctx context.Context, in *policyPreviewIn) (*out[PolicyPreview], error) {
@@ -387,5 +385,5 @@ func (a *API) groupPolicyChanges(ctx context.Context, in *byID) (*out[PolicyChan
 }
 
 func (a *API) undoGroupPolicy(ctx context.Context, in *undoIn) (*policyOut, error) {
-	return a.undoPolicy(ctx, opUndoGroup, in.IfMatch, in.Body.ID, place{group: in.ID})
+	return a.undoPolicy(ctx, opUndoGroup, in.Body.ID, place{group: in.ID})
 }

@@ -154,8 +154,12 @@ func (a *API) refuse(hc huma.Context, err error) {
 		a.Log.Error("request failed", "method", hc.Method(), "path", hc.Operation().Path, "error", err)
 		se = errInternal()
 	}
+	writeTo(hc, se)
+}
+
+func writeTo(hc huma.Context, p *problem) {
 	_, w := humago.Unwrap(hc)
-	writeProblem(w, se)
+	writeProblem(w, p)
 }
 
 // guard stops what other sites' pages could make a browser send: unsafe methods

@@ -18,6 +18,7 @@ const maxHooks = 10
 // HookView is another system that is told of what is to be seen to.
 type HookView struct {
 	ID      string     `json:"id"`
+	Rev     string     `json:"rev" doc:"Between quotes, the If-Match of a change"`
 	Name    string     `json:"name"`
 	Address string     `json:"address"`
 	On      bool       `json:"on"`
@@ -59,7 +60,7 @@ type hookIn struct {
 
 func hookView(tx store.Tx, h store.Item[store.Hook]) (HookView, error) {
 	r := h.Row
-	v := HookView{ID: h.ID, Name: r.Name, Address: r.Address, On: r.On, Level: r.Level, Sites: list(r.Sites), Night: r.Night, Sent: timed(r.Sent), Failed: timed(r.Failed), Error: r.Error}
+	v := HookView{ID: h.ID, Rev: hookTag(h.Row), Name: r.Name, Address: r.Address, On: r.On, Level: r.Level, Sites: list(r.Sites), Night: r.Night, Sent: timed(r.Sent), Failed: timed(r.Failed), Error: r.Error}
 	for _, err := range store.Find[store.HookPost](tx, "hook", h.ID) {
 		if err != nil {
 			return v, err
@@ -184,8 +185,16 @@ func (a *API) addHook(ctx context.Context, in *hookBody) (*out[HookView], error)
 	return answer(v), nil
 }
 
+// hookTag is the version of what people set: its row says also what was sent.
+func hookTag(h store.Hook) string {
+	return tagOf(HookRequest{h.Name, h.Address, h.On, h.Level, list(h.Sites), h.Night})
+}
+
 func (a *API) putHook(ctx context.Context, in *hookIn) (*out[HookView], error) {
 	return a.changeHook(ctx, opPutHook, in.Hook, func(tx store.Tx, h *store.Item[store.Hook]) error {
+		if err := matches(ctx, hookTag(h.Row)); err != nil {
+			return err
+		}
 		return a.fill(ctx, tx, h, in.Body, "hook.changed")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,7 +76,7 @@ func TestHooks(t *testing.T) {
 	}
 	changed := aHook()
 	changed.Sites, changed.Night, changed.Address = []string{"b", "a", "b"}, true, " https://other.example.fr/ "
-	got := decode[HookView](t, w.do(root, "PUT", "/api/hooks/"+made.ID, changed), 200)
+	got := decode[HookView](t, w.do(root, "PUT", "/api/hooks/"+made.ID, changed, "If-Match", strconv.Quote(made.Rev)), 200)
 	if strings.Join(got.Sites, ",") != "a,b" || !got.Night || got.Key != "" || got.Address != "https://other.example.fr/" {
 		t.Errorf("%+v", got)
 	}
@@ -96,7 +97,7 @@ func TestHooks(t *testing.T) {
 		bad := aHook()
 		change(&bad)
 		for _, at := range [][2]string{{"POST", "/api/hooks"}, {"PUT", "/api/hooks/" + made.ID}} {
-			if a := w.do(root, at[0], at[1], bad); a.StatusCode != 422 || !strings.Contains(string(a.body), want) || strings.Contains(string(a.body), "s3cret") {
+			if a := w.do(root, at[0], at[1], bad, "If-Match", map[string]string{"PUT": strconv.Quote(got.Rev)}[at[0]]); a.StatusCode != 422 || !strings.Contains(string(a.body), want) || strings.Contains(string(a.body), "s3cret") {
 				t.Errorf("%s %s: %s %s, want %s", at[0], at[1], a.Status, a.body, want)
 			}
 		}

@@ -20,9 +20,8 @@ type hoursOut struct {
 }
 
 type hoursIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the hours that were read; \"0\" when nothing was set here yet"`
-	Body    HoursRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body HoursRequest
 }
 
 type previewIn struct {
@@ -124,7 +123,7 @@ func (a *API) hoursView(tx store.Tx, site, space string) (HoursView, error) {
 }
 
 func (a *API) writeHours(ctx context.Context, op string, in *hoursIn, site, space string) (*hoursOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,8 @@ import (
 const maxChanges = 50
 
 type undoIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the hours that were read"`
-	Body    UndoRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body UndoRequest
 }
 
 type applyIn struct{ Body ApplyRequest }
@@ -60,7 +59,7 @@ func (a *API) hoursChanges(ctx context.Context, op, layer string) (*out[HoursCha
 
 // undoHours goes back to the hours before a change; that is a change too.
 func (a *API) undoHours(ctx context.Context, op string, in *undoIn, site, space string) (*hoursOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func TestBuildingStaffSetHoursAndNothingElse(t *testing.T) {
 		return decode[HoursView](t, a, 200), a.Header.Get("ETag")
 	}
 	v, tag := get()
-	if v.Rev != 0 || tag != `"0"` || v.Own || len(v.Spaces) != 1 || len(v.PublicDays) != 22 || v.Hours.Public.Mode != policy.ModeClosed {
+	if v.Rev != 0 || !strings.HasPrefix(tag, `"0.`) || v.Own || len(v.Spaces) != 1 || len(v.PublicDays) != 22 || v.Hours.Public.Mode != policy.ModeClosed {
 		t.Fatalf("nothing was set: %+v", v)
 	}
 	v.Hours.Weekly[2] = hoursOf(480, 1140)

@@ -30,14 +30,12 @@ type peopleIn struct {
 type inviteIn struct{ Body InviteRequest }
 
 type accountPutIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the account that was read"`
-	Body    AccountRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body AccountRequest
 }
 
 type accountDropIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the account that was read"`
+	ID string `path:"id" maxLength:"200"`
 }
 
 type accountLinkIn struct {
@@ -229,7 +227,7 @@ func (a *API) accountFail(op string, err error) error {
 	case errors.Is(err, accounts.ErrEmail):
 		err = unfit("body.email", "un autre compte ouvert a déjà cette adresse : une adresse n’ouvre qu’un compte")
 	case errors.Is(err, accounts.ErrStale), errors.Is(err, store.ErrConflict):
-		err = newProblem(http.StatusPreconditionFailed, "Quelqu’un a changé ce compte entre-temps. Rechargez la page, puis refaites votre changement.")
+		err = staleOf(versions()[op].Of)
 	case errors.Is(err, accounts.ErrDisabled):
 		err = newProblem(http.StatusConflict, "Ce compte est suspendu : un lien ne l’ouvrirait pas. Rétablissez-le d’abord.")
 	}
@@ -237,7 +235,7 @@ func (a *API) accountFail(op string, err error) error {
 }
 
 func (a *API) putAccount(ctx context.Context, in *accountPutIn) (*accountOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +257,7 @@ func (a *API) putAccount(ctx context.Context, in *accountPutIn) (*accountOut, er
 }
 
 func (a *API) removeAccount(ctx context.Context, in *accountDropIn) (*nothing, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}

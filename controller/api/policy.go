@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"borne/controller/accounts"
@@ -22,14 +20,12 @@ type policyOut struct {
 }
 
 type policyIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the policy that was read; \"0\" when nothing was set here yet"`
-	Body    PolicyRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body PolicyRequest
 }
 
 type policyAllIn struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the policy that was read; \"0\" when nothing was set here yet"`
-	Body    PolicyRequest
+	Body PolicyRequest
 }
 
 func (a *API) allPolicy(ctx context.Context, _ *nothing) (*policyOut, error) {
@@ -49,19 +45,19 @@ func (a *API) terminalPolicy(ctx context.Context, in *byID) (*policyOut, error) 
 }
 
 func (a *API) putAllPolicy(ctx context.Context, in *policyAllIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutAll, in.IfMatch, in.Body, place{})
+	return a.writePolicy(ctx, opPutAll, in.Body, place{})
 }
 
 func (a *API) putSitePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutSite, in.IfMatch, in.Body, place{site: in.ID})
+	return a.writePolicy(ctx, opPutSite, in.Body, place{site: in.ID})
 }
 
 func (a *API) putSpacePolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutSpace, in.IfMatch, in.Body, place{site: siteOf(ctx), space: in.ID})
+	return a.writePolicy(ctx, opPutSpace, in.Body, place{site: siteOf(ctx), space: in.ID})
 }
 
 func (a *API) putTerminalPolicy(ctx context.Context, in *policyIn) (*policyOut, error) {
-	return a.writePolicy(ctx, opPutTerminal, in.IfMatch, in.Body, place{site: siteOf(ctx), terminal: in.ID})
+	return a.writePolicy(ctx, opPutTerminal, in.Body, place{site: siteOf(ctx), terminal: in.ID})
 }
 
 func (a *API) readPolicy(ctx context.Context, op string, at place) (*policyOut, error) {
@@ -125,8 +121,8 @@ func (a *API) policyView(tx store.Tx, at place, p accounts.Person) (PolicyView, 
 	return v, nil
 }
 
-func (a *API) writePolicy(ctx context.Context, op, ifMatch string, r PolicyRequest, at place) (*policyOut, error) {
-	rev, err := revOf(ifMatch)
+func (a *API) writePolicy(ctx context.Context, op string, r PolicyRequest, at place) (*policyOut, error) {
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,21 +149,4 @@ func (r *PolicyRequest) doc() (map[string]json.RawMessage, error) {
 	n := &r.Policy.Notice                           // its number and what is near, too
 	n.Number, n.Since, n.Keep, r.Policy.Help.Places = 0, "", policy.Keep{}, []policy.HelpPlace{}
 	return layerDoc(r.Policy, own)
-}
-
-func etag(rev uint64) string { return strconv.Quote(strconv.FormatUint(rev, 10)) }
-
-func revOf(ifMatch string) (uint64, error) {
-	if ifMatch == "" {
-		return 0, newProblem(http.StatusPreconditionRequired, "La demande ne dit pas quelle version des règles elle change. Rechargez la page.")
-	}
-	rev, err := strconv.ParseUint(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64)
-	if err != nil {
-		return 0, errStale()
-	}
-	return rev, nil
-}
-
-func errStale() *problem {
-	return newProblem(http.StatusPreconditionFailed, "Quelqu’un a changé ces règles entre-temps. Rechargez la page, puis refaites votre changement.")
 }

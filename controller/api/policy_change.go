@@ -38,7 +38,7 @@ func (a *API) changeLayer(ctx context.Context, op string, c change) (v PolicyVie
 		return err
 	})
 	if errors.Is(err, store.ErrConflict) {
-		err = errStale()
+		err = errStale(ctx)
 	}
 	if err != nil {
 		return v, a.fail(op, err)
@@ -88,7 +88,7 @@ func (a *API) change(ctx context.Context, tx store.Tx, c change) (PolicyView, er
 		return none, err
 	}
 	if row.Rev != c.rev && !c.pin {
-		return none, errStale()
+		return none, errStale(ctx)
 	}
 	next, err := c.next(tx, row.Row.Doc)
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 )
 
 type policyAllUndoIn struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the policy that was read"`
-	Body    UndoRequest
+	Body UndoRequest
 }
 
 type policyPreviewIn struct {
@@ -58,19 +57,19 @@ func (a *API) terminalPolicyChanges(ctx context.Context, in *byID) (*out[PolicyC
 }
 
 func (a *API) undoAllPolicy(ctx context.Context, in *policyAllUndoIn) (*policyOut, error) {
-	return a.undoPolicy(ctx, opUndoAllPolicy, in.IfMatch, in.Body.ID, place{})
+	return a.undoPolicy(ctx, opUndoAllPolicy, in.Body.ID, place{})
 }
 
 func (a *API) undoSitePolicy(ctx context.Context, in *undoIn) (*policyOut, error) {
-	return a.undoPolicy(ctx, opUndoSitePolicy, in.IfMatch, in.Body.ID, place{site: in.ID})
+	return a.undoPolicy(ctx, opUndoSitePolicy, in.Body.ID, place{site: in.ID})
 }
 
 func (a *API) undoSpacePolicy(ctx context.Context, in *undoIn) (*policyOut, error) {
-	return a.undoPolicy(ctx, opUndoSpacePolicy, in.IfMatch, in.Body.ID, place{site: siteOf(ctx), space: in.ID})
+	return a.undoPolicy(ctx, opUndoSpacePolicy, in.Body.ID, place{site: siteOf(ctx), space: in.ID})
 }
 
 func (a *API) undoTerminalPolicy(ctx context.Context, in *undoIn) (*policyOut, error) {
-	return a.undoPolicy(ctx, opUndoTerminal, in.IfMatch, in.Body.ID, place{site: siteOf(ctx), terminal: in.ID})
+	return a.undoPolicy(ctx, opUndoTerminal, in.Body.ID, place{site: siteOf(ctx), terminal: in.ID})
 }
 
 // errLook takes a transaction back that was made to see what it would give.
@@ -295,8 +294,8 @@ func (a *API) policyChanges(ctx context.Context, op string, at place) (*out[Poli
 
 // undoPolicy goes back to the rules before a publication; that is one too. Hours
 // stay as they are.
-func (a *API) undoPolicy(ctx context.Context, op, ifMatch, id string, at place) (*policyOut, error) {
-	rev, err := revOf(ifMatch)
+func (a *API) undoPolicy(ctx context.Context, op, id string, at place) (*policyOut, error) {
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}

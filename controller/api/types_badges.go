@@ -40,6 +40,7 @@ type DeskSite struct {
 // BadgeView is one enrolled badge.
 type BadgeView struct {
 	Number   string     `json:"number" doc:"As it is printed on the badge, without spaces"`
+	Rev      string     `json:"rev" doc:"Between quotes, the If-Match of a change of its rights"`
 	Kind     string     `json:"kind" enum:"permanent,day"`
 	Group    string     `json:"group" doc:"Group of quotas; empty for the usual ones"`
 	Site     string     `json:"site" doc:"Where it was enrolled"`

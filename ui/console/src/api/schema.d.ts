@@ -2530,6 +2530,8 @@ export interface components {
             lost: boolean;
             /** @description As it is printed on the badge, without spaces */
             number: string;
+            /** @description Between quotes, the If-Match of a change of its rights */
+            rev: string;
             /** @description Last month of use; empty for none */
             seen: string;
             /** @description Where it was enrolled */
@@ -3536,6 +3538,8 @@ export interface components {
             /** @description Urgent ones at any hour; the others wait until the place opens */
             night: boolean;
             on: boolean;
+            /** @description Between quotes, the If-Match of a change */
+            rev: string;
             /**
              * Format: date-time
              * @description When it took a post last
@@ -5422,9 +5426,9 @@ export interface operations {
     "put-account": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the account that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -5461,9 +5465,9 @@ export interface operations {
     "remove-account": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the account that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -5752,7 +5756,10 @@ export interface operations {
     "put-badge": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
+            };
             path: {
                 id: string;
             };
@@ -6213,9 +6220,9 @@ export interface operations {
     "put-energy-figures": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the figures that were read; "0" when nothing was set yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path?: never;
             cookie?: never;
@@ -6342,9 +6349,9 @@ export interface operations {
     "put-group": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the group that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -6381,9 +6388,9 @@ export interface operations {
     "remove-group": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the group that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -6447,9 +6454,9 @@ export interface operations {
     "put-group-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -6588,9 +6595,9 @@ export interface operations {
     "undo-group-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -6754,7 +6761,10 @@ export interface operations {
     "put-hook": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
+            };
             path: {
                 hook: string;
             };
@@ -7861,9 +7871,9 @@ export interface operations {
     "put-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path?: never;
             cookie?: never;
@@ -7994,9 +8004,9 @@ export interface operations {
     "undo-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path?: never;
             cookie?: never;
@@ -8786,9 +8796,9 @@ export interface operations {
     "put-site-hours": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -8891,9 +8901,9 @@ export interface operations {
     "undo-site-hours": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9094,9 +9104,9 @@ export interface operations {
     "put-site-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9235,9 +9245,9 @@ export interface operations {
     "undo-site-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9579,9 +9589,9 @@ export interface operations {
     "put-space-hours": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9684,9 +9694,9 @@ export interface operations {
     "undo-space-hours": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9821,9 +9831,9 @@ export interface operations {
     "put-space-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9962,9 +9972,9 @@ export interface operations {
     "undo-space-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -10372,9 +10382,9 @@ export interface operations {
     "put-terminal-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the policy that was read; "0" when nothing was set here yet */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -10477,9 +10487,9 @@ export interface operations {
     "undo-terminal-policy": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the hours that were read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;

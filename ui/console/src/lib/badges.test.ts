@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { BadgeDesk, BadgeView } from '../api/types.ts'
 import { groupsOf, halved, lastDay, spaced, standing, unnamed } from './badges.ts'
 
-const badge = (more: Partial<BadgeView> = {}): BadgeView => ({ number: '572001034', kind: 'permanent', group: 'Famille', site: 'a', siteName: 'MIE Cluses', sites: [], disabled: false, lost: false, created: '2026-03-02T00:00:00Z', seen: '', ...more })
+const badge = (more: Partial<BadgeView> = {}): BadgeView => ({ number: '572001034', rev: 'r1', kind: 'permanent', group: 'Famille', site: 'a', siteName: 'MIE Cluses', sites: [], disabled: false, lost: false, created: '2026-03-02T00:00:00Z', seen: '', ...more })
 const now = Date.parse('2026-03-02T09:00:00Z')
 
 test('numbers and codes are read in pieces', () => {
