@@ -17,9 +17,8 @@ import (
 type siteIn struct{ Body SiteRequest }
 
 type sitePutIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the site that was read"`
-	Body    SiteRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body SiteRequest
 }
 
 type closedIn struct {
@@ -158,16 +157,12 @@ func (a *API) oneSite(ctx context.Context, op, id string, err error) (*siteOut, 
 		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrConflict) {
-		err = errStaleSite()
+		err = staleOf("ce lieu")
 	}
 	if err != nil {
 		return nil, a.fail(op, err)
 	}
 	return &siteOut{etag(v.Sites[0].Rev), v.Sites[0]}, nil
-}
-
-func errStaleSite() *problem {
-	return newProblem(http.StatusPreconditionFailed, "Quelqu’un a changé ce lieu entre-temps. Rechargez la page, puis refaites votre changement.")
 }
 
 // changes names the fields that differ, as the audit tells them: what they hold now
@@ -206,7 +201,7 @@ func changeSite(tx store.Tx, it store.Item[store.Site], row store.Site, by strin
 }
 
 func (a *API) putSite(ctx context.Context, in *sitePutIn) (*siteOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +213,7 @@ func (a *API) putSite(ctx context.Context, in *sitePutIn) (*siteOut, error) {
 			return err
 		}
 		if it.Rev != rev {
-			return errStaleSite()
+			return errStale(ctx)
 		}
 		row, wrong, err := siteRow(tx, in.ID, it.Row, in.Body)
 		if err == nil {

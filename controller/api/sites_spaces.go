@@ -17,9 +17,8 @@ type spaceIn struct {
 }
 
 type spacePutIn struct {
-	ID      string `path:"id" maxLength:"200"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the space that was read"`
-	Body    SpaceRequest
+	ID   string `path:"id" maxLength:"200"`
+	Body SpaceRequest
 }
 
 type spaceOut struct {
@@ -82,7 +81,7 @@ func (a *API) oneSpace(ctx context.Context, op, id string, err error) (*spaceOut
 		err = a.Store.View(ctx, func(tx store.Tx) (err error) { it, err = store.Get[store.Space](tx, id); return err })
 	}
 	if errors.Is(err, store.ErrConflict) {
-		err = errStaleSite()
+		err = staleOf("cet espace")
 	}
 	if err != nil {
 		return nil, a.fail(op, err)
@@ -91,7 +90,7 @@ func (a *API) oneSpace(ctx context.Context, op, id string, err error) (*spaceOut
 }
 
 func (a *API) putSpace(ctx context.Context, in *spacePutIn) (*spaceOut, error) {
-	rev, err := revOf(in.IfMatch)
+	rev, err := revOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (a *API) putSpace(ctx context.Context, in *spacePutIn) (*spaceOut, error) {
 			return err
 		}
 		if it.Rev != rev {
-			return errStaleSite()
+			return errStale(ctx)
 		}
 		row, err := spaceRow(tx, it.Site, in.ID, it.Row, in.Body)
 		if err != nil || row == it.Row {

@@ -35,6 +35,7 @@ func versions() map[string]version {
 		group  = "ce groupe"
 	)
 	secret := "nobody reads a PIN back: whoever sets one knows that it replaces another"
+	choice := "one choice, which the page shows to whoever makes it"
 	file := "a newer file of the same source replaces the one before, whatever that was"
 	return map[string]version{
 		opPutAll: {Of: rules}, opPutGroupPolicy: {Of: rules}, opPutSite: {Of: rules}, opPutSpace: {Of: rules}, opPutTerminal: {Of: rules},
@@ -45,14 +46,17 @@ func versions() map[string]version {
 		opPutGroup: {Of: group}, opDropGroup: {Of: group},
 		opBadgeRights: {Of: "ce badge"},
 		opPutHook:     {Of: "ce système"},
+		opPutSiteCard: {Of: "ce lieu"}, opPutSpaceCard: {Of: "cet espace"},
 
 		opNamePasskey: {Last: "one word, that only its own person changes"},
 		opPutAlerts:   {Last: "only their own person changes them"},
 		opTakeMatter:  {Last: "one choice, and whoever takes a matter on says so to the others"},
 		opPhone:       {Last: "one number, which whoever sets it has before their eyes"},
 		opPlaceSite:   {Last: "one point, which whoever sets it has before their eyes"},
-		opTraffic:     {Last: "a decision with its date is written down beside those before it"},
-		opPutCalendar: {Last: file}, opPutPlaces: {Last: file},
+		opCloseSite:   {Last: choice}, opCloseSpace: {Last: choice},
+		opPlaceTerminal: {Last: "a name and a space, which whoever sets them has before their eyes"},
+		opTraffic:       {Last: "a decision with its date is written down beside those before it"},
+		opPutCalendar:   {Last: file}, opPutPlaces: {Last: file},
 		opPutSitePIN: {Last: secret}, opPutSpacePIN: {Last: secret}, opPutTerminalPIN: {Last: secret},
 	}
 }

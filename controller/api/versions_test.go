@@ -180,7 +180,8 @@ func TestEveryChangeSaysWhoWins(t *testing.T) {
 		opPutSiteHours: hours, opPutSpaceHours: hours, opUndoSite: UndoRequest{ID: "h-a"}, opUndoSpace: UndoRequest{ID: "h-a-hall"},
 		opPutFigures: EnergyFiguresRequest{Price: 0.2, Models: report.DefaultFigures().Models},
 		opPutAccount: AccountRequest{Name: "Lou", Role: "observer", All: true, Sites: []string{}, Groups: []string{}},
-		opPutGroup:   GroupRequest{Name: "Tous", Sites: []string{"a", "b"}}, opBadgeRights: BadgeChange{Group: "Senior", Sites: []string{}}, opPutHook: aHook()}
+		opPutGroup:   GroupRequest{Name: "Tous", Sites: []string{"a", "b"}}, opBadgeRights: BadgeChange{Group: "Senior", Sites: []string{}}, opPutHook: aHook(),
+		opPutSiteCard: SiteRequest{Name: "Collège du Lac", Kind: "college", Commune: "Annecy"}, opPutSpaceCard: SpaceRequest{Name: "Salle"}}
 	for _, op := range slices.Sorted(maps.Keys(Table())) {
 		acc, v := Table()[op], said[op]
 		delete(said, op)
@@ -255,6 +256,10 @@ func (w *world) changed(acc Access, account string) (path, match string) {
 		match = w.rowRev(store.KindSiteGroup, "g-ab")
 	case opPutFigures:
 		match = `"0"`
+	case opPutSiteCard:
+		match = w.rowRev(store.KindSite, id)
+	case opPutSpaceCard:
+		match = w.rowRev(store.KindSpace, id)
 	case opBadgeRights, opPutHook:
 		match = w.tag(op)
 	default:

@@ -8419,9 +8419,9 @@ export interface operations {
     "put-site": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the site that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
@@ -9447,9 +9447,9 @@ export interface operations {
     "put-space": {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the space that was read */
-                "If-Match"?: string;
+            header: {
+                /** @description The ETag of what was read, or its rev between quotes; "0" where nothing was set yet */
+                "If-Match": string;
             };
             path: {
                 id: string;
