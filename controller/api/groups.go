@@ -377,11 +377,11 @@ func (a *API) previewGroupPolicy(ctx context.Context, in *policyPreviewIn) (*out
 	return a.previewPolicy(ctx, opPreviewGroup, in.Body, place{group: in.ID})
 }
 
-func (a *API) groupPolicyChanges(ctx context.Context, in *byID) (*out[PolicyChanges], error) {
+func (a *API) groupPolicyChanges(ctx context.Context, in *page) (*out[PolicyChanges], error) {
 	if err := a.inGroup(ctx, opGroupVersions, in.ID); err != nil {
 		return nil, err
 	}
-	return a.policyChanges(ctx, opGroupVersions, place{group: in.ID})
+	return a.policyChanges(ctx, opGroupVersions, place{group: in.ID}, in.Before, in.Limit)
 }
 
 func (a *API) undoGroupPolicy(ctx context.Context, in *undoIn) (*policyOut, error) {

@@ -10,9 +10,6 @@ import (
 	"borne/controller/store"
 )
 
-// maxChanges bounds the changes that are shown.
-const maxChanges = 50
-
 type undoIn struct {
 	ID   string `path:"id" maxLength:"200"`
 	Body UndoRequest
@@ -20,12 +17,12 @@ type undoIn struct {
 
 type applyIn struct{ Body ApplyRequest }
 
-func (a *API) siteHoursChanges(ctx context.Context, in *byID) (*out[HoursChanges], error) {
-	return a.hoursChanges(ctx, opSiteChanges, in.ID)
+func (a *API) siteHoursChanges(ctx context.Context, in *page) (*out[HoursChanges], error) {
+	return a.hoursChanges(ctx, opSiteChanges, in.ID, in.Before, in.Limit)
 }
 
-func (a *API) spaceHoursChanges(ctx context.Context, in *byID) (*out[HoursChanges], error) {
-	return a.hoursChanges(ctx, opSpaceChanges, in.ID)
+func (a *API) spaceHoursChanges(ctx context.Context, in *page) (*out[HoursChanges], error) {
+	return a.hoursChanges(ctx, opSpaceChanges, in.ID, in.Before, in.Limit)
 }
 
 func (a *API) undoSiteHours(ctx context.Context, in *undoIn) (*hoursOut, error) {
@@ -36,20 +33,14 @@ func (a *API) undoSpaceHours(ctx context.Context, in *undoIn) (*hoursOut, error)
 	return a.undoHours(ctx, opUndoSpace, in, siteOf(ctx), in.ID)
 }
 
-func (a *API) hoursChanges(ctx context.Context, op, layer string) (*out[HoursChanges], error) {
+func (a *API) hoursChanges(ctx context.Context, op, layer, before string, limit int) (*out[HoursChanges], error) {
 	v := HoursChanges{Changes: []HoursChangeView{}}
 	err := a.Store.View(ctx, func(tx store.Tx) error {
 		who := names{tx: tx, by: map[string]string{}}
-		for it, err := range store.FindRange[store.HoursChange](tx, "layer", layer, "", "", true) {
-			if err != nil {
-				return err
-			}
+		return paged(store.FindRange[store.HoursChange](tx, "layer", layer, "", before, true), limit, &v.Next, func(it store.Item[store.HoursChange]) error {
 			v.Changes = append(v.Changes, HoursChangeView{ID: it.ID, At: it.Row.At, By: who.of(it.Row.By), Sentences: list(it.Row.Said), Note: it.Row.Note})
-			if len(v.Changes) == maxChanges {
-				break
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, a.fail(op, err)

@@ -40,20 +40,20 @@ func (a *API) previewTerminalPolicy(ctx context.Context, in *policyPreviewIn) (*
 	return a.previewPolicy(ctx, opPreviewTerminal, in.Body, place{site: siteOf(ctx), terminal: in.ID})
 }
 
-func (a *API) allPolicyChanges(ctx context.Context, _ *nothing) (*out[PolicyChanges], error) {
-	return a.policyChanges(ctx, opAllVersions, place{})
+func (a *API) allPolicyChanges(ctx context.Context, in *auditIn) (*out[PolicyChanges], error) {
+	return a.policyChanges(ctx, opAllVersions, place{}, in.Before, in.Limit)
 }
 
-func (a *API) sitePolicyChanges(ctx context.Context, in *byID) (*out[PolicyChanges], error) {
-	return a.policyChanges(ctx, opSiteVersions, place{site: in.ID})
+func (a *API) sitePolicyChanges(ctx context.Context, in *page) (*out[PolicyChanges], error) {
+	return a.policyChanges(ctx, opSiteVersions, place{site: in.ID}, in.Before, in.Limit)
 }
 
-func (a *API) spacePolicyChanges(ctx context.Context, in *byID) (*out[PolicyChanges], error) {
-	return a.policyChanges(ctx, opSpaceVersions, place{site: siteOf(ctx), space: in.ID})
+func (a *API) spacePolicyChanges(ctx context.Context, in *page) (*out[PolicyChanges], error) {
+	return a.policyChanges(ctx, opSpaceVersions, place{site: siteOf(ctx), space: in.ID}, in.Before, in.Limit)
 }
 
-func (a *API) terminalPolicyChanges(ctx context.Context, in *byID) (*out[PolicyChanges], error) {
-	return a.policyChanges(ctx, opTerminalVersions, place{site: siteOf(ctx), terminal: in.ID})
+func (a *API) terminalPolicyChanges(ctx context.Context, in *page) (*out[PolicyChanges], error) {
+	return a.policyChanges(ctx, opTerminalVersions, place{site: siteOf(ctx), terminal: in.ID}, in.Before, in.Limit)
 }
 
 func (a *API) undoAllPolicy(ctx context.Context, in *policyAllUndoIn) (*policyOut, error) {
@@ -264,14 +264,11 @@ func keepVersion(tx store.Tx, c change, row store.PolicyRow, before json.RawMess
 	return id, store.Put(tx, store.Item[store.PolicyChange]{Meta: store.Meta{ID: id, Site: c.site, Scope: c.space}, Row: v})
 }
 
-func (a *API) policyChanges(ctx context.Context, op string, at place) (*out[PolicyChanges], error) {
+func (a *API) policyChanges(ctx context.Context, op string, at place, before string, limit int) (*out[PolicyChanges], error) {
 	v := PolicyChanges{Changes: []PolicyChangeView{}}
 	err := a.Store.View(ctx, func(tx store.Tx) error {
 		who := names{tx: tx, by: map[string]string{}}
-		for it, err := range store.FindRange[store.PolicyChange](tx, "layer", at.id(), "", "", true) {
-			if err != nil {
-				return err
-			}
+		return paged(store.FindRange[store.PolicyChange](tx, "layer", at.id(), "", before, true), limit, &v.Next, func(it store.Item[store.PolicyChange]) error {
 			c := PolicyChangeView{ID: it.ID, Version: it.Row.Version, At: it.Row.At, By: who.of(it.Row.By), Note: it.Row.Note, Sections: list(it.Row.Sections), Changes: []DifferenceView{}}
 			for _, d := range it.Row.Differences {
 				x := DifferenceView{Path: d.Path}
@@ -280,11 +277,9 @@ func (a *API) policyChanges(ctx context.Context, op string, at place) (*out[Poli
 				}
 				c.Changes = append(c.Changes, x)
 			}
-			if v.Changes = append(v.Changes, c); len(v.Changes) == maxChanges {
-				break
-			}
-		}
-		return nil
+			v.Changes = append(v.Changes, c)
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, a.fail(op, err)

@@ -79,6 +79,7 @@ type NextChange struct {
 // HoursChanges are the changes of a place's hours, newest first.
 type HoursChanges struct {
 	Changes []HoursChangeView `json:"changes"`
+	Next    string            `json:"next,omitempty" doc:"Give it as before to get the next page"`
 }
 
 // HoursChangeView is one change.

@@ -31,6 +31,7 @@ type HitView struct {
 // PolicyChanges are the publications of a place's rules, newest first.
 type PolicyChanges struct {
 	Changes []PolicyChangeView `json:"changes"`
+	Next    string             `json:"next,omitempty" doc:"Give it as before to get the next page"`
 }
 
 // PolicyChangeView is one publication.

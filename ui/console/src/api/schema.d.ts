@@ -3576,6 +3576,8 @@ export interface components {
         };
         HoursChanges: {
             changes: components["schemas"]["HoursChangeView"][];
+            /** @description Give it as before to get the next page */
+            next?: string;
         };
         HoursProblem: {
             /** @description As in errors: body.hours.weekly[1] */
@@ -4207,6 +4209,8 @@ export interface components {
         };
         PolicyChanges: {
             changes: components["schemas"]["PolicyChangeView"][];
+            /** @description Give it as before to get the next page */
+            next?: string;
         };
         PolicyPreview: {
             /** @description Values that would not be the same here */
@@ -6492,7 +6496,11 @@ export interface operations {
     };
     "group-policy-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -7907,7 +7915,10 @@ export interface operations {
     };
     "policy-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -8834,7 +8845,11 @@ export interface operations {
     };
     "site-hours-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -9142,7 +9157,11 @@ export interface operations {
     };
     "site-policy-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -9627,7 +9646,11 @@ export interface operations {
     };
     "space-hours-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -9869,7 +9892,11 @@ export interface operations {
     };
     "space-policy-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -10420,7 +10447,11 @@ export interface operations {
     };
     "terminal-policy-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Next of the page before; empty for the newest */
+                before?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 id: string;
