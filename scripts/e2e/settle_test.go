@@ -19,12 +19,29 @@ import (
 	"borne/scripts/stand"
 )
 
+// startOf is when a process of /proc began, in ticks since the machine did (proc(5),
+// stat's field 22).
+func startOf(proc string) (uint64, bool) {
+	b, err := os.ReadFile(filepath.Join(proc, "stat"))
+	if err != nil {
+		return 0, false
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // its name holds no other
+	fields := strings.Fields(rest)
+	if len(fields) < 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(fields[19], 10, 64)
+	return n, err == nil
+}
+
 // inSession prepares a program that runs where the session's browser does, with
 // its user: the printer lets in nobody else.
 func (h *hall) inSession(argv ...string) *exec.Cmd {
 	h.t.Helper()
-	// A standby has a press too: the session's is the older one.
-	session, users := 0, ""
+	// A standby has a press too: the session's is the older one. Numbers of processes
+	// begin anew after the last one, their starts do not.
+	session, users, oldest := 0, "", uint64(0)
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	must(h.t, err)
 	for _, path := range all {
@@ -37,8 +54,9 @@ func (h *hall) inSession(argv ...string) *exec.Cmd {
 		if len(words) < 2 || words[1] != "press" || i < 0 || !strings.HasPrefix(words[i+1], "63") {
 			continue
 		}
-		if pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path))); session == 0 || pid < session {
-			session, users = pid, words[i+1]
+		since, ok := startOf(filepath.Dir(path))
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && ok && (session == 0 || since < oldest) {
+			session, users, oldest = pid, words[i+1], since
 		}
 	}
 	if session == 0 {
