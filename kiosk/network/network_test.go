@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"borne/controller/policy"
+	"borne/kiosk/network/nmtest"
 )
 
 // place is a terminal's folders, and an nmcli that notes what it is asked. The real
@@ -280,15 +281,15 @@ func TestWhatNetworkManagerRefusesIsToldAndPutRight(t *testing.T) {
 
 // TestTheRealToolReadsOurProfiles asks NetworkManager itself, offline.
 func TestTheRealToolReadsOurProfiles(t *testing.T) {
-	tool, err := exec.LookPath("nmcli")
-	if err != nil {
-		t.Skip("SKIP: nmcli is not here: our profiles are read by nobody but these tests")
+	tool, env, why := nmtest.Tool("nmcli")
+	if why != "" {
+		t.Skip("SKIP: our profiles are read by nobody but these tests: ", why)
 	}
 	p := newPlace(t)
 	p.keep("wifi-college", "S3CRS3CR")
 	p.must(college())
 	cmd := exec.Command(tool, "--offline", "connection", "modify", "connection.autoconnect", "yes") // reads a profile, and writes it
-	cmd.Stdin = strings.NewReader(p.profile(wifi))
+	cmd.Stdin, cmd.Env = strings.NewReader(p.profile(wifi)), append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "key-mgmt=wpa-psk") {
 		t.Errorf("%s, %v", out, err)

@@ -68,8 +68,9 @@ var may = map[string][]string{
 	"kiosk/cupsd":     nil, // the queue before a printer that knows no IPP
 
 	// The terminal's copies of lists of names, for what a policy asks.
-	"kiosk/network": {"controller/policy"}, // root's: the line that rules want, checked once more
-	"kiosk/lists":   {"controller/wire", "controller/policy", "kiosk/sandbox"},
+	"kiosk/network":   {"controller/policy", "kiosk/network/…"}, // root's: the line that rules want, checked once more
+	"kiosk/network/…": {},
+	"kiosk/lists":     {"controller/wire", "controller/policy", "kiosk/sandbox"},
 
 	// The session's DNS server: the warden's orders and lists of names are all that it knows.
 	"kiosk/resolver": {"controller/wire", "kiosk/sandbox"},
