@@ -61,7 +61,7 @@ func send(c *controller, client *http.Client, method, url string, in any, match 
 	req.Header.Set("Origin", req.URL.Scheme+"://"+req.URL.Host)
 	req.Header.Set("Content-Type", "application/json")
 	if match != "" {
-		req.Header.Set("If-Match", match)
+		req.Header.Set("If-Match", strconv.Quote(match)) // an entity tag (RFC 9110 §8.8.3)
 	}
 	res, err := client.Do(req)
 	if err != nil {
